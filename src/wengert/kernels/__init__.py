@@ -1,0 +1,1 @@
+"""Array kernels: plain functions from ndarrays to ndarrays; nothing here knows of Tensors."""
