@@ -66,4 +66,6 @@ def _split(x: Any) -> tuple[Any, Any]:
 def cast(x: Array, dtype: npt.DTypeLike) -> Array:
     """`x` as `dtype` the way C converts: a float too large becomes an infinity without a warning."""
     with np.errstate(over="ignore", invalid="ignore"):
+        if np.dtype(dtype) == np.float16:  # by way of float32, so some float64 are rounded twice
+            x = x.astype(np.float32, copy=False)
         return x.astype(dtype, copy=False)

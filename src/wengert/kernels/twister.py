@@ -26,8 +26,8 @@ DEFAULT_SEED = 67280421310721
 CHUNK = 1 << 15
 """Elements that a long draw handles at a time, so that its temporaries stay in the cache."""
 
-# The saved state is the memory image of a C struct from Lua Torch's day: 64-bit words that hold 32-bit values,
-# two dead fields, and a float cache that nothing fills today. Kept so that states travel both ways.
+# The saved state is the memory image of a C struct from Lua Torch's day: 64-bit words that hold 32-bit
+# values, two dead fields, and a float cache that nothing fills today. Kept so that states travel both ways.
 _STATE = np.dtype(
     {
         "names": [
