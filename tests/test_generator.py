@@ -435,6 +435,20 @@ class TestConformance:
             assert got.dtype == f4
             np.testing.assert_allclose(got, expected.numpy(), rtol=2e-6, atol=2e-6)
 
+    @pytest.mark.parametrize("dtype", [f4, f8])
+    @pytest.mark.parametrize("size", [30, 60_000, 10**6])
+    def test_long_rejection(self, torch: Any, dtype: type, size: int) -> None:
+        """One decision that an ulp tips would shift all draws after it."""
+        ours, theirs, bits = seeded(), torch.Generator().manual_seed(1234), np.random.RandomState(size)
+        trials, p = bits.randint(0, size, 3000).astype(dtype), bits.rand(3000).astype(dtype)
+        its_trials, its_p = torch.from_numpy(trials), torch.from_numpy(p)
+        expected = torch.binomial(its_trials, its_p, generator=theirs).numpy()
+        np.testing.assert_array_equal(X.binomial(ours, trials, p), expected)
+        expected = torch.poisson(its_trials, generator=theirs).numpy()
+        np.testing.assert_array_equal(X.poisson(ours, trials), expected)
+        expected = torch._standard_gamma(its_trials, generator=theirs).numpy()
+        np.testing.assert_array_equal(X.standard_gamma(ours, trials), expected)
+
     def test_dropout_mask(self, torch: Any) -> None:
         with torch.random.fork_rng():
             torch.manual_seed(5)

@@ -353,7 +353,7 @@ def _btrs(draws: _Draws, n: float, p: float, rounded: Rounding) -> float:
         bound = (
             (mode + 0.5) * math.log((mode + 1) / (odds * (n - mode + 1)))
             + (n + 1) * math.log((n - mode + 1) / (n - k + 1))
-            + (k + 0.5) * math.log(rounded(rounded(odds * (n - k + 1)) / (k + 1)))
+            + (k + 0.5) * math.log(odds * (n - k + 1) / (k + 1))
             + _stirling_tail(mode)
             + _stirling_tail(n - mode)
             - _stirling_tail(k)

@@ -13,7 +13,8 @@ library. Sixteen or more normals use vector log, sin and cos, and two vector lib
 in the last place or two: seven values in eight are equal in float32, the others within 5e-7 relative; in
 float64 all but one in a thousand are equal, the others one ulp away. (A `mean` that almost cancels the value
 enlarges the relative, not the absolute, difference.) How many numbers each call consumes always agrees, so
-the calls after it do too. PyTorch ships with MKL's own generators switched off; nothing here depends on MKL.
+the calls after it do too. MKL's generators, which
+once drew scalar `bernoulli` and `exponential` on Intel, are switched off in PyTorch (its issue 132395).
 """
 
 from __future__ import annotations
