@@ -247,7 +247,7 @@ def standard_gamma(gen: Generator, alpha: Array) -> Array:
     with _Draws(gen) as draws:
         values = [_gamma(draws, v, rounded) for v in alpha.ravel().tolist()]
     out = cast(np.array(values, np.float64), alpha.dtype).reshape(alpha.shape)
-    result: Array = np.maximum(out, np.finfo(alpha.dtype).tiny)
+    result: Array = np.fmax(out, np.finfo(alpha.dtype).tiny)  # a shape below 0 or nan gives it too
     return result
 
 
