@@ -244,6 +244,11 @@ class TestAlgorithms:
         """Rounded to float16, one draw in 4096 from [0, 1) would be 1."""
         assert G.uniform(seeded(), 100_000, f2).max() < 1
 
+    def test_nan_ends_the_rejection_loops(self) -> None:
+        gen, nan = seeded(), np.array([np.nan, 3.0])
+        assert np.isnan(X.binomial(gen, nan, np.array([0.9, np.nan]))).all()
+        assert X.standard_gamma(gen, nan)[0] == np.finfo(f8).tiny  # as PyTorch
+
     def test_multinomial_skips_zeros(self) -> None:
         weights = np.array([[0.0, 1.0, 0.0, 2.0]] * 50)
         for replacement in (False, True):

@@ -308,7 +308,7 @@ def _binomial(draws: _Draws, n: float, p: float, rounded: Rounding) -> float:
         return 0.0
     if p >= 1:
         return n
-    if math.isnan(p):
+    if math.isnan(n) or math.isnan(p):  # a nan would never end the loops
         return math.nan
     if p > 0.5:
         return n - _binomial_rare(draws, n, rounded(1 - p), rounded)

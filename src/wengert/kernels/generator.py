@@ -9,12 +9,12 @@ Source of the normals: G. Box and M. Muller, Ann. Math. Stat. 29 (1958).
 Note [What agrees with PyTorch]
 All that is made of integers agrees bit for bit with PyTorch 2.13 on x86-64: raw draws, saved states,
 `uniform`, `random_`, `randperm`, `bernoulli`. So do fewer than 16 normals, which both compute with the C
-library. Sixteen or more normals use vector log, sin and cos, and two vector libraries differ in the last place
-or two: seven values in eight are equal in float32, the others within 5e-7 relative; in float64 all but two in
-a thousand are equal, the others within two ulps. (A `mean` that almost cancels the value enlarges the
-relative, not the absolute, difference.) How many words each call consumes always agrees, so the calls after it
-do too. MKL's generators, which once drew scalar `bernoulli` and `exponential` on Intel machines, are switched
-off in PyTorch (its issue 132395).
+library. Sixteen or more normals use vector log, sin and cos, and two vector libraries differ in the last
+place or two: seven values in eight are equal in float32, the others within 5e-7 relative; in float64 all but
+two in a thousand are equal, the others within two ulps. (A `mean` that almost cancels the value enlarges the
+relative, not the absolute, difference.) How many words each call consumes always agrees, so the calls after
+it do too. MKL's generators, which once drew scalar `bernoulli` and `exponential` on Intel machines, are
+switched off in PyTorch (its issue 132395).
 """
 
 from __future__ import annotations
