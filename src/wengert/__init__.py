@@ -1,0 +1,20 @@
+"""Wengert: PyTorch's autograd in Python you can read.
+
+`import wengert as torch` runs PyTorch code on NumPy. `loss.backward()` does what PyTorch's does, and every step of it
+can be shown as mathematics, from the rule that really ran: see `wengert.explain`.
+"""
+
+from __future__ import annotations
+
+from . import autograd as autograd
+from .core.dtypes import *  # noqa: F403
+from .core.modes import enable_grad as enable_grad
+from .core.modes import inference_mode as inference_mode
+from .core.modes import is_grad_enabled as is_grad_enabled
+from .core.modes import no_grad as no_grad
+from .core.modes import set_grad_enabled as set_grad_enabled
+from .core.tensor import Size as Size
+from .core.tensor import Tensor as Tensor
+from .ops import arithmetic, creation, methods, pointwise, reductions, shape
+
+methods.install()

@@ -1,0 +1,169 @@
+"""The public autograd API, shaped like `torch.autograd`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from ..core.backward import grad as _grad
+from ..core.backward import roots_of, run_walk
+from ..core.node import AccumulateGrad, leaf_edge
+from ..core.tensor import Tensor
+
+_CYCLE = (
+    "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
+    "which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you "
+    "have to use this function, make sure to reset the .grad fields of your parameters to None after use to break the "
+    "cycle and avoid the leak."
+)
+
+
+def _sequence(x: Any) -> tuple[Any, ...]:
+    if isinstance(x, dict):
+        return tuple(x.values())
+    return tuple(x) if isinstance(x, (tuple, list)) or (hasattr(x, "__iter__") and not isinstance(x, Tensor) and not hasattr(x, "node")) else (x,)
+
+
+def _gradients(given: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    if given is None:
+        return (None,) * len(outputs)
+    found = _sequence(given)
+    if len(found) != len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(found)} gradients")
+    return found
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Sum of the gradients of `tensors` with respect to the leaves, added to the leaves' `.grad`.
+
+    `grad_tensors` are the vectors of the vector-Jacobian products, None for a tensor of one element. With `inputs`,
+    only those tensors accumulate. If anything raises, every `.grad` is left as it was.
+    """
+    if grad_variables is not None:
+        warnings.warn(
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2
+        )
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only "
+                "use `grad_tensors`."
+            )
+        grad_tensors = grad_variables
+    outputs = _sequence(tensors)
+    gradients = _gradients(grad_tensors, outputs)
+    keep = create_graph if retain_graph is None else retain_graph
+    sinks = None
+    if inputs is not None:
+        wanted = _sequence(inputs)
+        if not wanted:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    roots = roots_of(outputs, gradients, create_graph)
+    if create_graph:
+        warnings.warn(_CYCLE, UserWarning, stacklevel=2)
+    captures = None
+    if inputs is not None:
+        sinks = set()
+        captures = {}
+        for t in wanted:
+            if isinstance(t, Tensor):
+                if not t._rg:
+                    raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+                node, nr = t._edge or leaf_edge(t)
+            else:
+                node, nr = t.node, t.output_nr
+            if node.__class__ is AccumulateGrad:
+                sinks.add(node)
+            else:
+                t.retain_grad()
+                captures[(node, nr)] = None
+    run_walk(roots, keep, create_graph, captures, sinks)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> Any:
+    """Gradients of `outputs` with respect to `inputs`, returned and not accumulated.
+
+    A tuple with one entry for each input (a dict for a dict). An input that the outputs do not depend on is an error,
+    None with `allow_unused`, zeros with `materialize_grads`.
+    """
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
+    if allow_unused is None:
+        allow_unused = materialize_grads
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other "
+            "parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
+    outs = _sequence(outputs)
+    ins = _sequence(inputs)
+    gradients = _gradients(grad_outputs, outs)
+    if is_grads_batched:
+        results = _batched(outs, ins, gradients, retain_graph, create_graph, allow_unused)
+    else:
+        results = _grad(outs, ins, gradients, retain_graph, create_graph, allow_unused)
+    if materialize_grads:
+        from ..ops.creation import zeros_like
+
+        results = tuple(
+            zeros_like(t, requires_grad=False) if g is None else g for g, t in zip(results, ins, strict=True)
+        )
+    if isinstance(inputs, dict):
+        return dict(zip(inputs, results, strict=True))
+    return results
+
+
+def _batched(
+    outs: Sequence[Any],
+    ins: Sequence[Any],
+    gradients: Sequence[Any],
+    retain_graph: bool | None,
+    create_graph: bool,
+    allow_unused: bool,
+) -> tuple[Any, ...]:
+    """One vector-Jacobian product for each entry of the gradients' leading dimension, stacked."""
+    from ..ops.shape import stack
+
+    for i, (o, g) in enumerate(zip(outs, gradients, strict=True)):
+        if g is not None and g._array.shape[1:] != o._array.shape:
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
+                f"output, but a mismatch was detected: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a "
+                f"shape of {o.shape}. If you only want some tensors in `grad_output` to be considered batched, consider "
+                "using vmap."
+            )
+    count = next(g._array.shape[0] for g in gradients if g is not None)
+    keep = create_graph if retain_graph is None else retain_graph
+    rows = []
+    for b in range(count):
+        one = [None if g is None else g[b] for g in gradients]
+        last = b == count - 1
+        rows.append(_grad(outs, ins, one, True if not last else keep, create_graph, allow_unused))
+    return tuple(
+        None if all(r[i] is None for r in rows) else stack([r[i] for r in rows]) for i in range(len(ins))
+    )
+
+
+__all__ = ["backward", "grad"]

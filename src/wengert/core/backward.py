@@ -1,0 +1,733 @@
+"""The way back: the walk over the graph, and what a node needs while it runs.
+
+`walk` is the whole of reverse mode. It counts, for each node that can be reached, how many gradients will arrive;
+then runs the ready node with the highest sequence number, gives it its summed gradient, and passes the results on.
+Gradients in flight live in a dictionary of the walk, never in `.grad`, which AccumulateGrad alone touches. In an
+ordinary pass they are arrays and nothing is recorded; with `create_graph` they are Tensors, and the same rules are.
+
+If anything raises, every `.grad` is put back as it was before the call (PyTorch leaves some written). Saved values
+of the nodes that had already run stay freed unless `retain_graph`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .modes import LOCAL, set_mode
+from .node import FREED_MESSAGE, LAST, AccumulateGrad, Edge, leaf_edge
+from .tensor import Tensor, wrap
+
+# AccumulateGrad reads `.grad`, adds and writes: threads that share a leaf take turns.
+_ACCUMULATE = threading.Lock()
+
+# How many references an array has inside `deliver` when nothing but the walk holds it; see `_own`.
+_LONE = 3
+
+
+# -- what nodes call while they run ----------------------------------------------------------------------------
+
+
+def versions_of(pairs: tuple[tuple[str, Any], ...]) -> dict[int, int] | None:
+    """Versions, by identity of the saved tensor, of those that have been changed in place already."""
+    found = {id(t): t._vc[0] for _, t in pairs if t is not None and t._vc is not None}
+    return found or None
+
+
+def check_version(n: Any, name: str, saved: Any) -> None:
+    """Raise PyTorch's error if the saved tensor was changed in place after it was saved."""
+    expected = 0 if n.versions is None else n.versions.get(id(saved), 0)
+    if saved._vc[0] != expected:
+        raise modified_error(saved._array, saved._vc[0], expected, saved._edge, n, name)
+
+
+def modified_error(array: Any, version: int, expected: int, edge: Edge | None, n: Any, name: str) -> RuntimeError:
+    kind = dtypes.of(array.dtype).tensor_type
+    source = ""
+    if edge is not None and edge[0] is not None:
+        function = edge[0].name().removesuffix("0").removesuffix("Backward")
+        source = f", which is output {edge[1]} of {edge[0].name()}," if not function else f", which is output {edge[1]} of {edge[0].name()},"
+    message = (
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[torch.{kind}Tensor {list(array.shape)}]{source} is at version {version}; expected version {expected} instead."
+    )
+    if LOCAL.anomaly is None:
+        message += (
+            " Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+            "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+        )
+    else:
+        message += LOCAL.anomaly.modified_hint(n, name)
+    return RuntimeError(message)
+
+
+def saved_output(n: Any, name: str, k: int, recorded: bool) -> Any:
+    """A result that its own node saved: the array, or a Tensor hung on this node again."""
+    value = getattr(n, name)
+    counter, expected = _counter(n, name)
+    if counter is not None and counter[0] != expected:
+        array = value if isinstance(value, np.ndarray) else value._array
+        raise modified_error(array, counter[0], expected, (n, k), n, name)
+    if value.__class__ is not np.ndarray and hasattr(value, "unpack"):
+        value = value.unpack(n)._array
+    if not recorded:
+        return value
+    t = wrap(value)
+    t._vc = counter
+    if n.op.differentiable[k] and value.dtype.kind in "fc":
+        t._rg = True
+        t._edge = (n, k)
+    return t
+
+
+def _counter(n: Any, name: str) -> tuple[Any, int]:
+    kept = [s for s, (how, _) in n.variant.saves.items() if how == "output"]
+    i = kept.index(name)
+    return n.out_counters[i], n.out_versions[i]
+
+
+def materialise(n: Any, k: int, recorded: bool) -> Any:
+    """Zeros in place of a gradient that did not arrive."""
+    shape, dtype = n.outs[k]
+    zeros = np.zeros(shape, dtype)
+    return wrap(zeros) if recorded else zeros
+
+
+def run_composite(n: Any, g: Any, keep: bool) -> tuple[Any, ...]:
+    """Differentiate a fused operation again: through its definition in other operations."""
+    if n.freed:
+        raise RuntimeError(FREED_MESSAGE)
+    op = n.op
+    values, where = [], []
+    edges = iter(n.next)
+    for p in op.params:
+        if p.is_tensor and p.kind == "list":
+            raise NotImplementedError(f"{op.name}: double backward through a list argument")
+        value = getattr(n, p.name, None)
+        if isinstance(value, Tensor) and value._vc is not None:
+            check_version(n, p.name, value)
+        if p.is_tensor:
+            node, _ = next(edges)
+            if node is not None:
+                value = value.view_as(value)  # a place of its own to differentiate at, linked to the argument
+                where.append(value)
+            else:
+                where.append(None)
+        values.append(value)
+    args = [v for v, p in zip(values, op.params, strict=True) if not p.keyword_only]
+    kwargs = {p.name: v for v, p in zip(values, op.params, strict=True) if p.keyword_only}
+    results = op.composite(*args, **kwargs)
+    outputs = results if isinstance(results, tuple) else (results,)
+    cotangents = g if isinstance(g, list) else [g]
+    pairs = [(o, c) for o, c in zip(outputs, cotangents, strict=False) if c is not None and o._rg]
+    wanted = [w for w in where if w is not None]
+    found = iter(
+        grad([o for o, _ in pairs], wanted, [c for _, c in pairs], create_graph=True, allow_unused=True)
+    )
+    if not keep:
+        n.release()
+    return tuple(next(found) if w is not None else None for w in where)
+
+
+# -- the walk --------------------------------------------------------------------------------------------------
+
+
+def conform(g: Any, node: Any, nr: int, source: Any = None) -> Any:
+    """Make a gradient fit the tensor it belongs to: sum what was broadcast, cast to its dtype."""
+    shape, dtype = node.output_meta(nr)
+    if g.shape != shape:
+        summed = reducible(g.shape, shape)
+        if not summed:
+            name = source.name() if source is not None else "backward"
+            raise RuntimeError(
+                f"Function {name} returned an invalid gradient at index {_index_of(source, node, nr)} - got "
+                f"{list(g.shape)} but expected shape compatible with {list(shape)}"
+            )
+        g = sum_to(g, shape)
+    if g.__class__ is Tensor or isinstance(g, Tensor):
+        if g._array.dtype != dtype:
+            from ..ops.creation import to_dtype
+
+            g = to_dtype(g.real if dtype.kind != "c" and g._array.dtype.kind == "c" else g, dtypes.of(dtype))
+    elif g.dtype != dtype:
+        g = (g.real if g.dtype.kind == "c" and dtype.kind != "c" else g).astype(dtype)
+    return g
+
+
+def _index_of(source: Any, node: Any, nr: int) -> int:
+    if source is None:
+        return 0
+    for i, edge in enumerate(source.next):
+        if edge == (node, nr):
+            return i
+    return 0
+
+
+def reducible(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Can an array of `shape` be summed down to `target` (that is, does `target` broadcast to it)?"""
+    if len(target) > len(shape):
+        return False
+    return all(t in (s, 1) for s, t in zip(reversed(shape), reversed(target), strict=False))
+
+
+def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
+    """Undo broadcasting: sum over the axes that were stretched."""
+    lead = len(g.shape) - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1
+    )
+    if isinstance(g, np.ndarray):
+        if lead:
+            g = np.add.reduce(g, axis=axes, keepdims=False)
+            return g if g.shape == shape else g.reshape(shape)
+        return np.add.reduce(g, axis=axes, keepdims=True)
+    from ..ops.reductions import sum as sum_
+
+    return sum_(g, axes, True).reshape(shape) if axes else g.reshape(shape)
+
+
+def _own(g: Any) -> bool:
+    """Does nothing but the walk hold this array? Then it may be kept, and added to, without a copy."""
+    return (
+        g.__class__ is np.ndarray and g.base is None and g.flags.c_contiguous and sys.getrefcount(g) <= _LONE
+    )
+
+
+def walk(
+    roots: Sequence[tuple[Any, int, Any]],
+    keep: bool,
+    create: bool,
+    captures: dict[tuple[Any, int], Any] | None = None,
+    sinks: set[Any] | None = None,
+) -> dict[tuple[Any, int], Any]:
+    """Run the graph backwards from `roots`: (node, output number, gradient).
+
+    `captures` names edges whose gradients are wanted (they are not accumulated anywhere); `sinks` the
+    AccumulateGrad nodes that may run. With both None, every sink runs. Returns what was captured.
+    """
+    # One state for each node that can be reached: [gradients still to come, their sum so far, whether the walk
+    # alone holds that sum's memory].
+    states: dict[Any, list[Any]] = {}
+    stack = []
+    for node, _, _ in roots:
+        if node not in states:
+            states[node] = [0, None, False]
+            stack.append(node)
+    while stack:
+        for node, _ in stack.pop().next:
+            if node is not None:
+                state = states.get(node)
+                if state is None:
+                    states[node] = [1, None, False]
+                    stack.append(node)
+                else:
+                    state[0] += 1
+    captured: set[Any] = set()
+    found: dict[tuple[Any, int], Any] = {}
+    if captures is not None or sinks is not None:
+        captures = captures or {}
+        captured = {node for node, _ in captures}
+        live = _needed(states, captured, sinks or set())
+        states = _recount(roots, live | captured, live)
+    anomaly = LOCAL.anomaly
+    observers = LOCAL.observers
+    watched = anomaly is not None or bool(observers)
+    undo: list[tuple[Any, Any, Any]] = []
+    order = 0
+    ready: list[tuple[int, int, Any, list[Any]]] = []
+    for node, nr, g in roots:
+        if node in states:
+            _add(states[node], node, nr, g)
+    for node in dict.fromkeys(node for node, _, _ in roots):
+        if node in states and states[node][0] == 0:
+            order += 1
+            heappush(ready, (-node.seq, order, node, states[node]))
+    try:
+        while ready:
+            _, _, node, state = heappop(ready)
+            g = state[1]
+            state[1] = None
+            extra = node.extra
+            if extra is not None and (extra.tensor_hooks or extra.retained):
+                g = _tensor_hooks(node, extra, g, create)
+            if captured and node in captured:
+                for nr in range(node.n_outputs):
+                    if (node, nr) in captures:  # type: ignore[operator]
+                        value = g if node.n_outputs == 1 else None if g is None else g[nr]
+                        if node.__class__ is AccumulateGrad:
+                            value = _leaf_hooks(node.variable, value, create)
+                        found[(node, nr)] = value
+                if node not in live:
+                    continue
+            if node.__class__ is AccumulateGrad:
+                _accumulate(node, g, state[2], create, undo, observers)
+                continue
+            if watched:
+                grads = _watched_run(node, g, keep, create, anomaly, observers)
+            elif extra is not None and (extra.prehooks or extra.posthooks):
+                grads = _hooked_run(node, extra, g, keep, create)
+            elif g is None and not node.user_code:
+                grads = (None,) * len(node.next)
+            elif create:
+                grads = node.run_recorded(g, keep)
+            else:
+                grads = node.run(g, keep)
+            for (target, nr), g in zip(node.next, grads):  # noqa: B905  (the fast road; counts are the rule's affair)
+                if target is None:
+                    continue
+                state = states.get(target)
+                if state is None:
+                    continue
+                if g is not None:
+                    if g.shape != target.shape or g.dtype is not target.dtype:
+                        g = conform(g, target, nr, node)
+                    if target.shape is None:
+                        _add(state, target, nr, g)
+                    elif state[1] is None:
+                        state[1] = g
+                    elif state[2]:
+                        state[1] += g
+                    else:
+                        state[1] = state[1] + g
+                        state[2] = not create
+                if state[0] == 1:
+                    order += 1
+                    heappush(ready, (-target.seq, order, target, state))
+                else:
+                    state[0] -= 1
+    except BaseException:
+        for leaf, grad_tensor, array in reversed(undo):
+            leaf._grad = grad_tensor
+            if array is not None:
+                grad_tensor._array[...] = array
+        raise
+    return found
+
+
+def _add(state: list[Any], node: Any, nr: int, g: Any) -> None:
+    """Add a gradient to what is pending for output `nr` of `node`."""
+    if g is None:
+        return
+    if node.n_outputs == 1:
+        state[1] = g if state[1] is None else state[1] + g
+        return
+    if state[1] is None:
+        state[1] = [None] * node.n_outputs
+    slots = state[1]
+    slots[nr] = g if slots[nr] is None else slots[nr] + g
+
+
+def _needed(reached: dict[Any, Any], captured: set[Any], sinks: set[Any]) -> set[Any]:
+    """The nodes that must run so that every capture and sink receives its gradient."""
+    wanted = captured | sinks
+    live = set(sinks)
+    # An edge points at an older node, so by growing sequence number targets come before their users; sinks first.
+    for node in sorted(reached, key=lambda n: -1 if n.seq == LAST else n.seq):
+        for target, _ in node.next:
+            if target in live or target in wanted:
+                live.add(node)
+                break
+    return live
+
+
+def _recount(roots: Sequence[tuple[Any, int, Any]], nodes: set[Any], live: set[Any]) -> dict[Any, list[Any]]:
+    """Count arriving gradients again, over the nodes that matter only."""
+    states: dict[Any, list[Any]] = {}
+    stack = []
+    for node, _, _ in roots:
+        if node in nodes and node not in states:
+            states[node] = [0, None, False]
+            stack.append(node)
+    while stack:
+        node = stack.pop()
+        if node not in live:
+            continue
+        for target, _ in node.next:
+            if target is not None and target in nodes:
+                if target in states:
+                    states[target][0] += 1
+                else:
+                    states[target] = [1, None, False]
+                    stack.append(target)
+    return states
+
+
+def _accumulate(
+    node: AccumulateGrad, g: Any, mine: bool, create: bool, undo: list[Any], observers: tuple[Any, ...]
+) -> None:
+    """Add a gradient to a leaf's `.grad`: a tensor of its own, in place where nothing records it."""
+    leaf = node.variable
+    extra = leaf._extra
+    if extra is not None and extra.hooks:
+        g = _leaf_hooks(leaf, g, create)
+        mine = False
+    if node.extra is not None and node.extra.prehooks:
+        (g,) = _prehooks(node, node.extra, (g,), create)
+        mine = False
+    if g is None:
+        return
+    with _ACCUMULATE:
+        old = getattr(leaf, "_grad", None)
+        dtype = _grad_dtype(leaf)
+        if create and isinstance(g, Tensor) and (g._rg or (old is not None and old._rg)):
+            if dtype is not None and g._array.dtype != dtype:
+                from ..ops.creation import to_dtype
+
+                g = to_dtype(g, dtypes.of(dtype))
+            undo.append((leaf, old, None))
+            leaf._grad = (g if mine else g.clone()) if old is None else old + g
+        else:
+            array = g._array if isinstance(g, Tensor) else g
+            if dtype is not None and array.dtype != dtype:
+                array, mine = array.astype(dtype), True
+            if old is None:
+                undo.append((leaf, None, None))
+                leaf._grad = wrap(_laid_out(array, leaf._array, mine or (not isinstance(g, Tensor) and _own(g))))
+            elif old._rg:
+                undo.append((leaf, old, None))
+                leaf._grad = wrap(old._array + array)
+            elif create:
+                undo.append((leaf, old, None))
+                leaf._grad = wrap(old._array + array)
+            else:
+                target = old._array
+                undo.append((leaf, old, target.copy()))
+                if dtype is None and target.dtype != np.result_type(target, array):
+                    leaf._grad = wrap(target + array)
+                else:
+                    np.add(target, array, out=target)
+                    if old._vc is not None:
+                        old._vc[0] += 1
+    for observer in observers:
+        observer.accumulated(node, g, leaf)
+    if extra is not None and extra.post_hooks:
+        for hook in list(extra.post_hooks.values()):
+            if _user(lambda hook=hook: hook(leaf), create) is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+    if node.extra is not None and node.extra.posthooks:
+        given = (g if isinstance(g, Tensor) else wrap(np.asarray(g)),)
+        for hook in list(node.extra.posthooks.values()):
+            _user(lambda hook=hook: hook((), given), create)
+
+
+def _grad_dtype(leaf: Tensor) -> Any:
+    extra = leaf._extra
+    if extra is not None and extra.grad_dtype is not False:
+        return None if extra.grad_dtype is None else extra.grad_dtype.np
+    return leaf._array.dtype
+
+
+def _laid_out(g: Any, leaf: Any, mine: bool) -> np.ndarray[Any, Any]:
+    """The array to keep as `.grad`: with the strides of a dense leaf, and never anybody else's memory."""
+    if g.__class__ is not np.ndarray:
+        g = np.asarray(g)
+        if g.ndim:
+            return g  # a batched array: kept as it is
+        return g.copy() if not mine else g
+    if leaf.flags.c_contiguous:
+        if mine and g.flags.c_contiguous and g.flags.writeable:
+            return g
+        return np.array(g, order="C")
+    if g.strides == leaf.strides and mine and g.flags.writeable:
+        return g
+    dense = leaf.size > 0 and 0 not in leaf.strides
+    if not dense:
+        return np.array(g, order="C")
+    axes = sorted(range(leaf.ndim), key=lambda d: (-abs(leaf.strides[d]), d))
+    kept = np.empty([leaf.shape[d] for d in axes], g.dtype).transpose(np.argsort(axes))
+    if kept.strides != leaf.strides:
+        return np.array(g, order="C")  # the leaf has gaps: not dense
+    kept[...] = g
+    return kept
+
+
+# -- user code inside the walk ---------------------------------------------------------------------------------
+
+
+def _user(fn: Callable[[], Any], create: bool) -> Any:
+    """Call a user's function with grad mode as `create_graph` says."""
+    before = set_mode("grad", create)
+    try:
+        return fn()
+    finally:
+        set_mode("grad", before)
+
+
+def as_tensor(g: Any) -> Any:
+    return g if g is None or isinstance(g, Tensor) else wrap(np.asarray(g) if isinstance(g, np.generic) else g)
+
+
+def as_gradient(t: Any, create: bool) -> Any:
+    return t if create or t is None or not isinstance(t, Tensor) else t._array
+
+
+def _hook_name(hook: Any) -> str:
+    return getattr(hook, "__name__", type(hook).__name__)
+
+
+def run_tensor_hooks(hooks: Any, g: Any, create: bool) -> Any:
+    """Call tensor hooks in order on one gradient (a Tensor); each may replace it by one of the same kind."""
+    for hook in list(hooks.values()):
+        result = _user(lambda hook=hook, g=g: hook(g), create)
+        if result is None:
+            continue
+        if not isinstance(result, Tensor):
+            raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+        if g is not None:
+            if result.shape != g.shape:
+                raise RuntimeError(f"hook '{_hook_name(hook)}' has changed the size of value")
+            if result.dtype is not g.dtype:
+                raise RuntimeError(
+                    f"hook '{_hook_name(hook)}' has changed the type of value (was torch."
+                    f"{g.dtype.tensor_type}Tensor got torch.{result.dtype.tensor_type}Tensor)"
+                )
+        g = result
+    return g
+
+
+def _leaf_hooks(leaf: Tensor, g: Any, create: bool) -> Any:
+    extra = leaf._extra
+    if extra is None or not extra.hooks:
+        return g
+    return as_gradient(run_tensor_hooks(extra.hooks, as_tensor(g), create), create)
+
+
+def _tensor_hooks(node: Any, extra: Any, g: Any, create: bool) -> Any:
+    """Hooks of the tensors this node made, then `retain_grad`, which sees what the hooks left."""
+    single = node.n_outputs == 1
+    grads = [g] if single else (list(g) if g is not None else [None] * node.n_outputs)
+    for nr in range(node.n_outputs):
+        hooks = extra.tensor_hooks.get(nr)
+        if hooks and grads[nr] is not None:
+            grads[nr] = as_gradient(run_tensor_hooks(hooks, as_tensor(grads[nr]), create), create)
+        keeper = extra.retained.get(nr)
+        t = keeper() if keeper is not None else None
+        if t is not None and grads[nr] is not None:
+            old = getattr(t, "_grad", None)
+            new = as_tensor(grads[nr])
+            if old is None:
+                t._grad = new if create and new._rg else wrap(np.array(new._array))
+            else:
+                t._grad = old + new if create else wrap(old._array + new._array)
+    if single:
+        return grads[0]
+    return None if all(x is None for x in grads) else grads
+
+
+def _prehooks(node: Any, extra: Any, grads: tuple[Any, ...], create: bool) -> tuple[Any, ...]:
+    for hook in list(extra.prehooks.values()):
+        given = tuple(as_tensor(x) for x in grads)
+        result = _user(lambda hook=hook, given=given: hook(given), create)
+        if result is not None:
+            if not isinstance(result, tuple):
+                result = (result,)
+            if len(result) != len(grads):
+                raise RuntimeError(
+                    f"hook '{_hook_name(hook)}' has returned an incorrect number of values (got {len(result)}, but "
+                    f"expected {len(grads)})"
+                )
+            grads = tuple(as_gradient(x, create) for x in result)
+    return grads
+
+
+def _hooked_run(node: Any, extra: Any, g: Any, keep: bool, create: bool) -> tuple[Any, ...]:
+    single = node.n_outputs == 1
+    incoming = (g,) if single else tuple(g) if g is not None else (None,) * node.n_outputs
+    if extra.prehooks:
+        incoming = _prehooks(node, extra, incoming, create)
+        g = incoming[0] if single else list(incoming)
+    nothing = all(x is None for x in incoming)
+    if nothing and not node.user_code:
+        grads: tuple[Any, ...] = (None,) * len(node.next)
+    else:
+        grads = node.run_recorded(g, keep) if create else node.run(g, keep)
+    for hook in list(extra.posthooks.values()):
+        inputs = tuple(
+            as_tensor(x if x is None or t is None else conform(x, t, nr, node))
+            for x, (t, nr) in zip(grads, node.next, strict=False)
+        )
+        outputs = tuple(as_tensor(x) for x in incoming)
+        result = _user(lambda hook=hook, i=inputs, o=outputs: hook(i, o), create)
+        if result is not None:
+            if not isinstance(result, tuple):
+                result = (result,)
+            if len(result) != len(inputs):
+                raise RuntimeError(
+                    f"hook '{_hook_name(hook)}' has returned an incorrect number of values (got {len(result)}, but "
+                    f"expected {len(inputs)})"
+                )
+            grads = tuple(as_gradient(x, create) for x in result)
+    return grads
+
+
+def _watched_run(
+    node: Any, g: Any, keep: bool, create: bool, anomaly: Any, observers: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """Run one node while anomaly mode or an observer looks on."""
+    for observer in observers:
+        observer.before(node, g)
+    if anomaly is not None:
+        anomaly.before(node, g)
+    try:
+        if node.extra is not None and (node.extra.prehooks or node.extra.posthooks):
+            grads = _hooked_run(node, node.extra, g, keep, create)
+        elif g is None:
+            grads = (None,) * len(node.next)
+        else:
+            grads = node.run_recorded(g, keep) if create else node.run(g, keep)
+    except Exception as error:
+        if anomaly is not None:
+            anomaly.failed(node, error)
+        raise
+    if anomaly is not None:
+        anomaly.after(node, g, grads)
+    for observer in observers:
+        observer.after(node, g, grads)
+    return grads
+
+
+def call_node(node: Any, grads: tuple[Any, ...]) -> Any:
+    """Run one node by hand on Tensors, keeping what it saved. Returns a Tensor or None, or a tuple of them."""
+    if len(grads) != node.n_outputs:
+        raise RuntimeError(f"{node.name()}() expected {node.n_outputs} gradients, but got {len(grads)}")
+    if node.__class__ is AccumulateGrad:
+        _accumulate(node, as_gradient(grads[0], False), False, False, [], ())
+        return None
+    create = LOCAL.grad and any(isinstance(g, Tensor) and g._rg for g in grads)
+    incoming = [as_gradient(g, create) for g in grads]
+    g = incoming[0] if node.n_outputs == 1 else incoming
+    results = node.run_recorded(g, True) if create else node.run(g, True)
+    shaped = tuple(
+        as_tensor(x if x is None or t is None else conform(x, t, nr, node))
+        for x, (t, nr) in zip(results, node.next, strict=False)
+    )
+    return shaped[0] if len(shaped) == 1 else shaped
+
+
+# -- backward and grad -----------------------------------------------------------------------------------------
+
+
+def edge_of(t: Any, position: int) -> Edge:
+    """Where the gradient of a root enters the graph."""
+    if not t._rg:
+        raise RuntimeError(
+            f"element {position} of tensors does not require grad and does not have a grad_fn"
+        )
+    return t._edge or leaf_edge(t)
+
+
+def first_gradient(out: Any, g: Any, position: int, create: bool, batched: bool = False) -> Any:
+    """The gradient to start from at a root: given, or 1 for one number."""
+    array = out._array
+    if g is None:
+        if array.size != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        if array.dtype.kind == "c":
+            raise RuntimeError(
+                "grad can be implicitly created only for real scalar outputs but got "
+                f"{dtypes.of(array.dtype)!r}"
+            )
+        ones = np.ones_like(array) if array.__class__ is np.ndarray else np.ones(array.shape, array.dtype)
+        return wrap(ones) if create else ones
+    if not isinstance(g, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    if g._array.shape != array.shape:
+        if batched:
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
+                f"output, but a mismatch was detected: grad_output[{position}] has a shape of {g.shape} and output"
+                f"[{position}] has a shape of {out.shape}. If you only want some tensors in `grad_output` to be "
+                "considered batched, consider using vmap."
+            )
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{position}] has a shape of {g.shape} and output[{position}] has a shape "
+            f"of {out.shape}."
+        )
+    if (array.dtype.kind == "c") != (g._array.dtype.kind == "c"):
+        raise RuntimeError(
+            "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
+            f"dtype: grad_output[{position}] has a dtype of {g.dtype!r} and output[{position}] has a dtype of "
+            f"{out.dtype!r}."
+        )
+    if create:
+        return g if g._array.dtype == array.dtype else g.to(out.dtype)
+    return g._array if g._array.dtype == array.dtype else g._array.astype(array.dtype)
+
+
+def roots_of(outputs: Sequence[Any], gradients: Sequence[Any], create: bool) -> list[tuple[Any, int, Any]]:
+    roots = []
+    for i, (out, g) in enumerate(zip(outputs, gradients, strict=True)):
+        if isinstance(out, Tensor):
+            # The gradient is judged before the root, as in PyTorch: a vector without one is told so first.
+            if g is not None or out._rg:
+                start = first_gradient(out, g, i, create)
+            node, nr = edge_of(out, i)
+        else:  # a GradientEdge
+            node, nr = out.node, out.output_nr
+            shape, dtype = node.output_meta(nr)
+            if g is None:
+                if int(np.prod(shape)) != 1:
+                    raise RuntimeError("grad can be implicitly created only for scalar outputs")
+                start = np.ones(shape, dtype)
+                start = wrap(start) if create else start
+            else:
+                start = as_gradient(g, create)
+        roots.append((node, nr, start))
+    return roots
+
+
+def run_walk(
+    roots: list[tuple[Any, int, Any]],
+    keep: bool,
+    create: bool,
+    captures: dict[tuple[Any, int], Any] | None = None,
+    sinks: set[Any] | None = None,
+) -> dict[tuple[Any, int], Any]:
+    """`walk`, with recording on where `create_graph` asks for it (also under `no_grad`)."""
+    if not create:
+        return walk(roots, keep, False, captures, sinks)
+    before = set_mode("grad", True)
+    try:
+        return walk(roots, keep, True, captures, sinks)
+    finally:
+        set_mode("grad", before)
+
+
+def grad(
+    outputs: Sequence[Any],
+    inputs: Sequence[Any],
+    grad_outputs: Sequence[Any] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Any, ...]:
+    """Gradients of `outputs` with respect to `inputs`; the engine's part of `autograd.grad`."""
+    keep = create_graph if retain_graph is None else retain_graph
+    gradients = grad_outputs if grad_outputs is not None else [None] * len(outputs)
+    roots = roots_of(outputs, gradients, create_graph)
+    edges = []
+    for t in inputs:
+        if isinstance(t, Tensor):
+            if not t._rg:
+                raise RuntimeError("One of the differentiated Tensors does not require grad")
+            edges.append(t._edge or leaf_edge(t))
+        else:
+            edges.append((t.node, t.output_nr))
+    found = run_walk(roots, keep, create_graph, dict.fromkeys(edges), set())
+    results = []
+    for i, edge in enumerate(edges):
+        g = found.get(edge)
+        if g is None and not allow_unused:
+            raise RuntimeError(
+                f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
+                "allow_unused=True if this is the desired behavior."
+            )
+        results.append(as_tensor(g))
+    return tuple(results)

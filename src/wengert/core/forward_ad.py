@@ -1,0 +1,307 @@
+"""Forward mode: tangents carried beside the primal values.
+
+A tensor's tangents live in `_extra.tangents`, by level; levels nest (the innermost `jvp` has the highest number), and
+an operation works on the highest level that any argument has: primal and rule see that level removed, and so carry
+the lower ones by themselves. That is all there is to nesting.
+
+How an operation maps tangents follows from its kind (see `core.op`): elementwise rules multiply, linear operations
+are applied to the tangent, a composite is run on dual numbers, and a general operation uses its `jvp` or, failing
+that, transposes its vjp (the vjp is linear in g, so its own vjp with respect to g is the jvp).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .modes import LOCAL, set_mode
+from .op import LIST, Op
+from .tensor import Tensor, wrap
+
+
+def tangent_level(x: Any) -> int:
+    """The innermost open level at which `x` has a tangent, or -1."""
+    if isinstance(x, Tensor) and x._extra is not None and x._extra.tangents:
+        return max((k for k in x._extra.tangents if k <= LOCAL.dual_level), default=-1)
+    return -1
+
+
+def has_tangents(vals: list[Any]) -> bool:
+    return any(
+        tangent_level(x) >= 0 for v in vals for x in (v if isinstance(v, tuple) else (v,))
+    )
+
+
+def attach(primal: Tensor, tangent: Tensor, level: int) -> Tensor:
+    """Give a fresh tensor a tangent."""
+    extra = primal.more()
+    extra.tangents = {**(extra.tangents or {}), level: tangent}
+    return primal
+
+
+def strip(x: Any, level: int) -> Any:
+    """The same value (and place in the graph) without its tangent at `level`."""
+    if tangent_level(x) < level:
+        return x
+    t = wrap(x._array)
+    t._rg, t._edge, t._vc = x._rg, x._edge, x._vc
+    if x._rg and x._edge is None:
+        from .node import leaf_edge
+
+        t._edge = leaf_edge(x)
+    rest = {k: v for k, v in x._extra.tangents.items() if k != level}
+    if rest:
+        t.more().tangents = rest
+    return t
+
+
+def tangent_at(x: Any, level: int) -> Tensor | None:
+    if isinstance(x, Tensor) and x._extra is not None and x._extra.tangents:
+        return x._extra.tangents.get(level)
+    return None
+
+
+def detach_tangents(x: Tensor, t: Tensor) -> None:
+    """`detach()` keeps forward-mode tangents, themselves detached, and the inference mark."""
+    assert x._extra is not None
+    if x._extra.inference:
+        t.more().inference = True
+    if x._extra.tangents:
+        t.more().tangents = {k: v.detach() for k, v in x._extra.tangents.items()}
+
+
+def careful_jvp(op: Op, vals: list[Any], out: Any = None) -> Any:
+    """Run `op` on arguments some of which have tangents."""
+    if out is not None:
+        simple = op.name.rsplit(".", 1)[-1]
+        raise RuntimeError(
+            f"{simple}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    flat = [x for v in vals for x in (v if isinstance(v, tuple) else (v,))]
+    level = max(tangent_level(x) for x in flat)
+    primals = [tuple(strip(x, level) for x in v) if isinstance(v, tuple) else strip(v, level) for v in vals]
+    tangents = {}
+    for p, v in zip(op.params, vals, strict=True):
+        if p.is_tensor:
+            if p.kind == LIST:
+                found: Any = [tangent_at(x, level) for x in v]
+                if any(t is not None for t in found):
+                    tangents[p.name] = found
+            else:
+                t = tangent_at(v, level)
+                if t is not None:
+                    tangents[p.name] = t
+    result = call(op, primals)
+    outs = result if isinstance(result, tuple) else (result,)
+    found = push(op, primals, tangents, outs)
+    for o, d, t in zip(outs, op.differentiable, found, strict=True):
+        if d and t is not None and o._array.dtype.kind in "fc":
+            attach(o, fit(t, o), level)
+    return result
+
+
+def fit(t: Tensor, out: Tensor) -> Tensor:
+    """A tangent has its primal's shape and dtype."""
+    if t._array.shape != out._array.shape:
+        t = t.expand(out._array.shape)
+    if t._array.dtype != out._array.dtype:
+        real = t._array.dtype.kind == "c" and out._array.dtype.kind != "c"
+        t = (t.real if real else t).to(out.dtype)
+    return t
+
+
+def call(op: Op, vals: list[Any]) -> Any:
+    args = [v for v, p in zip(vals, op.params, strict=True) if not p.keyword_only]
+    kwargs = {p.name: v for v, p in zip(vals, op.params, strict=True) if p.keyword_only}
+    return op.function(*args, **kwargs)
+
+
+def push(op: Op, primals: list[Any], tangents: dict[str, Any], outs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Tangents of the outputs from those of the arguments."""
+    if not any(op.differentiable):
+        return (None,) * len(outs)
+    if op.jvp is not None:
+        result = op.jvp(**_jvp_arguments(op, primals, tangents, outs))
+        return result if isinstance(result, tuple) else (result,)
+    if op.kind == "elementwise":
+        return (_push_elementwise(op, primals, tangents, outs),)
+    if op.kind == "linear" and not op.aux:
+        return _push_linear(op, primals, tangents)
+    return _transpose_twice(op, primals, tangents, outs)
+
+
+def environment(op: Op, primals: list[Any], outs: tuple[Any, ...]) -> dict[str, Any]:
+    """Everything a rule's parameters may name."""
+    env: dict[str, Any] = {}
+    for p, v in zip(op.params, primals, strict=True):
+        env[p.name] = v
+        if p.is_tensor:
+            if p.kind == LIST:
+                env[p.name + "_shape"] = tuple(tuple(x.shape) for x in v)
+            elif v is not None:
+                env[p.name + "_shape"] = tuple(v.shape) if hasattr(v, "shape") else ()
+    for name, o in zip(op.outputs, outs, strict=True):
+        env[name] = o
+        env[name + "_shape"] = tuple(o.shape)
+    return env
+
+
+def _jvp_arguments(op: Op, primals: list[Any], tangents: dict[str, Any], outs: tuple[Any, ...]) -> dict[str, Any]:
+    """A jvp rule's parameters: values by name, and `t_<argument>` for tangents (zeros where there is none)."""
+    import inspect
+
+    env = environment(op, primals, outs)
+    wanted = inspect.signature(op.jvp).parameters  # type: ignore[arg-type]
+    given = {}
+    for name in wanted:
+        if name.startswith("t_"):
+            base = name[2:]
+            t = tangents.get(base)
+            if t is None:
+                value = env[base]
+                t = wrap(np.zeros(value._array.shape, value._array.dtype)) if isinstance(value, Tensor) else 0.0
+            given[name] = t
+        else:
+            given[name] = env[name]
+    return given
+
+
+def _push_elementwise(op: Op, primals: list[Any], tangents: dict[str, Any], outs: tuple[Any, ...]) -> Any:
+    env = environment(op, primals, outs)
+    total = None
+    for name, t in tangents.items():
+        rule = op.rules.get(name)
+        if rule is None:
+            continue
+        if rule.constant:
+            term = t if rule.fn == 1 else t * rule.fn
+        elif rule.takes_g:
+            term = rule.fn(t, *(env[n] for n in rule.names[1:]))
+        else:
+            term = t * rule.fn(*(env[n] for n in rule.names))
+        if term._array.shape != outs[0]._array.shape:
+            term = term.expand(outs[0]._array.shape)
+        total = term if total is None else total + term
+    return total
+
+
+def _push_linear(op: Op, primals: list[Any], tangents: dict[str, Any]) -> tuple[Any, ...]:
+    """(Multi)linear: the operation itself with one argument at a time replaced by its tangent."""
+    totals: list[Any] | None = None
+    for i, p in enumerate(op.params):
+        t = tangents.get(p.name)
+        if t is None or p.name not in op.rules and op.joint is None:
+            continue
+        if p.kind == LIST:
+            t = tuple(
+                wrap(np.zeros(x._array.shape, x._array.dtype)) if d is None else d
+                for d, x in zip(t, primals[i], strict=True)
+            )
+        args = list(primals)
+        args[i] = t
+        result = call(op, args)
+        terms = list(result) if isinstance(result, tuple) else [result]
+        totals = terms if totals is None else [a + b for a, b in zip(totals, terms, strict=True)]
+    return tuple(totals) if totals is not None else (None,) * len(op.outputs)
+
+
+def _transpose_twice(op: Op, primals: list[Any], tangents: dict[str, Any], outs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """jvp from vjp: differentiate `v -> vjp(v)`, which is linear, with respect to v, against the tangents."""
+    from .backward import as_tensor, grad
+    from .node import leaf_edge
+
+    before = set_mode("grad", True)
+    try:
+        places: list[Any] = []
+        args: list[Any] = []
+        aims: list[Tensor] = []
+        for p, v in zip(op.params, primals, strict=True):
+            t = tangents.get(p.name)
+            if t is None:
+                args.append(v)
+                continue
+            if p.kind == LIST:
+                items = []
+                for x, d in zip(v, t, strict=True):
+                    if d is None:
+                        items.append(x)
+                    else:
+                        x = _fresh(x)
+                        items.append(x)
+                        places.append(x)
+                        aims.append(d)
+                args.append(tuple(items))
+            else:
+                x = _fresh(v)
+                args.append(x)
+                places.append(x)
+                aims.append(t)
+        result = call(op, args)
+        results = result if isinstance(result, tuple) else (result,)
+        chosen = [r for r in results if isinstance(r, Tensor) and r._rg]
+        if not chosen:
+            return (None,) * len(results)
+        probes = []
+        for r in chosen:
+            v = wrap(np.zeros(r._array.shape, r._array.dtype), True)
+            probes.append(v)
+        back = grad(chosen, places, probes, create_graph=True, allow_unused=True)
+        pairs = [(b, a) for b, a in zip(back, aims, strict=True) if b is not None and b._rg]
+        if pairs:
+            forward = grad(
+                [b for b, _ in pairs], probes, [fit(a, b) for b, a in pairs], create_graph=True, allow_unused=True
+            )
+        else:
+            forward = (None,) * len(probes)
+        found = iter(forward)
+        _ = (as_tensor, leaf_edge, dtypes)
+        answer = []
+        for r in results:
+            if isinstance(r, Tensor) and r._rg:
+                t = next(found)
+                answer.append(wrap(np.zeros(r._array.shape, r._array.dtype)) if t is None else t)
+            else:
+                answer.append(None)
+        if not before:
+            answer = [None if t is None else t.detach() for t in answer]
+        return tuple(answer)
+    finally:
+        set_mode("grad", before)
+
+
+def _fresh(x: Tensor) -> Tensor:
+    """A place of its own in the graph for `x`, so that a derivative can be taken exactly there."""
+    if x._rg:
+        return x.view_as(x)
+    t = wrap(x._array, True)
+    t._extra = x._extra
+    return t
+
+
+def inplace_jvp(op: Op, vals: list[Any], target: Tensor) -> bool:
+    """Change `target` in place where tangents are about. True if that was done here."""
+    if not has_tangents(vals):
+        return False
+    from .views import bump, check_fits
+
+    result = careful_jvp(op, [v if v is not target else _snapshot(target) for v in vals])
+    check_fits(target._array, result._array)
+    level = tangent_level(result)
+    target._array[...] = result._array
+    bump(target)
+    if result._rg and LOCAL.grad:
+        target._rg, target._edge = True, result._edge
+    if level >= 0:
+        attach(target, fit(result._extra.tangents[level], target), level)
+    return True
+
+
+def _snapshot(t: Tensor) -> Tensor:
+    s = wrap(t._array.copy())
+    s._rg, s._edge = t._rg, t._edge
+    if t._extra is not None and t._extra.tangents:
+        s.more().tangents = dict(t._extra.tangents)
+    return s

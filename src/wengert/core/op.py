@@ -1,0 +1,274 @@
+"""The kinds of operation: what a row of the tables states, and what follows from it.
+
+A row gives the forward (a function of arrays) and its derivative. The kind says how to read the derivative:
+
+* `elementwise`: for each argument a *partial derivative*, a function of the arguments and `out`. A number stands for
+  a constant partial. Reverse: `g * conj(partial)`; forward mode: `tangent * partial`. A rule whose first parameter
+  is named `g` is instead the whole (real, self-adjoint, linear in g) map, for masks: `where(out > 0, g, 0)`.
+* `linear`: for each argument the *transpose*, a function whose first parameter is `g`. Forward mode is the operation
+  itself, by the product rule.
+* `general`: for each argument the vjp, likewise; optionally `jvp`.
+* `composite`: a plain function of other operations; nothing else is needed.
+
+The *parameter names* of a rule say what is saved for backward, and nothing else is:
+an argument's name saves that argument, `<argument>_shape` its shape only, `out` (or an output's name) the result, an
+option's name the option. So `mul`'s `input=lambda other: other` keeps `other` alone, and only if `input` needs a gradient.
+
+A rule is written with Wengert's operations and Python's operators and must not ask what it was called with: arrays
+compute, Tensors are recorded, symbols print.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections import namedtuple
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+TENSOR, OPTIONAL, LIST, PLAIN = "tensor", "optional", "list", "plain"
+
+# Array and Arrays mark, in the signature of a forward, the arguments that are tensors for the user.
+Array = Any
+Arrays = Any
+_ANNOTATIONS = {
+    "Array": (TENSOR, False),
+    "Array | float": (TENSOR, True),
+    "Array | None": (OPTIONAL, False),
+    "Array | float | None": (OPTIONAL, True),
+    "Arrays": (LIST, False),
+}
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of an operation."""
+
+    name: str
+    kind: str  # TENSOR, OPTIONAL (a tensor or None), LIST (of tensors) or PLAIN
+    scalar: bool  # a Python number is accepted in its place
+    default: Any
+    keyword_only: bool
+    annotation: str
+
+    @property
+    def is_tensor(self) -> bool:
+        return self.kind != PLAIN
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The derivative with respect to one argument. `names` are the parameters of `fn`, in order."""
+
+    fn: Any  # a function, or a number (a constant partial)
+    names: tuple[str, ...]
+
+    @property
+    def constant(self) -> bool:
+        return not callable(self.fn)
+
+    @property
+    def identity(self) -> int | None:
+        """If the rule just returns one of its parameters, which one: such a rule need not be called."""
+        if not callable(self.fn):
+            return None
+        markers = [object() for _ in self.names]
+        try:
+            result = self.fn(*markers)
+        except Exception:
+            return None
+        return next((i for i, m in enumerate(markers) if m is result), None)
+
+    @property
+    def takes_g(self) -> bool:
+        return bool(self.names) and (self.names[0] == "g" or self.names[0].startswith("g_"))
+
+
+@dataclass(eq=False)
+class Op:
+    """A row, compiled: `function` is what users call. See `core.record` for how it is made."""
+
+    name: str
+    kind: str
+    forward: Callable[..., Any]
+    params: tuple[Param, ...]
+    rules: dict[str, Rule]
+    outputs: tuple[str, ...] = ("out",)
+    differentiable: tuple[bool, ...] = (True,)
+    aux: tuple[str, ...] = ()  # further results of the forward that are only saved
+    promote: str | None = None  # how operands' dtypes combine: see record.promote
+    joint: Rule | None = None  # one rule for all arguments together, returns a tuple
+    jvp: Callable[..., Any] | None = None
+    check: Callable[..., Any] | None = None  # raises PyTorch's error for bad arguments; the careful road calls it
+    composite: Callable[..., Any] | None = None  # the same in other operations; used where the rule cannot go
+    batch: Any = None  # how vmap maps it: see func.batching
+    view: Any = False  # the result shares the first argument's memory (True), or may do so ("maybe")
+    multi_view: bool = False  # ... and there are several results
+    out: bool = False  # accepts out=
+    inplace: bool = False  # has an in-place form
+    method: bool = True
+    undefined: bool = False  # the rule copes with missing output gradients (None) itself
+    tex: str | None = None  # how explain prints it
+    domain: str = ""  # for the table of derivatives: where it is differentiable, and the value chosen at kinks
+    node_name: str = ""
+    function: Any = None
+    doc: str = ""
+    result: Any = tuple
+    variants: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tensor_params(self) -> tuple[Param, ...]:
+        return tuple(p for p in self.params if p.is_tensor)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} operation {self.name}>"
+
+
+TABLE: dict[str, Op] = {}  # every operation by its dotted name
+
+
+def _params(fn: Callable[..., Any]) -> tuple[Param, ...]:
+    found = []
+    for p in inspect.signature(fn).parameters.values():
+        annotation = p.annotation if isinstance(p.annotation, str) else ""
+        kind, scalar = _ANNOTATIONS.get(annotation, (PLAIN, False))
+        found.append(Param(p.name, kind, scalar, p.default, p.kind is p.KEYWORD_ONLY, annotation))
+    return tuple(found)
+
+
+def _rule(fn: Any) -> Rule:
+    names = tuple(inspect.signature(fn).parameters) if callable(fn) else ()
+    return Rule(fn, names)
+
+
+_UFUNC_PARAMS = {
+    1: (Param("input", TENSOR, False, inspect.Parameter.empty, False, "Array"),),
+    2: (
+        Param("input", TENSOR, True, inspect.Parameter.empty, False, "Array | float"),
+        Param("other", TENSOR, True, inspect.Parameter.empty, False, "Array | float"),
+    ),
+}
+
+
+def camel(name: str) -> str:
+    """`log_softmax` -> `LogSoftmax`, as PyTorch names nodes."""
+    return "".join(part[:1].upper() + part[1:] for part in name.rsplit(".", 1)[-1].split("_"))
+
+
+def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: dict[str, Any]) -> Any:
+    from .record import compile_function
+
+    if name in TABLE:
+        raise ValueError(f"operation {name!r} is stated twice")
+    params = _UFUNC_PARAMS[forward.nin] if isinstance(forward, np.ufunc) else _params(forward)
+    outputs: list[str] = []
+    differentiable: list[bool] = []
+    aux: list[str] = []
+    for text in options.pop("outputs", "out").replace(" ", "").split(","):
+        if text.startswith("~"):
+            aux.append(text[1:])
+        else:
+            outputs.append(text.rstrip("*"))
+            differentiable.append(not text.endswith("*"))
+    joint = options.pop("joint", None)
+    node = options.pop("node", None) or camel(name) + "Backward0"
+    result: Any = tuple
+    if len(outputs) > 1 and options.pop("named", True):
+        result = namedtuple(name.rsplit(".", 1)[-1], outputs)  # type: ignore[misc]  # noqa: PYI024
+        result.__module__ = "torch.return_types"
+    op = Op(
+        name=name,
+        kind=kind,
+        forward=forward,
+        params=params,
+        rules={arg: _rule(fn) for arg, fn in rules.items()},
+        outputs=tuple(outputs),
+        differentiable=tuple(differentiable),
+        aux=tuple(aux),
+        joint=_rule(joint) if joint else None,
+        node_name=node,
+        doc=options.pop("doc", None) or getattr(forward, "__doc__", "") or "",
+        result=result,
+        **options,
+    )
+    names = {p.name for p in params}
+    for arg in rules:
+        if arg not in names:
+            raise ValueError(f"{name}: a rule for {arg!r}, which is not an argument")
+    TABLE[name] = op
+    op.function = compile_function(op)
+    return op.function
+
+
+@dataclass(eq=False)
+class Composite:
+    """A function of other operations. `out` and `inplace` say which forms it has besides."""
+
+    name: str
+    function: Callable[..., Any]
+    out: bool = False
+    inplace: bool = False
+    method: bool = True
+
+
+COMPOSITES: dict[str, Composite] = {}
+
+
+def composite(
+    name: str, *, out: bool = False, inplace: bool = False, method: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """State an operation as a plain function of others: `@composite("name")`. The gradient follows from theirs.
+
+    With `out=True` the function gets an `out=` argument: the result is computed and stored there.
+    """
+
+    def state(fn: Callable[..., Any]) -> Callable[..., Any]:
+        if name in COMPOSITES:
+            raise ValueError(f"operation {name!r} is stated twice")
+        public = _with_out(fn, name) if out else fn
+        COMPOSITES[name] = Composite(name, public, out, inplace, method)
+        return public
+
+    return state
+
+
+def _with_out(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @functools.wraps(fn)
+    def with_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if out is None:
+            return fn(*args, **kwargs)
+        from .views import store_out
+
+        return store_out(name, fn, args, kwargs, out)
+
+    return with_out
+
+
+_OPTIONS = frozenset(Op.__dataclass_fields__) | {"node", "named"}
+
+
+def _kind(kind: str, defaults: dict[str, Any]) -> Callable[..., Any]:
+    def state(name: str, forward: Any = None, **rules_and_options: Any) -> Any:
+        options = dict(defaults)
+        rules = {}
+        for key, value in rules_and_options.items():
+            if key in _OPTIONS:
+                options[key] = value
+            else:
+                rules[key] = value
+        if forward is not None:
+            return _make(kind, name, forward, rules, options)
+        return lambda fn: _make(kind, name, fn, rules, options)
+
+    state.__name__ = kind
+    return state
+
+
+# Each is called as `kind("name", forward, argument=rule, ..., option=...)`, or as a decorator without the forward.
+# A rule's keyword is the argument's name; an option's is a field of Op (see above).
+elementwise = _kind("elementwise", {"promote": "default", "out": True})
+linear = _kind("linear", {})
+general = _kind("general", {})

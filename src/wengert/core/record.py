@@ -1,0 +1,832 @@
+"""The way forward: how a call of an operation becomes a result and a Node.
+
+Each row is compiled to Python source when it is stated: a *fast road* with everything inlined for the ordinary case
+(plain tensors of one dtype, no special mode) and, behind it, the *careful road*, the function `careful`, which
+knows dtype promotion, Python numbers, modes, forward mode, vmap, `out=`, and whose errors say what was wrong. The
+fast road leaves to the careful one whatever it does not recognise, so there is one meaning, in two speeds.
+
+Compiled alongside, for each pattern of arguments (T a tensor, S a number or None): the Node class with one slot for
+each saved value, its `run` (on arrays) and `run_recorded` (on Tensors), both calling the very rule of the row.
+"""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .backward import check_version, materialise, saved_output, versions_of
+from .modes import LOCAL, MODES
+from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
+from .op import LIST, OPTIONAL, TENSOR, Op, Rule
+from .tensor import PLAIN_TYPES, Tensor, wrap
+
+# What a rule may be called with and computes on directly: arrays and the scalars NumPy makes of 0-dim results.
+ARRAY_TYPES = frozenset(
+    [np.ndarray, np.float64, np.float32, np.float16, np.complex128, np.complex64, np.bool_]
+    + [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64]
+)
+NUMBER_TYPES = frozenset([int, float, bool, complex])
+
+_new = object.__new__
+_GLOBALS: dict[str, Any] = {
+    "PLAIN": PLAIN_TYPES,
+    "ARRAYS": ARRAY_TYPES,
+    "NUMBERS": NUMBER_TYPES,
+    "MODES": MODES,
+    "Tensor": Tensor,
+    "new": _new,
+    "ndarray": np.ndarray,
+    "asarray": np.asarray,
+    "SEQUENCE": SEQUENCE,
+    "NO_EDGE": NO_EDGE,
+    "leaf_edge": leaf_edge,
+    "FREED": FREED_MESSAGE,
+    "check_version": check_version,
+    "versions_of": versions_of,
+    "saved_output": saved_output,
+    "materialise": materialise,
+    "wrap": wrap,
+}
+
+
+def _execute(source: str, title: str, env: dict[str, Any]) -> dict[str, Any]:
+    """Compile generated source so that tracebacks show its lines."""
+    filename = f"<wengert {title}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    exec(compile(source, filename, "exec"), env)
+    return env
+
+
+# -- what a pattern saves --------------------------------------------------------------------------------------
+
+
+class Variant:
+    """One operation under one pattern of arguments: its Node class and the function that records it."""
+
+    def __init__(self, op: Op, pattern: str) -> None:
+        self.op = op
+        self.pattern = pattern
+        # Arguments that a gradient can go to, with their rule, in order.
+        self.targets = [
+            (i, p)
+            for i, (p, c) in enumerate(zip(op.tensor_params, pattern, strict=True))
+            if c in "TL" and (p.name in op.rules or op.joint is not None)
+        ]
+        self.saves = self._saves()
+        self.node: type[Node] = self._node_class()
+
+    def rule(self, name: str) -> Rule:
+        op = self.op
+        return op.joint if op.joint is not None else op.rules[name]
+
+    def _saves(self) -> dict[str, tuple[str, set[int]]]:
+        """saved name -> (how, indices of the targets whose rules read it)."""
+        op = self.op
+        tensor_kinds = {p.name: c for p, c in zip(op.tensor_params, self.pattern, strict=True)}
+        found: dict[str, tuple[str, set[int]]] = {}
+        plain = {p.name for p in op.params if not p.is_tensor}
+        for i, p in self.targets:
+            rule = self.rule(p.name)
+            for name in rule.names:
+                if name in ("g", "needs") or name.startswith("g_"):
+                    continue
+                base = name.removesuffix("_shape")
+                if name in tensor_kinds:
+                    how = {"T": "tensor", "S": "plain", "L": "list"}[tensor_kinds[name]]
+                elif name in op.outputs:
+                    how = "output"
+                elif name in op.aux:
+                    how = "aux"
+                elif name in plain:
+                    how = "plain"
+                elif base != name and base in tensor_kinds:
+                    how = {"T": "shape", "S": "scalar_shape", "L": "shapes"}[tensor_kinds[base]]
+                elif base != name and base in op.outputs:
+                    how = "output_shape"
+                else:
+                    raise ValueError(f"{op.name}: the rule for {p.name!r} asks for {name!r}, which nothing provides")
+                found.setdefault(name, (how, set()))[1].add(i)
+        return found
+
+    @property
+    def holds_tensors(self) -> bool:
+        return any(how in ("tensor", "list", "output", "aux") for how, _ in self.saves.values())
+
+    # -- the Node class and its two runs -----------------------------------------------------------------------
+    def _node_class(self) -> type[Node]:
+        op = self.op
+        slots = list(self.saves)
+        if any(how in ("tensor", "list") for how, _ in self.saves.values()):
+            slots.append("versions")
+        if any(how == "output" for how, _ in self.saves.values()):
+            slots += ["out_counters", "out_versions"]
+        attributes: dict[str, Any] = {
+            "__slots__": tuple(slots),
+            "__module__": "wengert.ops",
+            "op": op,
+            "variant": self,
+            "n_outputs": len(op.outputs),
+        }
+        cls = type(op.node_name, (Node,), attributes)
+        env = dict(_GLOBALS)
+        for arg, r in op.rules.items():
+            env[f"RULE_{arg}"] = r.fn
+        if op.joint is not None:
+            env["JOINT"] = op.joint.fn
+        source = "\n".join(self._emit_run("run", False) + self._emit_run("run_recorded", True) + self._emit_release())
+        _execute(source, f"{op.name} {self.pattern} backward", env)
+        for name in ("run", "run_recorded", "release"):
+            setattr(cls, name, env[name])
+        if op.composite is not None:
+            from .backward import run_composite
+
+            cls.run_recorded = run_composite  # type: ignore[method-assign]
+        return cls
+
+    def _reads(self, names: tuple[str, ...], recorded: bool) -> tuple[list[str], str]:
+        """Lines that fetch what a rule's parameters name, and the argument list."""
+        lines = []
+        args = []
+        for name in names:
+            if name == "needs":
+                args.append("needs")
+            elif name == "g" or name.startswith("g_"):
+                args.append(name)
+            else:
+                how = self.saves[name][0]
+                if how == "tensor":
+                    lines.append(f"s = n.{name}")
+                    lines.append(f"if s._vc is not None: check_version(n, {name!r}, s)")
+                    lines.append(f"v_{name} = s" if recorded else f"v_{name} = s._array")
+                    args.append(f"v_{name}")
+                elif how == "list":
+                    lines.append(f"for s in n.{name}:")
+                    lines.append(f"    if s._vc is not None: check_version(n, {name!r}, s)")
+                    lines.append(f"v_{name} = " + (f"n.{name}" if recorded else f"[s._array for s in n.{name}]"))
+                    args.append(f"v_{name}")
+                elif how == "output":
+                    k = self.op.outputs.index(name)
+                    lines.append(f"v_{name} = saved_output(n, {name!r}, {k}, {recorded})")
+                    args.append(f"v_{name}")
+                elif how == "aux" and recorded:
+                    args.append(f"(None if n.{name} is None else wrap(n.{name}))")
+                else:
+                    args.append(f"n.{name}")
+        return lines, ", ".join(args)
+
+    def _emit_run(self, function: str, recorded: bool) -> list[str]:
+        op = self.op
+        body = []
+        if self.holds_tensors:
+            body.append("if n.freed: raise RuntimeError(FREED)")
+        grads = {name for _, p in self.targets for name in self.rule(p.name).names if name.startswith("g_")}
+        if len(op.outputs) > 1:
+            if not op.undefined:
+                for k, name in enumerate(op.outputs):
+                    if f"g_{name}" in grads:
+                        body.append(f"g_{name} = g[{k}] if g[{k}] is not None else materialise(n, {k}, {recorded})")
+            else:
+                for k, name in enumerate(op.outputs):
+                    if f"g_{name}" in grads:
+                        body.append(f"g_{name} = g[{k}]")
+            differentiable = [k for k, d in enumerate(op.differentiable) if d]
+            if len(differentiable) == 1:
+                k = differentiable[0]
+                body.append(f"g = g[{k}]")
+                body.append(f"if g is None: g = materialise(n, {k}, {recorded})")
+            elif not op.undefined:
+                body.append(f"g = [materialise(n, k, {recorded}) if x is None else x for k, x in enumerate(g)]")
+        has_list = "L" in self.pattern
+        if op.joint is not None:
+            count = len(self.pattern)
+            if has_list:
+                body.append("needs = n.needs_by_argument()")
+            else:
+                body.append(f"needs = tuple(e[0] is not None for e in n.next[:{count}])")
+            lines, args = self._reads(op.joint.names, recorded)
+            body += [*lines, f"r = JOINT({args})"]
+        elif has_list:
+            # One argument is a list: its rule returns one gradient for each element.
+            (_, p) = self.targets[0]
+            if len(self.targets) != 1:
+                raise ValueError(f"{op.name}: a list argument with other differentiable ones needs a joint rule")
+            lines, args = self._reads(op.rules[p.name].names, recorded)
+            body += [*lines, f"r = RULE_{p.name}({args})"]
+        else:
+            results = {i: f"r{i}" for i, _ in self.targets}
+            single = len(self.targets) == 1
+            for i, p in self.targets:
+                rule = op.rules[p.name]
+                lines, args = self._reads(rule.names, recorded)
+                if rule.constant:
+                    value = {1: "g", -1: "-g"}.get(rule.fn, f"g * {rule.fn!r}")
+                elif rule.takes_g:
+                    value = f"RULE_{p.name}({args})"
+                elif op.kind == "elementwise" and rule.identity is not None:
+                    value = f"g * v_{rule.names[rule.identity]}.conjugate()"
+                    if self.saves[rule.names[rule.identity]][0] != "tensor":
+                        value = f"g * {args}.conjugate()"
+                elif op.kind == "elementwise":
+                    value = f"g * RULE_{p.name}({args}).conjugate()"
+                else:
+                    raise ValueError(f"{op.name}: the rule for {p.name!r} must take g first")
+                block = [*lines, f"r{i} = {value}"]
+                if single:
+                    body += block
+                else:
+                    # Was this argument's gradient wanted? What is saved for it alone tells; if nothing is, the edge.
+                    mine = [s for s in rule.names if s in self.saves and self.saves[s] == ("tensor", {i})]
+                    test = f"n.{mine[0]} is None" if mine else f"n.next[{i}][0] is None"
+                    body.append(f"if {test}: r{i} = None")
+                    body.append("else:")
+                    body += ["    " + line for line in block]
+            items = ", ".join(results.get(i, "None") for i in range(len(self.pattern)))
+            body.append(f"r = ({items},)")
+        if self.holds_tensors:
+            held = [name for name, (how, _) in self.saves.items() if how in ("tensor", "list", "output", "aux")]
+            body.append("if not keep:")
+            body += [f"    n.{name} = None" for name in held]
+            body.append("    n.freed = True")
+        body.append("return r")
+        return [f"def {function}(n, g, keep):"] + ["    " + line for line in body]
+
+    def _emit_release(self) -> list[str]:
+        held = [name for name, (how, _) in self.saves.items() if how in ("tensor", "list", "output", "aux")]
+        lines = ["def release(n):"]
+        if held:
+            lines.append("    " + " = ".join(f"n.{name}" for name in held) + " = None")
+            if any(how == "output" for how, _ in self.saves.values()):
+                lines.append("    n.out_counters = None")
+            lines.append("    n.freed = True")
+        else:
+            lines.append("    return None")
+        return lines
+
+    # -- recording ---------------------------------------------------------------------------------------------
+    def emit_record(self, results: list[str], aux: list[str]) -> list[str]:
+        """Lines that make the node `n` and hang it on the result tensors `t0`, `t1`, ... (arrays `results`)."""
+        op = self.op
+        names = [p.name for p in op.tensor_params]
+        tensors = [names[i] for i, _ in self.targets]
+        lines = ["n = new(NODE)", "n.seq = next(SEQUENCE)", "n.extra = None"]
+        if self.holds_tensors:
+            lines.append("n.freed = False")
+        if len(op.outputs) == 1:
+            lines += [f"n.shape = {results[0]}.shape", f"n.dtype = {results[0]}.dtype"]
+        else:
+            lines.append("n.shape = None")
+            lines.append("n.outs = (" + ", ".join(f"({r}.shape, {r}.dtype)" for r in results) + ",)")
+        edges = []
+        for i, name in enumerate(names):
+            if name not in tensors:
+                edges.append("NO_EDGE")
+            elif len(tensors) == 1:
+                edges.append(f"{name}._edge or leaf_edge({name})")
+            else:
+                edges.append(f"({name}._edge or leaf_edge({name})) if q{i} else NO_EDGE")
+        lines.append("n.next = (" + ", ".join(edges) + ",)")
+        return lines + self._emit_saves(aux)
+
+    def _emit_saves(self, aux: list[str]) -> list[str]:
+        op = self.op
+        lines = []
+        indices = {i for i, _ in self.targets}
+        saved_tensors = []
+        saved_outputs = []
+        for name, (how, users) in self.saves.items():
+            everyone = users == indices or op.joint is not None
+            condition = "" if everyone else " or ".join(f"q{i}" for i in sorted(users))
+            if how == "tensor":
+                saved_tensors.append(name)
+                lines.append(f"n.{name} = {name}" + (f" if {condition} else None" if condition else ""))
+            elif how == "plain":
+                lines.append(f"n.{name} = {name}")
+            elif how == "shape":
+                lines.append(f"n.{name} = {name.removesuffix('_shape')}._array.shape")
+            elif how == "scalar_shape":
+                lines.append(f"n.{name} = ()")
+            elif how == "output":
+                saved_outputs.append(name)
+                k = op.outputs.index(name)
+                lines.append(f"n.{name} = x{k}")
+            elif how == "output_shape":
+                k = op.outputs.index(name.removesuffix("_shape"))
+                lines.append(f"n.{name} = x{k}.shape")
+            elif how == "aux":
+                lines.append(f"n.{name} = {aux[op.aux.index(name)]}")
+        if saved_tensors:
+            unshared = " and ".join(f"{t}._vc is None" for t in saved_tensors)
+            pairs = ", ".join(f"({t!r}, n.{t})" for t in saved_tensors)
+            lines.append(f"n.versions = None if {unshared} else versions_of(({pairs},))")
+        if saved_outputs:
+            counters = []
+            for name in saved_outputs:
+                k = op.outputs.index(name)
+                # The result itself must not be kept (it would hold this node: a cycle), but its version must.
+                lines.append(f"t{k}._vc = c{k} = [0, None]")
+                counters.append(f"c{k}")
+            lines.append("n.out_counters = (" + ", ".join(counters) + ",)")
+            lines.append("n.out_versions = (" + ", ".join("0" for _ in counters) + ",)")
+        return lines
+
+
+def variant(op: Op, pattern: str) -> Variant:
+    found = op.variants.get(pattern)
+    if found is None:
+        found = op.variants[pattern] = Variant(op, pattern)
+    return found
+
+
+# -- the function users call -----------------------------------------------------------------------------------
+
+
+def _patterns(op: Op) -> list[str]:
+    """The argument patterns worth a fast road."""
+    params = op.tensor_params
+    if any(p.kind == LIST for p in params) or not params:
+        return []
+    full = "T" * len(params)
+    patterns = [full]
+    if op.kind == "elementwise" and len(params) == 2 and op.promote == "default":
+        patterns += [p for p, ok in (("TS", params[1].scalar), ("ST", params[0].scalar)) if ok]
+    optional = [i for i, p in enumerate(params) if p.kind == OPTIONAL]
+    for n in range(1, len(optional) + 1):
+        cut = optional[-n:]
+        patterns.append("".join("S" if i in cut else "T" for i in range(len(params))))
+    return patterns
+
+
+def _signature(op: Op, env: dict[str, Any]) -> str:
+    parts = []
+    starred = False
+    for p in op.params:
+        if p.keyword_only and not starred:
+            parts.append("*")
+            starred = True
+        if p.default is inspect.Parameter.empty:
+            parts.append(p.name)
+        else:
+            env[f"DEFAULT_{p.name}"] = p.default
+            parts.append(f"{p.name}=DEFAULT_{p.name}")
+    if op.out:
+        if not starred:
+            parts.append("*")
+        parts.append("out=None")
+    return ", ".join(parts)
+
+
+def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
+    """The fast road for one pattern: lines to stand where every tensor argument has been recognised."""
+    v = variant(op, pattern)
+    node = f"NODE_{pattern}"
+    env[node] = v.node
+    params = op.tensor_params
+    arrays = {p.name: f"a{i}" for i, (p, c) in enumerate(zip(params, pattern, strict=True)) if c == "T"}
+    body = [f"{a} = {name}._array" for name, a in arrays.items()]
+    first = next(iter(arrays.values()))
+    if op.promote in ("default", "float", "bool", "same") and len(arrays) > 1:
+        same = " and ".join(f"{a}.dtype is {first}.dtype" for a in list(arrays.values())[1:])
+        body.append(f"if not ({same}): return CAREFUL(OP, VALUES)")
+    call = "FORWARD(" + ", ".join(
+        (f"{p.name}={arrays.get(p.name, p.name)}" if p.keyword_only else arrays.get(p.name, p.name)) for p in op.params
+    )
+    call += ")"
+    n_out = len(op.outputs)
+    raw = [f"x{k}" for k in range(n_out)]
+    aux = [f"y{k}" for k in range(len(op.aux))]
+    target = ", ".join(raw + aux)
+    body += ["try:", f"    {target} = {call}", "except Exception:", "    return CAREFUL(OP, VALUES)"]
+    for x in raw:
+        body.append(f"if {x}.__class__ is not ndarray: {x} = asarray({x})")
+    if op.promote in ("default", "float"):
+        # An integer or bool operand where the result is floating (or the reverse) has rules of its own.
+        body.append(f"if x0.dtype is not {first}.dtype: return CAREFUL(OP, VALUES)")
+    for k in range(n_out):
+        body += [f"t{k} = new(Tensor)", f"t{k}._array = x{k}", f"t{k}._vc = None", f"t{k}._extra = None"]
+    if op.view:
+        body.append(f"mark_view(t0, {params[0].name}, {op.view == 'maybe'})")
+    if v.targets and any(op.differentiable):
+        flags = [f"q{i}" for i, _ in v.targets]
+        body += [f"{q} = {params[i].name}._rg" for q, (i, _) in zip(flags, v.targets, strict=True)]
+        body.append("if " + " or ".join(flags) + ":")
+        record = [line.replace("new(NODE)", f"new({node})") for line in v.emit_record(raw, aux)]
+        for k, d in enumerate(op.differentiable):
+            record += [f"t{k}._rg = True", f"t{k}._edge = (n, {k})"] if d else [f"t{k}._rg = False", f"t{k}._edge = None"]
+        body += ["    " + line for line in record]
+        body.append("else:")
+        for k in range(n_out):
+            body += [f"    t{k}._rg = False", f"    t{k}._edge = None"]
+    else:
+        for k in range(n_out):
+            body += [f"t{k}._rg = False", f"t{k}._edge = None"]
+    if n_out == 1:
+        body.append("return t0")
+    else:
+        results = ", ".join(f"t{k}" for k in range(n_out))
+        body.append(f"return ({results},)" if op.result is tuple else f"return RESULT({results})")
+    return body
+
+
+def compile_function(op: Op) -> Any:
+    """The function users call for a row."""
+    env = dict(_GLOBALS)
+    from .views import mark_view
+
+    values = "(" + "".join(p.name + ", " for p in op.params) + ")"
+    env.update(OP=op, FORWARD=op.forward, CAREFUL=careful, RESULT=op.result, mark_view=mark_view)
+    params = op.tensor_params
+    lines = []
+    patterns = _patterns(op)
+    plain_call = ", ".join(f"{p.name}={p.name}" if p.keyword_only else p.name for p in op.params)
+    if patterns:
+        p0 = params[0].name
+        guard = "not MODES.active" + (" and out is None" if op.out else "")
+        is_tensor = {
+            p: " and ".join(f"{q.name}.__class__ in PLAIN" for q, c in zip(params, p, strict=True) if c == "T")
+            for p in patterns
+        }
+        keyword = "if"
+        lines.append(f"if {guard}:")
+        for pattern in patterns:
+            tests = [is_tensor[pattern]]
+            for q, c in zip(params, pattern, strict=True):
+                if c == "S":
+                    tests.append(f"{q.name} is None" if q.kind == OPTIONAL else f"{q.name}.__class__ is float or {q.name}.__class__ is int")
+            test = " and ".join(f"({t})" if " or " in t else t for t in tests)
+            lines.append(f"    {keyword} {test}:")
+            lines += ["        " + line.replace("VALUES", values) for line in _emit_road(op, pattern, env)]
+            keyword = "elif"
+        arrays = " and ".join(
+            f"{q.name}.__class__ in ARRAYS"
+            if not q.scalar and q.kind == TENSOR
+            else f"({q.name} is None or {q.name}.__class__ in ARRAYS or {q.name}.__class__ in NUMBERS)"
+            for q in params[1:]
+        )
+        first_array = f"{p0}.__class__ in ARRAYS"
+        lines.append(f"if {first_array}" + (f" and {arrays}" if arrays else "") + ":")
+        lines.append("    r = FORWARD(" + plain_call + ")")
+        n_out, n_aux = len(op.outputs), len(op.aux)
+        if n_aux:
+            lines.append("    return r[0]" if n_out == 1 else f"    return r[:{n_out}]")
+        else:
+            lines.append("    return r")
+    lines.append(f"return CAREFUL(OP, {values}" + (", out)" if op.out else ")"))
+    simple = op.name.rsplit(".", 1)[-1]
+    source = f"def {simple}({_signature(op, env)}):\n" + "\n".join("    " + line for line in lines) + "\n"
+    _execute(source, op.name, env)
+    function = env[simple]
+    function.__doc__ = op.doc
+    function.__module__ = "wengert"
+    function.__qualname__ = simple
+    function.op = op
+    return function
+
+
+# -- the careful road ------------------------------------------------------------------------------------------
+
+
+def type_error(op: Op, position: int, name: str, expected: str, value: Any) -> TypeError:
+    kind = type(value)
+    shown = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    simple = op.name.rsplit(".", 1)[-1]
+    return TypeError(f"{simple}(): argument '{name}' (position {position}) must be {expected}, not {shown}")
+
+
+def promote(op: Op, operands: list[Any]) -> dtypes.dtype | None:
+    """The dtype to compute in, by `op.promote`: None leaves operands as they are."""
+    mode = op.promote
+    if mode is None or mode == "none":
+        return None
+    common = dtypes.result_type(operands)
+    if mode == "float" and common.category < dtypes.FLOATING:
+        return dtypes.get_default_dtype()
+    return common
+
+
+def broadcast_check(arrays: list[Any]) -> None:
+    """PyTorch's error for shapes that do not broadcast."""
+    shapes = [np.shape(a) for a in arrays]
+    known: tuple[int, ...] = ()
+    for shape in shapes:
+        a, b = known, shape
+        n = max(len(a), len(b))
+        merged = []
+        for d in range(n):
+            da = a[d - n + len(a)] if d - n + len(a) >= 0 else 1
+            db = b[d - n + len(b)] if d - n + len(b) >= 0 else 1
+            if da != db and 1 not in (da, db):
+                # PyTorch finds the last dimension that clashes first.
+                for e in range(n - 1, -1, -1):
+                    ea = a[e - n + len(a)] if e - n + len(a) >= 0 else 1
+                    eb = b[e - n + len(b)] if e - n + len(b) >= 0 else 1
+                    if ea != eb and 1 not in (ea, eb):
+                        raise RuntimeError(
+                            f"The size of tensor a ({ea}) must match the size of tensor b ({eb}) at non-singleton "
+                            f"dimension {e}"
+                        )
+            merged.append(db if da == 1 else da)
+        known = tuple(merged)
+
+
+def classify(op: Op, values: tuple[Any, ...]) -> tuple[list[Any], bool, Any]:
+    """Check each tensor argument's type. Returns (values as a list, any Tensor among them, interpreter or None).
+
+    An interpreter is an argument that is neither array nor Tensor but knows how to be computed with: it has
+    `__wengert_op__(op, values)` (symbols, batched arrays, tracers, Tensor subclasses).
+    """
+    vals = list(values)
+    tensors = False
+    interpreter = None
+    for i, (p, v) in enumerate(zip(op.params, vals, strict=True)):
+        if not p.is_tensor or v is None and p.kind == OPTIONAL:
+            continue
+        items: Any = (v,)
+        if p.kind == LIST:
+            if isinstance(v, (Tensor, np.ndarray)) or not hasattr(v, "__iter__"):
+                raise type_error(op, i + 1, p.name, "tuple of Tensors", v)
+            vals[i] = items = tuple(v)
+        for k, x in enumerate(items):
+            cls = x.__class__
+            if cls in PLAIN_TYPES:
+                tensors = True
+            elif cls in ARRAY_TYPES or (p.scalar and cls in NUMBER_TYPES):
+                continue
+            elif hasattr(cls, "__wengert_op__"):
+                interpreter = x if interpreter is None else max(interpreter, x, key=_priority)
+            elif isinstance(x, Tensor):
+                tensors = True
+            elif p.kind == LIST:
+                raise TypeError(
+                    f"expected Tensor as element {k} in argument {i}, but got {type(x).__name__}"
+                )
+            elif p.scalar and isinstance(x, (int, float, complex)):
+                vals[i] = x if isinstance(x, (bool, int, float, complex)) else float(x)
+            else:
+                raise type_error(op, i + 1, p.name, "Tensor", x)
+    return vals, tensors, interpreter
+
+
+def _priority(x: Any) -> int:
+    return int(getattr(x, "__wengert_priority__", 0))
+
+
+def careful(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
+    """Run one operation with every check and every mode."""
+    vals, tensors, interpreter = classify(op, values)
+    if interpreter is not None:
+        return interpreter.__wengert_op__(op, vals)
+    if not tensors:
+        return _on_arrays(op, vals)
+    if MODES.active and (LOCAL.dual_level >= 0):
+        from .forward_ad import careful_jvp, has_tangents
+
+        if has_tangents(vals):
+            return careful_jvp(op, vals, out)
+    return apply(op, vals, out)
+
+
+def _on_arrays(op: Op, vals: list[Any]) -> Any:
+    """No tensor among the arguments: a rule at work, or a mistake."""
+    positions = [i for i, p in enumerate(op.params) if p.is_tensor]
+    if positions and not any(_is_array(vals[i]) for i in positions):
+        i = positions[0]
+        raise type_error(op, i + 1, op.params[i].name, "Tensor", vals[i])
+    results = forward(op, vals)
+    return results[0] if len(op.outputs) == 1 else tuple(results[: len(op.outputs)])
+
+
+def _is_array(v: Any) -> bool:
+    if isinstance(v, tuple):
+        return all(x.__class__ in ARRAY_TYPES for x in v)
+    return v.__class__ in ARRAY_TYPES
+
+
+def forward(op: Op, vals: list[Any]) -> list[Any]:
+    """The forward on arrays, with promotion and checks. Returns outputs, then what is saved besides."""
+    arrays = [
+        v
+        if not p.is_tensor
+        else tuple(getattr(x, "_array", x) for x in v)
+        if p.kind == LIST
+        else getattr(v, "_array", v)
+        for p, v in zip(op.params, vals, strict=True)
+    ]
+    if op.check is not None:
+        op.check(*arrays)
+    positions = [i for i, p in enumerate(op.params) if p.is_tensor and vals[i] is not None]
+    common = None
+    if op.promote is not None:
+        flat: list[Any] = []
+        for i in positions:
+            flat.extend(arrays[i]) if op.params[i].kind == LIST else flat.append(arrays[i])
+        if op.kind == "elementwise":
+            broadcast_check(flat)
+        if op.promote == "same":
+            _same_dtype(op, flat)
+        common = promote(op, flat)
+    if common is not None:
+        target = common.np
+        for i in positions:
+            arrays[i] = (
+                tuple(cast(a, target) for a in arrays[i]) if op.params[i].kind == LIST else cast(arrays[i], target)
+            )
+    args = [a for a, p in zip(arrays, op.params, strict=True) if not p.keyword_only]
+    kwargs = {p.name: a for a, p in zip(arrays, op.params, strict=True) if p.keyword_only}
+    try:
+        results = op.forward(*args, **kwargs)
+    except np.linalg.LinAlgError:
+        raise
+    except (ValueError, TypeError) as error:
+        if type(error) is ValueError or "ufunc" in str(error):
+            simple = op.name.rsplit(".", 1)[-1]
+            if "ufunc" in str(error):
+                which = common.name if common is not None else "these"
+                raise NotImplementedError(f'"{simple}" not implemented for \'{_type_name(common, which)}\'') from error
+            raise RuntimeError(f"{simple}(): {error}") from error
+        raise
+    if len(op.outputs) == 1 and not op.aux:
+        results = (results,)
+    results = list(results)
+    for k in range(len(op.outputs)):
+        if results[k].__class__ is not np.ndarray and isinstance(results[k], np.generic):
+            results[k] = np.asarray(results[k])
+    if op.promote == "default" and common is not None and results[0].dtype.kind != "b":
+        results[0] = cast(results[0], common.np)
+    return results
+
+
+def _type_name(common: dtypes.dtype | None, fallback: str) -> str:
+    return common.tensor_type if common is not None else fallback
+
+
+def _same_dtype(op: Op, arrays: list[Any]) -> None:
+    first = arrays[0].dtype
+    for a in arrays[1:]:
+        if a.dtype != first:
+            simple = op.name.rsplit(".", 1)[-1]
+            raise RuntimeError(
+                f"{simple}(): expected all operands to have the same dtype, but got: "
+                f"{dtypes.of(first).tensor_type.lower()} != {dtypes.of(a.dtype).tensor_type.lower()}"
+            )
+
+
+def cast(a: Any, target: np.dtype[Any]) -> Any:
+    """An array, or a Python number, in dtype `target`. Integers wrap, complex loses its imaginary part."""
+    if a.__class__ in NUMBER_TYPES:
+        if a.__class__ is int and target.kind in "iu":
+            return np.asarray(a & (1 << 64) - 1 if a >= 1 << 63 else a).astype(target)
+        return np.asarray(a).astype(target)
+    if a.dtype == target:
+        return a
+    if a.dtype.kind == "c" and target.kind != "c":
+        return a.real.astype(target)
+    return a.astype(target)
+
+
+def pattern_of(op: Op, vals: list[Any]) -> str:
+    return "".join(
+        "L" if p.kind == LIST else "T" if isinstance(v, Tensor) else "S"
+        for p, v in zip(op.params, vals, strict=True)
+        if p.is_tensor
+    )
+
+
+def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
+    """Forward on Tensors and, where gradients are wanted, the node."""
+    for i, p in enumerate(op.params):
+        if p.is_tensor:
+            v = vals[i]
+            if p.kind == LIST:
+                vals[i] = tuple(wrap(np.asarray(x)) if x.__class__ in ARRAY_TYPES else x for x in v)
+            elif v.__class__ in ARRAY_TYPES:
+                vals[i] = wrap(np.asarray(v))
+    if out is not None:
+        refuse_out(op, vals, out)
+    results = forward(op, vals)
+    n_out = len(op.outputs)
+    outputs = [wrap(np.asarray(x) if x.__class__ in ARRAY_TYPES else x) for x in results[:n_out]]
+    if op.view:
+        from .views import mark_view
+
+        for t in outputs:
+            mark_view(t, vals[0], op.view == "maybe", op.multi_view)
+    if LOCAL.inference:
+        for t in outputs:
+            t.more().inference = True
+    elif LOCAL.grad:
+        record(op, vals, outputs, results)
+    if LOCAL.observers:
+        for observer in LOCAL.observers:
+            observer.recorded(op, vals, outputs)
+    if out is not None:
+        from .views import write_out
+
+        return write_out(op, out, outputs)
+    if n_out == 1:
+        return outputs[0]
+    return tuple(outputs) if op.result is tuple else op.result(*outputs)
+
+
+def refuse_out(op: Op, vals: list[Any], out: Any) -> None:
+    """`out=` and gradients do not go together."""
+    simple = op.name.rsplit(".", 1)[-1]
+    outs = out if isinstance(out, (tuple, list)) else (out,)
+    if len(outs) != len(op.outputs) or not all(isinstance(t, Tensor) for t in outs):
+        raise type_error(op, 0, "out", "Tensor" if len(op.outputs) == 1 else "tuple of Tensors", out)
+    if not LOCAL.grad:
+        return
+    flat = [x for p, v in zip(op.params, vals, strict=True) if p.is_tensor for x in (v if p.kind == LIST else (v,))]
+    if any(isinstance(x, Tensor) and x._rg for x in flat) or any(t._rg for t in outs):
+        raise RuntimeError(
+            f"{simple}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+
+
+def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> Node | None:
+    """Make the node of an operation that ran on the careful road, if any argument needs a gradient."""
+    if not any(op.differentiable):
+        return None
+    names = [p.name for p in op.params]
+    by_name = dict(zip(names, vals, strict=True))
+    v = variant(op, pattern_of(op, vals))
+    needs = {}
+    for i, p in v.targets:
+        value = by_name[p.name]
+        needs[i] = any(x._rg for x in value) if p.kind == LIST else value._rg
+    if not any(needs.values()):
+        return None
+    if not any(d and o._array.dtype.kind in "fc" for d, o in zip(op.differentiable, outputs, strict=True)):
+        return None
+    n: Any = _new(v.node)
+    n.seq = next(SEQUENCE)
+    n.extra = None
+    n.freed = False
+    if len(op.outputs) == 1:
+        n.shape, n.dtype = outputs[0]._array.shape, outputs[0]._array.dtype
+    else:
+        n.shape = None
+        n.outs = tuple((t._array.shape, t._array.dtype) for t in outputs)
+    edges: list[Any] = []
+    targets = {i for i, _ in v.targets}
+    for i, p in enumerate(op.tensor_params):
+        value = by_name[p.name]
+        if p.kind == LIST:
+            edges.extend((x._edge or leaf_edge(x)) if x._rg and i in targets else NO_EDGE for x in value)
+        else:
+            edges.append((value._edge or leaf_edge(value)) if needs.get(i) else NO_EDGE)
+    n.next = tuple(edges)
+    _save(n, v, by_name, needs, outputs, results)
+    for k, (t, d) in enumerate(zip(outputs, op.differentiable, strict=True)):
+        if d and t._array.dtype.kind in "fc":
+            t._rg = True
+            t._edge = (n, k)
+    if LOCAL.anomaly is not None:
+        LOCAL.anomaly.made(n)
+    return n
+
+
+def _save(
+    n: Any, v: Variant, by_name: dict[str, Any], needs: dict[int, bool], outputs: list[Any], results: list[Any]
+) -> None:
+    from .saved import pack
+
+    op = v.op
+    saved_tensors = []
+    counters: list[Any] = []
+    for name, (how, users) in v.saves.items():
+        wanted = op.joint is not None or any(needs[i] for i in users)
+        if how == "tensor":
+            value = pack(n, by_name[name]) if wanted else None
+            saved_tensors.append((name, value))
+        elif how == "list":
+            value = tuple(pack(n, x) for x in by_name[name])
+            saved_tensors.extend((name, x) for x in value)
+        elif how == "plain":
+            value = by_name[name]
+        elif how == "shape":
+            value = by_name[name.removesuffix("_shape")]._array.shape
+        elif how == "scalar_shape":
+            value = ()
+        elif how == "shapes":
+            value = tuple(x._array.shape for x in by_name[name.removesuffix("_shape")])
+        elif how == "output":
+            t = outputs[op.outputs.index(name)]
+            if t._vc is None:
+                t._vc = [0, None]
+            counters.append(t._vc)
+            value = pack(n, t, is_output=True)
+        elif how == "output_shape":
+            value = outputs[op.outputs.index(name.removesuffix("_shape"))]._array.shape
+        else:
+            value = results[len(op.outputs) + op.aux.index(name)]
+        setattr(n, name, value)
+    if any(how in ("tensor", "list") for how, _ in v.saves.values()):
+        n.versions = versions_of(tuple(saved_tensors))
+    if counters:
+        n.out_counters = tuple(counters)
+        n.out_versions = tuple(c[0] for c in counters)

@@ -1,0 +1,38 @@
+"""`repr(tensor)`: gathers what PyTorch prints after the numbers. The numbers themselves are `core.printing`'s."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .printing import format_tensor
+
+
+def tensor_repr(t: Any) -> str:
+    array = t._array
+    if not isinstance(array, np.ndarray):
+        return repr(array)
+    suffixes = []
+    if t._edge is not None:
+        name = t._edge[0].name()
+        if name == "torch::autograd::AccumulateGrad":
+            suffixes.append("requires_grad=True")
+        else:
+            suffixes.append(f"grad_fn=<{name}>")
+    elif t._rg:
+        suffixes.append("requires_grad=True")
+    extra = t._extra
+    if extra is not None and extra.tangents:
+        from .modes import LOCAL
+
+        tangent = extra.tangents.get(LOCAL.dual_level)
+        if tangent is not None:
+            suffixes.append(f"tangent={tensor_repr(tangent)}")
+    text = format_tensor(
+        array, default_float=dtypes.get_default_dtype().np, suffixes=suffixes
+    )
+    if type(t).__name__ == "Parameter":
+        return "Parameter containing:\n" + text
+    return text

@@ -1,0 +1,630 @@
+"""Tensor: an array, and what autograd must know about it.
+
+Lives here: the class, its construction from an array, and its part in autograd (`grad`, `grad_fn`, `backward`, hooks).
+Not here: any mathematics. The tables (`wengert.ops`) hang their operations on the class as methods.
+
+Note [What a Tensor holds]
+    _array   the numbers (an ndarray, 0-dim included, never a NumPy scalar; under vmap a batched array)
+    _rg      requires grad
+    _edge    `(node, output_nr)` that made it, or None for a leaf
+    _vc      its version counter, `[version, views]`, shared by all that share the memory; None until someone needs
+             it, which means version 0. `views` are weak references to the views that require grad
+    _extra   the rest (views, hooks, inference, tangents), None for most
+    _grad    `.grad`; unset until it is used. `_acc` likewise: a weak reference to the leaf's AccumulateGrad
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .device import CPU, as_device
+from .modes import LOCAL, MODES
+from .node import Edge, Hooks, Node, RemovableHandle, leaf_edge
+
+_new = object.__new__
+
+
+class TensorExtra:
+    """What few tensors have; see Note [What a Tensor holds]. Defaults are the class's: making one is cheap."""
+
+    base: Any = None  # for a view: the tensor that is no view
+    creation: str | None = None  # for a view: how it was made, if that forbids changing it in place
+    multi_view = False  # one of several views of one operation
+    hooks: Any = None  # of a leaf; those of other tensors are the node's
+    post_hooks: Any = None
+    grad_dtype: Any = False  # False: the tensor's own; None: any
+    inference = False
+    tangents: dict[int, Any] | None = None  # forward mode, by level
+    name: str | None = None
+
+
+class TensorMeta(type):
+    """Lets `isinstance(x, Parameter)` and the like be decided by the class itself."""
+
+
+class Tensor(metaclass=TensorMeta):
+    """A multi-dimensional array of one dtype that can record what is done to it."""
+
+    __slots__ = ("__dict__", "__weakref__", "_acc", "_array", "_edge", "_extra", "_grad", "_rg", "_vc")
+
+    _array: Any
+    _rg: bool
+    _edge: Edge | None
+    _vc: list[int] | None
+    _extra: TensorExtra | None
+    _grad: Tensor | None
+    _acc: Any
+
+    __array_priority__ = 1000
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        t = _new(cls)
+        t._array = _legacy_array(args)
+        t._rg = False
+        t._edge = None
+        t._vc = None
+        t._extra = None
+        return t
+
+    def more(self) -> TensorExtra:
+        if self._extra is None:
+            self._extra = TensorExtra()
+        return self._extra
+
+    # -- shape and dtype ---------------------------------------------------------------------------------------
+    @property
+    def shape(self) -> Any:
+        return Size(self._array.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of dimension `dim`."""
+        if dim is None:
+            return Size(self._array.shape)
+        from ..ops.shared import wrap_dim
+
+        return self._array.shape[wrap_dim(dim, self._array.ndim)]
+
+    @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    def dim(self) -> int:
+        return self._array.ndim
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        return self._array.size
+
+    nelement = numel
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return dtypes.of(self._array.dtype)
+
+    @property
+    def device(self) -> Any:
+        return CPU
+
+    @property
+    def layout(self) -> Any:
+        from .layout import strided
+
+        return strided
+
+    @property
+    def is_cuda(self) -> bool:
+        return False
+
+    @property
+    def is_sparse(self) -> bool:
+        return False
+
+    @property
+    def is_quantized(self) -> bool:
+        return False
+
+    @property
+    def is_meta(self) -> bool:
+        return False
+
+    @property
+    def is_nested(self) -> bool:
+        return False
+
+    @property
+    def itemsize(self) -> int:
+        return self._array.itemsize
+
+    def element_size(self) -> int:
+        return self._array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._array.nbytes
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps between neighbours, in elements (NumPy counts bytes)."""
+        array = self._array
+        strides = tuple(s // array.itemsize for s in array.strides)
+        if array.size == 0 or 1 in array.shape:
+            strides = _torch_strides(array, strides)
+        return strides if dim is None else strides[dim]
+
+    def storage_offset(self) -> int:
+        base = self._array
+        while isinstance(base.base, np.ndarray):
+            base = base.base
+        start = base.__array_interface__["data"][0]
+        return (self._array.__array_interface__["data"][0] - start) // max(self._array.itemsize, 1)
+
+    def data_ptr(self) -> int:
+        return self._array.__array_interface__["data"][0]
+
+    def get_device(self) -> int:
+        return -1
+
+    def is_floating_point(self) -> bool:
+        return self._array.dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        return self._array.dtype.kind == "c"
+
+    def is_signed(self) -> bool:
+        return self._array.dtype.kind not in "bu"
+
+    def is_conj(self) -> bool:
+        return False
+
+    def is_neg(self) -> bool:
+        return False
+
+    def is_inference(self) -> bool:
+        return self._extra is not None and self._extra.inference
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Are the elements in row-major order without gaps?"""
+        return self._array.flags.c_contiguous
+
+    def is_same_size(self, other: Tensor) -> bool:
+        return self._array.shape == other._array.shape
+
+    # -- autograd ----------------------------------------------------------------------------------------------
+    @property
+    def requires_grad(self) -> bool:
+        return self._rg
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and self._array.dtype.kind not in "fc":
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+        self._set_requires_grad(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for a gradient of this leaf (or stop asking). Returns the tensor itself."""
+        if requires_grad and self._array.dtype.kind not in "fc":
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        self._set_requires_grad(requires_grad)
+        return self
+
+    def _set_requires_grad(self, value: bool) -> None:
+        if value and self._extra is not None and self._extra.inference and not LOCAL.inference:
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+        if self._edge is not None:
+            if not value:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                    "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                )
+            return
+        self._rg = bool(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.grad_fn is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        return self._edge[0] if self._edge is not None else None
+
+    @property
+    def output_nr(self) -> int:
+        return self._edge[1] if self._edge is not None else 0
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient of a leaf, None until a backward pass has reached it."""
+        found = getattr(self, "_grad", None)
+        if found is None and self._edge is not None and not self.retains_grad:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
+                "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated "
+                "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor "
+                "by mistake, make sure you access the leaf Tensor instead.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return found
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is None:
+            self._grad = None
+            return
+        if not isinstance(value, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        wanted = self.grad_dtype
+        if wanted is not None and value.dtype is not wanted:
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{_type_word(value.dtype)}' to a tensor with grad_dtype "
+                f"'{_cap_word(wanted)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). "
+                "You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. "
+                "Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break downstream "
+                "systems that assume they match."
+            )
+        if value._array.shape != self._array.shape:
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(value._array.shape)}' to a tensor of size "
+                f"'{list(self._array.shape)}'. Please ensure that the gradient and the tensor are the same size"
+            )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def grad_dtype(self) -> dtypes.dtype | None:
+        """The dtype `.grad` is accumulated in: the tensor's own unless set; None accepts any."""
+        extra = self._extra
+        return self.dtype if extra is None or extra.grad_dtype is False else extra.grad_dtype
+
+    @grad_dtype.setter
+    def grad_dtype(self, value: dtypes.dtype | None) -> None:
+        if self._edge is not None:
+            raise RuntimeError("grad_dtype can only be set on leaf tensors.")
+        self.more().grad_dtype = None if value is None else dtypes.as_dtype(value)
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, outside autograd: no graph, a version counter of its own."""
+        return wrap(self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._rg and value._array.dtype.kind not in "fc":
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+        self._array = value._array
+        if self._edge is None:
+            self._acc = None  # a sink made for another shape must not be used again
+
+    def detach(self) -> Tensor:
+        """The same memory, outside the graph. Changes in place are seen by both, and by backward."""
+        t = wrap(self._array)
+        if self._vc is None:
+            self._vc = [0, None]
+        t._vc = self._vc
+        if self._extra is not None and (self._extra.inference or self._extra.tangents):
+            from .forward_ad import detach_tangents
+
+            detach_tangents(self, t)
+        return t
+
+    def detach_(self) -> Tensor:
+        if self._extra is not None and self._extra.base is not None:
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
+                "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
+                "detach_() cannot be called on these gradients. To fix this error, please refer to the "
+                "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."
+            )
+        self._rg = False
+        self._edge = None
+        return self
+
+    @property
+    def _version(self) -> int:
+        if self._extra is not None and self._extra.inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
+        return self._vc[0] if self._vc is not None else 0
+
+    @property
+    def _base(self) -> Tensor | None:
+        return self._extra.base if self._extra is not None else None
+
+    def _is_view(self) -> bool:
+        return self._extra is not None and self._extra.base is not None
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Gradients of this tensor with respect to the leaves of its graph, added to their `.grad`.
+
+        `gradient` is the vector of the vector-Jacobian product, needed unless this tensor has one element. `inputs`
+        limits accumulation to the tensors named.
+        """
+        from ..autograd import backward
+
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def retain_grad(self) -> None:
+        """Let `.grad` of this non-leaf be filled too."""
+        if not self._rg:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        node = self.grad_fn
+        if node is None:
+            return
+        assert self._edge is not None
+        node.more().retained[self._edge[1]] = weakref.ref(self)
+
+    @property
+    def retains_grad(self) -> bool:
+        if self._edge is None or self._edge[0].extra is None:
+            return False
+        keeper = self._edge[0].extra.retained.get(self._edge[1])
+        return keeper is not None and keeper() is self
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """`hook(grad) -> Tensor | None` sees, and may replace, the gradient of this tensor."""
+        if not self._rg:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        node = self.grad_fn
+        if node is None:
+            extra = self.more()
+            if extra.hooks is None:
+                extra.hooks = Hooks()
+            return extra.hooks.add(hook)
+        assert self._edge is not None
+        hooks = node.more().tensor_hooks.setdefault(self._edge[1], Hooks())
+        return hooks.add(hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """`hook(tensor)` runs after this leaf's `.grad` has been accumulated."""
+        if not self._rg:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.grad_fn is not None:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        extra = self.more()
+        if extra.post_hooks is None:
+            extra.post_hooks = Hooks()
+        return extra.post_hooks.add(hook)
+
+    @property
+    def name(self) -> str | None:
+        """The name this tensor is shown by; yours to set."""
+        return self._extra.name if self._extra is not None else None
+
+    @name.setter
+    def name(self, value: str | None) -> None:
+        self.more().name = value
+
+    # -- to Python and NumPy -----------------------------------------------------------------------------------
+    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
+        """The array itself, not a copy. RuntimeError if it requires grad, unless `force`."""
+        if self._rg and not force:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        return self._array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def item(self) -> Any:
+        """The one number this tensor holds, as a Python number."""
+        array = self._array
+        if array.size != 1:
+            raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        return array.item()
+
+    def tolist(self) -> Any:
+        return self._array.tolist()
+
+    def _scalar(self, to: type) -> Any:
+        if self._rg and LOCAL.grad:
+            _warn_scalar_once()
+        value = self.item()
+        return to(value)
+
+    def __float__(self) -> float:
+        return self._scalar(float)
+
+    def __int__(self) -> int:
+        return self._scalar(int)
+
+    def __complex__(self) -> complex:
+        return self._scalar(complex)
+
+    def __bool__(self) -> bool:
+        array = self._array
+        if array.size == 0:
+            raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+        if array.size > 1:
+            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        return bool(array.item())
+
+    def __index__(self) -> int:
+        if self._array.dtype.kind not in "iub" or self._array.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self._array.item())
+
+    def __len__(self) -> int:
+        if self._array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self._array.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __format__(self, spec: str) -> str:
+        if self._array.ndim == 0 and not self._is_batched() and type(self) is Tensor:
+            return format(self.item(), spec)
+        return object.__format__(self, spec)
+
+    def _is_batched(self) -> bool:
+        return not isinstance(self._array, np.ndarray)
+
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        from .show import tensor_repr
+
+        return tensor_repr(self)
+
+    def __reversed__(self) -> Tensor:
+        return self if self._array.ndim == 0 else self.flip(0)  # type: ignore[attr-defined]
+
+    def __contains__(self, element: Any) -> bool:
+        if isinstance(element, (Tensor, int, float, complex, bool)):
+            return bool((element == self).any())  # type: ignore[union-attr]
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+        )
+
+    # -- copies ------------------------------------------------------------------------------------------------
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if self._edge is not None:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                "moment.  If you were attempting to deepcopy a module, this may be because of a torch.nn.utils."
+                "weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
+            )
+        if id(self) in memo:
+            return memo[id(self)]
+        t = _new(type(self))
+        t._array = _copy_memory(self._array, memo)
+        t._rg = self._rg
+        t._edge = None
+        t._vc = None
+        t._extra = None
+        memo[id(self)] = t
+        found = getattr(self, "_grad", None)
+        if found is not None:
+            t._grad = copy.deepcopy(found, memo)
+        t.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return t
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return (_rebuild, (type(self), np.ascontiguousarray(self._array), self._rg, self.__dict__))
+
+
+def _copy_memory(array: Any, memo: dict[int, Any]) -> Any:
+    """Copy an array; views of one buffer that are copied together stay views of one buffer."""
+    base = array
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    if base is array:
+        if id(array) not in memo:
+            memo[id(array)] = array.copy(order="K")
+            memo.setdefault(id(memo), []).append(array)
+        return memo[id(array)]
+    if id(base) not in memo:
+        memo[id(base)] = base.copy(order="K")
+        memo.setdefault(id(memo), []).append(base)
+    new = memo[id(base)]
+    if new.strides != base.strides:
+        return array.copy(order="K")
+    offset = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    return np.ndarray(array.shape, array.dtype, buffer=new.reshape(-1).view(np.uint8).data if new.flags.c_contiguous else new.data, offset=offset, strides=array.strides)
+
+
+def _rebuild(cls: type, array: Any, rg: bool, attributes: dict[str, Any]) -> Tensor:
+    t = wrap(array.copy() if not array.flags.owndata else array)
+    if cls is not Tensor:
+        t.__class__ = cls
+    t._rg = rg
+    t.__dict__.update(attributes)
+    return t
+
+
+def wrap(array: Any, requires_grad: bool = False) -> Tensor:
+    """A leaf around `array`, which is not copied."""
+    t = _new(Tensor)
+    t._array = array
+    t._rg = requires_grad
+    t._edge = None
+    t._vc = None
+    t._extra = None
+    return t
+
+
+# Classes the fast road takes as they are. nn.Parameter adds itself.
+PLAIN_TYPES: set[type] = {Tensor}
+
+_DTYPE_WORDS = {"float32": "float", "float64": "double", "float16": "c10::Half", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>", "int64": "long long", "int32": "int"}  # fmt: skip
+
+
+def _type_word(d: dtypes.dtype) -> str:
+    return d.tensor_type.lower() if d.name in ("float32", "float64") else d.tensor_type
+
+
+def _cap_word(d: dtypes.dtype) -> str:
+    return d.tensor_type
+
+
+_warned_scalar = False
+
+
+def _warn_scalar_once() -> None:
+    global _warned_scalar
+    if not _warned_scalar:
+        _warned_scalar = True
+        warnings.warn(
+            "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+            "Consider using tensor.detach() first.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _torch_strides(array: Any, strides: tuple[int, ...]) -> tuple[int, ...]:
+    """NumPy leaves the strides of dimensions of size 1 (and of empty arrays) undetermined; PyTorch computes them."""
+    if not array.flags.c_contiguous:
+        return strides
+    result = [1] * array.ndim
+    for d in range(array.ndim - 2, -1, -1):
+        result[d] = result[d + 1] * max(array.shape[d + 1], 1)
+    return tuple(result)
+
+
+def _legacy_array(args: tuple[Any, ...]) -> Any:
+    """`Tensor(2, 3)` is an uninitialised float tensor of that shape, `Tensor([1, 2])` one of those numbers."""
+    if not args:
+        return np.empty((0,), dtypes.DEFAULT.floating.np)
+    if len(args) == 1:
+        (a,) = args
+        if isinstance(a, Tensor):
+            return a._array
+        if isinstance(a, np.ndarray):
+            return a.astype(dtypes.DEFAULT.floating.np)
+        if isinstance(a, (list, tuple)) and not isinstance(a, Size):
+            return np.array(a, dtypes.DEFAULT.floating.np)
+        if isinstance(a, Size):
+            return np.zeros(a, dtypes.DEFAULT.floating.np)
+    if all(isinstance(a, (int, np.integer)) for a in args):
+        return np.zeros(args, dtypes.DEFAULT.floating.np)
+    raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
+
+
+from .size import Size  # noqa: E402  (Size knows nothing of Tensors; here to keep the class first)
+
+__all__ = ["PLAIN_TYPES", "Size", "Tensor", "TensorExtra", "as_device", "leaf_edge", "wrap", "MODES", "Sequence"]

@@ -1,0 +1,380 @@
+"""Views and changes in place.
+
+Note [Views and in-place]
+    A view shares its base's memory (NumPy does that) and its version counter `_vc`; `_extra.base` is the tensor that
+    is no view itself, never a chain. A change in place of any of them raises the shared version by one, and so a node
+    that saved one of them notices.
+
+    Changing `v` in place when `v` is a view of `base`: the operation's node `fn` maps the gradient of the *new* `v` to
+    that of the old one. The base gets a `CopySlices` node: it copies its gradient, runs `fn` on the part where `v` lies
+    and writes the result back there. Every live view of the base, `v` too, then gets a new `grad_fn` that reads its
+    place out of the new base (`AsStridedBackward0`). PyTorch does this lazily when a view is next used; here it is
+    done at once, for the views that are alive, so that the fast road need not ask.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .modes import LOCAL, set_mode
+from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
+from .op import TABLE, Op
+from .tensor import Tensor, TensorExtra, wrap
+
+_new = object.__new__
+
+
+def mark_view(t: Tensor, x: Tensor, maybe: bool = False, multi: bool = False) -> None:
+    """Note that `t` shares memory with `x` (if it does, where that is open)."""
+    if maybe and not np.may_share_memory(t._array, x._array):
+        return
+    extra = t._extra = TensorExtra()
+    source = x._extra
+    extra.base = x if source is None or source.base is None else source.base
+    counter = x._vc
+    if counter is None:
+        counter = x._vc = [0, None]
+        if extra.base is not x:
+            extra.base._vc = counter
+    t._vc = counter
+    if multi:
+        extra.multi_view = True
+    elif source is not None and source.multi_view:
+        extra.multi_view = True
+    if not LOCAL.grad:
+        extra.creation = "inference_mode" if LOCAL.inference else "no_grad"
+    elif source is not None and source.creation is not None:
+        extra.creation = source.creation
+    register_view(t, counter)
+
+
+def register_view(t: Tensor, counter: list[Any]) -> None:
+    """Let a change in place find this view while it lives."""
+    views = counter[1]
+    if views is None:
+        counter[1] = [weakref.ref(t)]
+        return
+    views.append(weakref.ref(t))
+    n = len(views)
+    if n >= 64 and n & (n - 1) == 0:
+        views[:] = [r for r in views if r() is not None]
+
+
+def bump(t: Tensor) -> None:
+    """The memory of `t` has changed."""
+    if t._vc is None:
+        t._vc = [1, None]
+    else:
+        t._vc[0] += 1
+
+
+# -- what may not be changed in place --------------------------------------------------------------------------
+
+
+def check_inplace(t: Tensor, records: bool) -> None:
+    """Raise PyTorch's error if `t` may not be changed in place. `records`: the change would be recorded."""
+    extra = t._extra
+    if extra is not None and extra.inference and not LOCAL.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
+            "normal tensor before doing inplace update. See https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
+    if not LOCAL.grad:
+        return
+    base = extra.base if extra is not None else None
+    if base is None:
+        if t._rg and t._edge is None:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        return
+    assert extra is not None
+    if base._rg and base._edge is None:
+        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    if not (records or t._rg or base._rg):
+        return
+    if extra.multi_view:
+        node, nr = t._edge if t._edge is not None else (None, 0)
+        name = "a view function" if node is None else node.name()
+        raise RuntimeError(
+            f"Output {nr} of {name} is a view and is being modified inplace. This view is the output of a function that "
+            "returns multiple views. Such functions do not allow the output views to be modified inplace. You should "
+            "replace the inplace operation by an out-of-place one."
+        )
+    if extra.creation in ("no_grad", "inference_mode"):
+        where = "no_grad mode" if extra.creation == "no_grad" else "inference mode"
+        node, nr = t._edge if t._edge is not None else (None, 0)
+        raise RuntimeError(
+            f"A view was created in {where} and is being modified inplace with grad mode enabled. Given that this use "
+            "case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and "
+            "the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
+            "outside (if you want the inplace to be tracked)."
+            if extra.creation == "no_grad"
+            else f"A view was created in {where} and is being modified inplace in normal mode. To allow the inplace "
+            "operation, clone the view, or create it outside inference mode."
+        )
+    if extra.creation == "custom_function":
+        node, nr = t._edge if t._edge is not None else (None, 0)
+        name = node.name() if node is not None else "a custom Function"
+        raise RuntimeError(
+            f"Output {nr} of {name} is a view and is being modified inplace. This view was created inside a custom "
+            "Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would "
+            "override the custom backward associated with the custom Function, leading to incorrect gradients. This "
+            "behavior is forbidden. You can fix this by cloning the output of the custom Function."
+        )
+
+
+def check_overlap(array: Any) -> None:
+    """An expanded tensor cannot be written to: several elements are one place in memory."""
+    for n, s in zip(array.shape, array.strides, strict=True):
+        if s == 0 and n > 1:
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+                "location. Please clone() the tensor before performing the operation."
+            )
+
+
+def check_fits(array: Any, result: Any) -> None:
+    """Can `result` be stored in `array`? PyTorch's words if not."""
+    if result.shape != array.shape:
+        try:
+            fits = np.broadcast_shapes(result.shape, array.shape) == array.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise RuntimeError(
+                f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(result.shape)}"
+            )
+    have, want = dtypes.of(result.dtype), dtypes.of(array.dtype)
+    if have.category > want.category:
+        raise RuntimeError(
+            f"result type {have.tensor_type} can't be cast to the desired output type {want.tensor_type}"
+        )
+
+
+# -- changing in place -----------------------------------------------------------------------------------------
+
+
+def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
+    """Run `op` and store its result in its first argument, a Tensor, which is returned."""
+    from . import record as rec
+
+    target: Tensor = values[0]
+    vals, _, interpreter = rec.classify(op, values)
+    if interpreter is not None:
+        return interpreter.__wengert_inplace__(op, vals)
+    rest = [v for p, v in zip(op.params[1:], vals[1:], strict=True) if p.is_tensor]
+    flat = [x for v in rest for x in (v if isinstance(v, tuple) else (v,))]
+    records = LOCAL.grad and (target._rg or any(isinstance(x, Tensor) and x._rg for x in flat))
+    check_inplace(target, records)
+    array = target._array
+    check_overlap(array)
+    if LOCAL.mutation is not None:
+        LOCAL.mutation.changing(target)
+    if LOCAL.dual_level >= 0:
+        from .forward_ad import inplace_jvp
+
+        if inplace_jvp(op, vals, target):
+            return target
+    # An argument that shares the target's memory must be read before it is overwritten; `forward` has finished
+    # reading when it returns.
+    results = rec.forward(op, vals)
+    result = np.asarray(results[0])
+    check_fits(array, result)
+    before = wrap(array.copy()) if records and _saves_input(op) else wrap(array)
+    before._rg, before._edge = target._rg, target._edge
+    array[...] = result
+    bump(target)
+    if not records:
+        return target
+    after = wrap(array)
+    after._vc = target._vc
+    results[0] = array
+    vals[0] = before
+    node = rec.record(op, vals, [after], results)
+    if node is None:
+        # Recorded arguments, but nothing differentiable comes out (x.floor_divide_ and the like).
+        return target
+    rebase(target, node)
+    for observer in LOCAL.observers:
+        observer.changed(op, vals, target)
+    return target
+
+
+def inplace_composite(fn: Any, target: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """`x.name_()` of a composite: compute from the old value, then copy the result in."""
+    check_inplace(target, True)
+    return target.copy_(fn(target, *args, **kwargs))  # type: ignore[attr-defined,no-any-return]
+
+
+def _saves_input(op: Op) -> bool:
+    first = op.params[0].name
+    rules = [op.joint] if op.joint is not None else list(op.rules.values())
+    return any(first in rule.names for rule in rules)
+
+
+def rebase(target: Tensor, node: Node) -> None:
+    """`target` was changed in place by `node`: hang it, and what shares its memory, on the changed graph."""
+    extra = target._extra
+    moved = _take_retained(target)
+    if extra is None or extra.base is None:
+        target._rg, target._edge = True, (node, 0)
+        base = target
+    else:
+        base = extra.base
+        if target._array.dtype != base._array.dtype:
+            raise NotImplementedError(
+                "in-place change of a view that reinterprets the dtype of its base (view_as_real, view(dtype)). "
+                "Change the base, or clone the view first."
+            )
+        copy = CopySlices(base, target, node)
+        base._rg, base._edge = True, (copy, 0)
+    regenerate(base)
+    if moved:
+        target.retain_grad()
+
+
+def _take_retained(t: Tensor) -> bool:
+    """retain_grad follows a tensor through changes in place: stop keeping the old value's gradient."""
+    if t._edge is None or t._edge[0].extra is None:
+        return False
+    retained = t._edge[0].extra.retained
+    keeper = retained.get(t._edge[1])
+    if keeper is not None and keeper() is t:
+        del retained[t._edge[1]]
+        return True
+    return False
+
+
+def regenerate(base: Tensor) -> None:
+    """Give every live view of `base` a grad_fn that reads it out of the base as it is now."""
+    counter = base._vc
+    if counter is None or counter[1] is None or not base._rg:
+        return
+    for ref in counter[1]:
+        v = ref()
+        if v is None or v._extra is None or v._extra.base is not base or v._extra.creation is not None:
+            continue
+        if v._array.dtype != base._array.dtype:
+            continue
+        moved = _take_retained(v)
+        op = TABLE["as_strided_at"]
+        from .record import record
+
+        places = positions(base._array, v._array)
+        probe = wrap(v._array)
+        before = LOCAL.grad
+        if before:
+            record(op, [base, places], [probe], [v._array])
+        if probe._edge is not None:
+            v._rg, v._edge = True, probe._edge
+            if moved:
+                v.retain_grad()
+
+
+def positions(base: np.ndarray[Any, Any], view: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """For each element of a view, the row-major index in its base of the element it is."""
+    size = base.itemsize
+    start = base.__array_interface__["data"][0]
+    low = min([0] + [s // size * (n - 1) for s, n in zip(base.strides, base.shape, strict=True) if s < 0])
+    low = sum(min(0, s // size * (n - 1)) for s, n in zip(base.strides, base.shape, strict=True))
+    high = sum(max(0, s // size * (n - 1)) for s, n in zip(base.strides, base.shape, strict=True))
+    memory = np.full(high - low + 1, -1, np.int64)
+    strided = np.lib.stride_tricks.as_strided
+    strided(memory[-low:], base.shape, [s // size * 8 for s in base.strides])[...] = np.arange(base.size).reshape(
+        base.shape
+    )
+    offset = (view.__array_interface__["data"][0] - start) // size - low
+    return strided(memory[offset:], view.shape, [s // size * 8 for s in view.strides]).copy()
+
+
+class CopySlices(Node):
+    """The base's grad_fn after one of its views was changed in place by `fn`."""
+
+    __slots__ = ("fn", "places")
+
+    def __init__(self, base: Tensor, view: Tensor, fn: Node) -> None:
+        self.seq = next(SEQUENCE)
+        self.extra = None
+        self.freed = False
+        self.shape = base._array.shape
+        self.dtype = base._array.dtype
+        self.fn = fn
+        self.places = positions(base._array, view._array)
+        base_edge = (base._edge or leaf_edge(base)) if base._rg else NO_EDGE
+        self.next = (base_edge, *fn.next[1:])
+
+    def name(self) -> str:
+        return "CopySlices"
+
+    def run(self, g: Any, keep: bool) -> tuple[Any, ...]:
+        whole = np.array(g, order="C")
+        flat = whole.reshape(-1)
+        part = flat[self.places]
+        grads = self.fn.run(part, keep) if not self.fn.user_code else self.fn.run(part, keep)
+        old = grads[0]
+        flat[self.places] = 0 if old is None else _fit(old, self.places.shape)
+        return (whole, *grads[1:])
+
+    def run_recorded(self, g: Any, keep: bool) -> tuple[Any, ...]:
+        part = TABLE["as_strided_at"].function(g, self.places)
+        grads = self.fn.run_recorded(part, keep)
+        whole = TABLE["put_at"].function(g, grads[0], self.places)
+        return (whole, *grads[1:])
+
+    def release(self) -> None:
+        self.fn.release()
+
+
+def _fit(g: Any, shape: tuple[int, ...]) -> Any:
+    from .backward import sum_to
+
+    return g if g.shape == shape else sum_to(g, shape)
+
+
+def store_out(name: str, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
+    """`out=` of a composite: compute without recording, store."""
+    simple = name.rsplit(".", 1)[-1]
+    outs = out if isinstance(out, (tuple, list)) else (out,)
+    if not all(isinstance(t, Tensor) for t in outs):
+        raise TypeError(f"{simple}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    given = [x for v in (*args, *kwargs.values()) for x in (v if isinstance(v, (tuple, list)) else (v,))]
+    if LOCAL.grad and any(isinstance(x, Tensor) and x._rg for x in (*given, *outs)):
+        raise RuntimeError(
+            f"{simple}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    before = set_mode("grad", False)
+    try:
+        result = fn(*args, **kwargs)
+    finally:
+        set_mode("grad", before)
+    results = list(result) if isinstance(result, tuple) else [result]
+    store(outs, results)
+    return out if not isinstance(result, tuple) else type(result)(*outs) if hasattr(result, "_fields") else tuple(outs)
+
+
+def write_out(op: Op, out: Any, outputs: list[Tensor]) -> Any:
+    """Store results in the tensors given as `out=`."""
+    outs = out if isinstance(out, (tuple, list)) else (out,)
+    store(outs, outputs)
+    if len(outputs) == 1:
+        return out
+    return tuple(outs) if op.result is tuple else op.result(*outs)
+
+
+def store(outs: Any, outputs: list[Tensor]) -> None:
+    """Copy results into given tensors, which are resized where their shape does not fit."""
+    for target, result in zip(outs, outputs, strict=True):
+        have, want = result.dtype, target.dtype
+        if have.category > want.category:
+            raise RuntimeError(
+                f"result type {have.tensor_type} can't be cast to the desired output type {want.tensor_type}"
+            )
+        check_overlap(target._array)
+        if target._array.shape != result._array.shape:
+            target._array = np.empty(result._array.shape, target._array.dtype)
+        target._array[...] = result._array
+        bump(target)

@@ -1,0 +1,78 @@
+"""What several tables need: dimensions, shapes, and PyTorch's errors about them. No operation is stated here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def wrap_dim(dim: Any, ndim: int) -> int:
+    """A dimension as a number in 0 .. ndim-1. IndexError, in PyTorch's words, if there is none such."""
+    if not isinstance(dim, (int, np.integer)):
+        if hasattr(dim, "__index__"):
+            dim = dim.__index__()
+        else:
+            raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}")
+    n = max(ndim, 1)
+    if not -n <= dim < n:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
+        )
+    return int(dim % n)
+
+
+def wrap_dims(dim: Any, ndim: int) -> tuple[int, ...] | None:
+    """One or several dimensions as a tuple; None for None. RuntimeError for one that appears twice."""
+    if dim is None:
+        return None
+    dims = tuple(wrap_dim(d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,)))
+    for i, d in enumerate(dims):
+        if d in dims[:i]:
+            raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
+    return dims
+
+
+def axes_of(dim: Any, ndim: int) -> tuple[int, ...] | None:
+    """`dim` as NumPy's `axis`: None for all; a 0-dim array has no axes."""
+    dims = wrap_dims(dim, ndim)
+    if dims is None or ndim == 0:
+        return None
+    return dims
+
+
+def shape_argument(shape: tuple[Any, ...]) -> tuple[int, ...]:
+    """`f(2, 3)` and `f((2, 3))` mean the same."""
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = tuple(shape[0])
+    return tuple(int(n) for n in shape)
+
+
+def resolve_shape(shape: Sequence[Any], size: int) -> tuple[int, ...]:
+    """A target shape with its -1 filled in. RuntimeError, in PyTorch's words, if the element counts differ."""
+    shape = tuple(int(n) for n in shape)
+    unknown = [i for i, n in enumerate(shape) if n == -1]
+    if len(unknown) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    for n in shape:
+        if n < -1:
+            raise RuntimeError(f"invalid shape dimension {n}")
+    known = 1
+    for n in shape:
+        if n != -1:
+            known *= n
+    if unknown:
+        if known == 0:
+            if size == 0:
+                raise RuntimeError(
+                    f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
+                    "size -1 can be any value and is ambiguous"
+                )
+            raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
+        if size % known:
+            raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
+        return tuple(size // known if n == -1 else n for n in shape)
+    if known != size:
+        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
+    return shape
