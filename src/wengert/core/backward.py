@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heappushpop
 from typing import Any
 
 import numpy as np
@@ -248,9 +248,19 @@ def walk(
         if node in states and states[node][0] == 0:
             order += 1
             heappush(ready, (-node.seq, order, node, states[node]))
+    # The usual case, a chain, has one node ready at a time: it goes round by `lone`, past the heap.
+    lone: Any = None
     try:
-        while ready:
-            _, _, node, state = heappop(ready)
+        while lone is not None or ready:
+            if lone is None:
+                _, _, node, state = heappop(ready)
+            elif not ready:
+                node, state = lone
+                lone = None
+            else:
+                order += 1
+                _, _, node, state = heappushpop(ready, (-lone[0].seq, order, *lone))
+                lone = None
             g = state[1]
             state[1] = None
             extra = node.extra
@@ -297,8 +307,11 @@ def walk(
                         state[1] = state[1] + g
                         state[2] = not create
                 if state[0] == 1:
-                    order += 1
-                    heappush(ready, (-target.seq, order, target, state))
+                    if lone is None:
+                        lone = (target, state)
+                    else:
+                        order += 1
+                        heappush(ready, (-target.seq, order, target, state))
                 else:
                     state[0] -= 1
     except BaseException:
@@ -633,7 +646,9 @@ def first_gradient(out: Any, g: Any, position: int, create: bool, batched: bool 
                 "grad can be implicitly created only for real scalar outputs but got "
                 f"{dtypes.of(array.dtype)!r}"
             )
-        ones = np.ones_like(array) if array.__class__ is np.ndarray else np.ones(array.shape, array.dtype)
+        if not create and array.ndim == 0:
+            return array.dtype.type(1)  # NumPy computes with its scalars faster than with 0-dim arrays
+        ones = np.ones(array.shape, array.dtype)
         return wrap(ones) if create else ones
     if not isinstance(g, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
@@ -658,7 +673,8 @@ def first_gradient(out: Any, g: Any, position: int, create: bool, batched: bool 
         )
     if create:
         return g if g._array.dtype == array.dtype else g.to(out.dtype)
-    return g._array if g._array.dtype == array.dtype else g._array.astype(array.dtype)
+    start = g._array if g._array.dtype == array.dtype else g._array.astype(array.dtype)
+    return start[()] if start.ndim == 0 else start
 
 
 def roots_of(outputs: Sequence[Any], gradients: Sequence[Any], create: bool) -> list[tuple[Any, int, Any]]:

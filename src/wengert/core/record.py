@@ -32,6 +32,8 @@ ARRAY_TYPES = frozenset(
 NUMBER_TYPES = frozenset([int, float, bool, complex])
 
 _new = object.__new__
+# From NumPy 2.3 on, `out=...` makes a ufunc return a 0-dim array where it would return a scalar.
+_KEEPS_ARRAYS = tuple(int(n) for n in np.__version__.split(".")[:2]) >= (2, 3)
 _GLOBALS: dict[str, Any] = {
     "PLAIN": PLAIN_TYPES,
     "ARRAYS": ARRAY_TYPES,
@@ -50,6 +52,8 @@ _GLOBALS: dict[str, Any] = {
     "saved_output": saved_output,
     "materialise": materialise,
     "wrap": wrap,
+    "F32": np.dtype(np.float32),
+    "F64": np.dtype(np.float64),
 }
 
 
@@ -67,9 +71,10 @@ def _execute(source: str, title: str, env: dict[str, Any]) -> dict[str, Any]:
 class Variant:
     """One operation under one pattern of arguments: its Node class and the function that records it."""
 
-    def __init__(self, op: Op, pattern: str) -> None:
+    def __init__(self, op: Op, pattern: str, complex: bool = False) -> None:
         self.op = op
         self.pattern = pattern
+        self.complex = complex  # partial derivatives are conjugated
         # Arguments that a gradient can go to, with their rule, in order.
         self.targets = [
             (i, p)
@@ -162,6 +167,9 @@ class Variant:
                     lines.append(f"s = n.{name}")
                     lines.append(f"if s._vc is not None: check_version(n, {name!r}, s)")
                     lines.append(f"v_{name} = s" if recorded else f"v_{name} = s._array")
+                    if not recorded and self.op.kind == "elementwise":
+                        # 0-dim: NumPy is several times faster with its scalars than with 0-dim arrays.
+                        lines.append(f"if g.__class__ is not ndarray: v_{name} = v_{name}[()]")
                     args.append(f"v_{name}")
                 elif how == "list":
                     lines.append(f"for s in n.{name}:")
@@ -226,12 +234,12 @@ class Variant:
                     value = {1: "g", -1: "-g"}.get(rule.fn, f"g * {rule.fn!r}")
                 elif rule.takes_g:
                     value = f"RULE_{p.name}({args})"
-                elif op.kind == "elementwise" and rule.identity is not None:
-                    value = f"g * v_{rule.names[rule.identity]}.conjugate()"
-                    if self.saves[rule.names[rule.identity]][0] != "tensor":
-                        value = f"g * {args}.conjugate()"
                 elif op.kind == "elementwise":
-                    value = f"g * RULE_{p.name}({args}).conjugate()"
+                    if rule.identity is not None:
+                        partial = args.split(", ")[rule.identity]
+                    else:
+                        partial = f"RULE_{p.name}({args})"
+                    value = f"g * {partial}" + (".conjugate()" if self.complex else "")
                 else:
                     raise ValueError(f"{op.name}: the rule for {p.name!r} must take g first")
                 block = [*lines, f"r{i} = {value}"]
@@ -334,10 +342,10 @@ class Variant:
         return lines
 
 
-def variant(op: Op, pattern: str) -> Variant:
-    found = op.variants.get(pattern)
+def variant(op: Op, pattern: str, complex: bool = False) -> Variant:
+    found = op.variants.get((pattern, complex))
     if found is None:
-        found = op.variants[pattern] = Variant(op, pattern)
+        found = op.variants[pattern, complex] = Variant(op, pattern, complex)
     return found
 
 
@@ -399,12 +407,17 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
     raw = [f"x{k}" for k in range(n_out)]
     aux = [f"y{k}" for k in range(len(op.aux))]
     target = ", ".join(raw + aux)
-    body += ["try:", f"    {target} = {call}", "except Exception:", "    return CAREFUL(OP, VALUES)"]
-    for x in raw:
-        body.append(f"if {x}.__class__ is not ndarray: {x} = asarray({x})")
+    after: list[str] = []
+    if isinstance(op.forward, np.ufunc) and _KEEPS_ARRAYS:
+        call = call[:-1] + ", out=...)"
+    else:
+        after = [f"if {x}.__class__ is not ndarray: {x} = asarray({x})" for x in raw]
+    body += ["try:", f"    {target} = {call}", "except Exception:", "    return CAREFUL(OP, VALUES)", *after]
     if op.promote in ("default", "float"):
         # An integer or bool operand where the result is floating (or the reverse) has rules of its own.
-        body.append(f"if x0.dtype is not {first}.dtype: return CAREFUL(OP, VALUES)")
+        # So do complex numbers, whose partial derivatives are conjugated.
+        body.append("d = x0.dtype")
+        body.append(f"if d is not {first}.dtype or d is not F32 and d is not F64: return CAREFUL(OP, VALUES)")
     for k in range(n_out):
         body += [f"t{k} = new(Tensor)", f"t{k}._array = x{k}", f"t{k}._vc = None", f"t{k}._extra = None"]
     if op.view:
@@ -414,6 +427,8 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
         body += [f"{q} = {params[i].name}._rg" for q, (i, _) in zip(flags, v.targets, strict=True)]
         body.append("if " + " or ".join(flags) + ":")
         record = [line.replace("new(NODE)", f"new({node})") for line in v.emit_record(raw, aux)]
+        if op.promote in ("default", "float"):
+            record = [line.replace("n.dtype = x0.dtype", "n.dtype = d") for line in record]
         for k, d in enumerate(op.differentiable):
             record += [f"t{k}._rg = True", f"t{k}._edge = (n, {k})"] if d else [f"t{k}._rg = False", f"t{k}._edge = None"]
         body += ["    " + line for line in record]
@@ -446,7 +461,11 @@ def compile_function(op: Op) -> Any:
         p0 = params[0].name
         guard = "not MODES.active" + (" and out is None" if op.out else "")
         is_tensor = {
-            p: " and ".join(f"{q.name}.__class__ in PLAIN" for q, c in zip(params, p, strict=True) if c == "T")
+            p: " and ".join(
+                f"({q.name}.__class__ is Tensor or {q.name}.__class__ in PLAIN)"
+                for q, c in zip(params, p, strict=True)
+                if c == "T"
+            )
             for p in patterns
         }
         keyword = "if"
@@ -456,7 +475,7 @@ def compile_function(op: Op) -> Any:
             for q, c in zip(params, pattern, strict=True):
                 if c == "S":
                     tests.append(f"{q.name} is None" if q.kind == OPTIONAL else f"{q.name}.__class__ is float or {q.name}.__class__ is int")
-            test = " and ".join(f"({t})" if " or " in t else t for t in tests)
+            test = " and ".join(f"({t})" if " or " in t and not t.startswith("(") else t for t in tests)
             lines.append(f"    {keyword} {test}:")
             lines += ["        " + line.replace("VALUES", values) for line in _emit_road(op, pattern, env)]
             keyword = "elif"
@@ -753,7 +772,7 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
         return None
     names = [p.name for p in op.params]
     by_name = dict(zip(names, vals, strict=True))
-    v = variant(op, pattern_of(op, vals))
+    v = variant(op, pattern_of(op, vals), op.kind == "elementwise" and _any_complex(op, vals, outputs))
     needs = {}
     for i, p in v.targets:
         value = by_name[p.name]
@@ -788,6 +807,11 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
     if LOCAL.anomaly is not None:
         LOCAL.anomaly.made(n)
     return n
+
+
+def _any_complex(op: Op, vals: list[Any], outputs: list[Any]) -> bool:
+    flat = [x for p, v in zip(op.params, vals, strict=True) if p.is_tensor for x in (v if p.kind == LIST else (v,))]
+    return any(isinstance(x, complex) or isinstance(x, Tensor) and x._array.dtype.kind == "c" for x in (*flat, *outputs))
 
 
 def _save(
