@@ -1,0 +1,137 @@
+"""`python -m benchmarks [NAME ...] [--quick] [--write]`: print the table of ratios; `--write` puts it in RESULTS.md.
+
+Needs the extras `conformance` (torch) and `bench` (HIPS autograd). A ratio is Wengert's time over PyTorch's, medians of
+interleaved rounds in one process: below 1 Wengert is faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import wengert
+
+from . import timing, workloads
+
+Row = tuple[str, str, str, str, str]  # workload, wengert, torch, ratio, hips
+
+
+def _seconds(s: float) -> str:
+    return f"{s * 1e6:.2f} us" if s < 1e-3 else f"{s * 1e3:.2f} ms" if s < 1 else f"{s:.2f} s"
+
+
+def _paired(name: str, make: Callable[[Any], Any], hips: Any, rounds: int, inner: int, per: int = 1) -> Row:
+    steps = {"wengert": make(wengert), "torch": make(torch)}
+    if hips is not None:
+        steps["hips"] = hips
+    t = timing.interleave(steps, rounds, inner)
+    shown = {k: _seconds(v / per) for k, v in t.items()}
+    hips_ratio = f"{t['hips'] / t['torch']:.2f}" if hips is not None else ""
+    return (name, shown["wengert"], shown["torch"], f"{t['wengert'] / t['torch']:.2f}", hips_ratio)
+
+
+def chains(rounds: int) -> list[Row]:
+    """(a) 300 x (multiply, sin, add): time an operation, forward and backward."""
+    return [
+        _paired(
+            f"a: chain of multiply, sin, add on {shape}, per operation",
+            lambda lib, s=shape: workloads.chain(lib, s),
+            workloads.chain_hips(shape),
+            rounds,
+            3,
+            300,
+        )
+        for shape in ((), (100,))
+    ]
+
+
+def small_network(rounds: int) -> list[Row]:
+    """(b) a 64-64-64-10 tanh network, batch 32, SGD step."""
+    sizes = (64, 64, 64, 10)
+    return [
+        _paired(
+            "b: 64-64-64-10 tanh, batch 32, SGD step",
+            lambda lib: workloads.training_step(lib, sizes, 32, "Tanh", "SGD", 0.01),
+            workloads.training_step_hips(sizes, 32, "Tanh", 0.01),
+            rounds,
+            20,
+        )
+    ]
+
+
+def large_network(rounds: int) -> list[Row]:
+    """(c) 784-512-512-10, batch 128, Adam step."""
+    sizes = (784, 512, 512, 10)
+    return [
+        _paired(
+            "c: 784-512-512-10 relu, batch 128, Adam step",
+            lambda lib: workloads.training_step(lib, sizes, 128, "ReLU", "Adam", 1e-3),
+            None,
+            rounds,
+            3,
+        )
+    ]
+
+
+def long_chain(rounds: int) -> list[Row]:
+    """(d) a chain of a million nodes: time, freeing, peak memory, in processes of their own."""
+    n = 1_000_000 if rounds > 10 else 100_000
+    ours, theirs = timing.long_chain("wengert", n), timing.long_chain("torch", n)
+    rows = []
+    for key, label in (("seconds", "forward and backward"), ("free", "freeing"), ("MB", "peak memory")):
+        shown = [f"{r[key]:.0f} MB" if key == "MB" else _seconds(r[key]) for r in (ours, theirs)]
+        rows.append((f"d: chain of {n:,} nodes, {label}", shown[0], shown[1], f"{ours[key] / theirs[key]:.2f}", ""))
+    return rows
+
+
+def imports(rounds: int) -> list[Row]:
+    """(e) import time beyond NumPy's."""
+    ours, theirs = (timing.import_seconds(m, 3 if rounds <= 10 else 7) for m in ("wengert", "torch"))
+    return [("e: import, beyond NumPy", _seconds(ours), _seconds(theirs), f"{ours / theirs:.2f}", "")]
+
+
+ALL = {"a": chains, "b": small_network, "c": large_network, "d": long_chain, "e": imports}
+
+
+def table(rows: list[Row]) -> str:
+    head = ("workload", "Wengert", "PyTorch", "ratio", "HIPS / PyTorch")
+    lines = ["| " + " | ".join(head) + " |", "|---|---|---|---|---|"]
+    lines += ["| " + " | ".join(r) + " |" for r in rows]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"which of {', '.join(ALL)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="few rounds: is it broken, not how fast is it")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
+    args = parser.parse_args()
+    unknown = [n for n in args.names if n not in ALL]
+    if unknown:
+        parser.error(f"no benchmark {unknown[0]!r}: choose from {', '.join(ALL)}")
+    torch.set_num_threads(2)
+    rounds = 5 if args.quick else 31
+    rows: list[Row] = []
+    for name in args.names or ALL:
+        found = ALL[name](rounds)
+        rows += found
+        print(table(found), flush=True)
+    if args.write:
+        where = Path(__file__).with_name("RESULTS.md")
+        where.write_text(
+            "# Results\n\nWritten by `python -m benchmarks --write`. Medians of interleaved rounds in one process; a "
+            "ratio below 1 means that Wengert is faster than PyTorch eager.\n\n"
+            f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}, "
+            f"2 threads.\n\n{table(rows)}\n"
+        )
+        print(f"written to {where.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""How things are timed: rounds in which the libraries take turns, medians, ratios; whole processes for memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def interleave(steps: dict[str, Callable[[], Any]], rounds: int, inner: int = 1) -> dict[str, float]:
+    """Median seconds of one step of each, the libraries taking turns in every round."""
+    for step in steps.values():
+        for _ in range(3):
+            step()
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            for _ in range(inner):
+                step()
+            times[name].append((time.perf_counter() - start) / inner)
+    return {name: statistics.median(t) for name, t in times.items()}
+
+
+def run_python(code: str) -> dict[str, Any]:
+    """Run code in a fresh interpreter; it prints one JSON object."""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    return json.loads(out.stdout.strip().splitlines()[-1])
+
+
+LONG_CHAIN = """
+import json, resource, time
+import {module} as lib
+base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+x = lib.tensor(1.0, requires_grad=True)
+start = time.perf_counter()
+y = x
+for _ in range({n}):
+    y = y.sin()
+y.backward()
+run = time.perf_counter() - start
+start = time.perf_counter()
+del y
+free = time.perf_counter() - start
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({{"seconds": run, "free": free, "MB": (peak - base) / 1024, "grad": x.grad.item()}}))
+"""
+
+
+def long_chain(module: str, n: int) -> dict[str, Any]:
+    """A chain of `n` operations: seconds forward and backward, seconds to free it, peak memory it took."""
+    return run_python(LONG_CHAIN.format(module=module, n=n))
+
+
+def import_seconds(module: str, repeat: int = 7) -> float:
+    """Seconds that `import module` takes in a fresh interpreter, NumPy having been imported before."""
+    code = (
+        "import numpy, time, json; s = time.perf_counter(); import {m}; "
+        "print(json.dumps({{'s': time.perf_counter() - s}}))"
+    ).format(m=module)
+    return statistics.median(run_python(code)["s"] for _ in range(repeat))
