@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .batched import Batched, settle
 from .modes import LOCAL, set_mode
 from .node import FREED_MESSAGE, LAST, AccumulateGrad, Edge, leaf_edge
 from .tensor import Tensor, wrap
@@ -270,6 +271,8 @@ def walk(
                 for nr in range(node.n_outputs):
                     if (node, nr) in captures:  # type: ignore[operator]
                         value = g if node.n_outputs == 1 else None if g is None else g[nr]
+                        if value is not None and _batched(value):
+                            value = settle(value)
                         if node.__class__ is AccumulateGrad:
                             value = _leaf_hooks(node.variable, value, create)
                         found[(node, nr)] = value
@@ -376,6 +379,8 @@ def _accumulate(
 ) -> None:
     """Add a gradient to a leaf's `.grad`: a tensor of its own, in place where nothing records it."""
     leaf = node.variable
+    if g is not None and _batched(g):
+        g, mine = settle(g), False
     extra = leaf._extra
     if extra is not None and extra.hooks:
         g = _leaf_hooks(leaf, g, create)
@@ -427,6 +432,10 @@ def _accumulate(
         given = (g if isinstance(g, Tensor) else wrap(np.asarray(g)),)
         for hook in list(node.extra.posthooks.values()):
             _user(lambda hook=hook: hook((), given), create)
+
+
+def _batched(g: Any) -> bool:
+    return g.__class__ is Batched or isinstance(g, Tensor) and g._array.__class__ is Batched
 
 
 def _grad_dtype(leaf: Tensor) -> Any:

@@ -19,6 +19,7 @@ import numpy as np
 
 from . import dtypes
 from .backward import check_version, materialise, saved_output, versions_of
+from .batched import run_forward
 from .modes import LOCAL, MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, OPTIONAL, TENSOR, Op, Rule
@@ -653,10 +654,8 @@ def forward(op: Op, vals: list[Any]) -> list[Any]:
             arrays[i] = (
                 tuple(cast(a, target) for a in arrays[i]) if op.params[i].kind == LIST else cast(arrays[i], target)
             )
-    args = [a for a, p in zip(arrays, op.params, strict=True) if not p.keyword_only]
-    kwargs = {p.name: a for a, p in zip(arrays, op.params, strict=True) if p.keyword_only}
     try:
-        results = op.forward(*args, **kwargs)
+        results = run_forward(op, arrays)
     except np.linalg.LinAlgError:
         raise
     except (ValueError, TypeError) as error:

@@ -1,0 +1,304 @@
+"""Batched arrays: the array that `vmap` computes with.
+
+Note [Batched arrays]
+    Inside `vmap` a tensor's `_array` may be a `Batched`: an array with one more axis in front, the batch, which nobody sees.
+    Its shape, dtype and operators are those of one example. Because a Batched is an array to everyone else, the engine
+    needs nothing more: an operation on it is recorded, saved and walked back like any other, and rules of derivation
+    compute on it. Levels nest (`level` grows inwards): the value of a Batched may be a Batched of a lower level.
+
+    `map_forward` is where an operation's forward meets one. How each operation is mapped is `op.batch`: by its kind
+    (elementwise), by a rule stated with it or in `func.batching`, or else by a loop over the batch.
+
+    A gradient that arrives, batched, at a tensor which is not is the gradient of each example. While its level is open that
+    is what is wanted (per-sample gradients); once it is closed the examples are summed: `settle`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .modes import LOCAL
+from .op import TABLE, Op
+
+
+class Batched:
+    """`value` with its first axis hidden. Behaves as an array of one example."""
+
+    __slots__ = ("level", "value")
+
+    __array_ufunc__ = None  # NumPy must leave its operators to ours
+    __wengert_priority__ = 1
+
+    def __init__(self, value: Any, level: int) -> None:
+        self.value = value
+        self.level = level
+
+    # -- what arrays have --------------------------------------------------------------------------------------
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape[1:]
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim - 1
+
+    @property
+    def dtype(self) -> Any:
+        return self.value.dtype
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.value.shape[1:], dtype=np.int64))
+
+    @property
+    def itemsize(self) -> int:
+        return self.value.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.value.itemsize
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self.value.strides[1:]
+
+    @property
+    def flags(self) -> Any:
+        return self.value.flags
+
+    @property
+    def batch_size(self) -> int:
+        return self.value.shape[0]
+
+    def astype(self, dtype: Any) -> Batched:
+        return Batched(self.value.astype(dtype), self.level)
+
+    def copy(self, order: str = "C") -> Batched:
+        return Batched(self.value.copy(), self.level)
+
+    def conjugate(self) -> Batched:
+        return Batched(self.value.conjugate(), self.level)
+
+    conj = conjugate
+
+    @property
+    def real(self) -> Batched:
+        return Batched(self.value.real, self.level)
+
+    @property
+    def imag(self) -> Batched:
+        return Batched(self.value.imag, self.level)
+
+    def reshape(self, *shape: Any) -> Any:
+        if len(shape) == 1 and isinstance(shape[0], tuple):
+            (shape,) = shape
+        return Batched(self.value.reshape((self.value.shape[0], *shape)), self.level)
+
+    def item(self) -> Any:
+        raise RuntimeError(
+            "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a "
+            "Tensor, please try to rewrite what you're doing with other operations. If error is occurring somewhere "
+            "inside PyTorch internals, please file a bug report."
+        )
+
+    def tolist(self) -> Any:
+        return self.item()
+
+    def __bool__(self) -> bool:
+        raise RuntimeError(
+            "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support "
+            "that yet, please shout over at https://github.com/pytorch/functorch/issues/257 ."
+        )
+
+    def __repr__(self) -> str:
+        text = repr(self.value).replace("\n", "\n    ")
+        return f"BatchedTensor(lvl={self.level}, bdim=0, value=\n    {text}\n)"
+
+    def __getitem__(self, index: Any) -> Any:
+        if index == () or index is Ellipsis:
+            return self
+        return TABLE["getitem"].function(self, index) if "getitem" in TABLE else NotImplemented
+
+    # -- as an argument of operations --------------------------------------------------------------------------
+    def __wengert_op__(self, op: Op, vals: list[Any]) -> Any:
+        from .record import forward
+
+        results = forward(op, vals)
+        return results[0] if len(op.outputs) == 1 else tuple(results[: len(op.outputs)])
+
+
+def _operator(name: str, reflected: bool = False) -> Any:
+    if reflected:
+        return lambda self, other: TABLE[name].function(other, self)
+    return lambda self, other: TABLE[name].function(self, other)
+
+
+for _symbol, _name in (
+    ("add", "add"), ("sub", "sub"), ("mul", "mul"), ("truediv", "div"), ("pow", "pow"),
+    ("matmul", "matmul"), ("and", "bitwise_and"), ("or", "bitwise_or"), ("xor", "bitwise_xor"),
+):  # fmt: skip
+    setattr(Batched, f"__{_symbol}__", _operator(_name))
+    setattr(Batched, f"__r{_symbol}__", _operator(_name, True))
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Batched, f"__{_name}__", _operator(_name))
+Batched.__neg__ = lambda self: Batched(-self.value, self.level)  # type: ignore[attr-defined]
+Batched.__invert__ = lambda self: Batched(~self.value, self.level)  # type: ignore[attr-defined]
+Batched.__abs__ = lambda self: Batched(abs(self.value), self.level)  # type: ignore[attr-defined]
+Batched.__hash__ = object.__hash__  # type: ignore[method-assign]
+
+
+# -- mapping a forward over the batch --------------------------------------------------------------------------
+
+
+def top_level(args: list[Any]) -> int:
+    """The innermost level at which an argument is batched, or -1."""
+    level = -1
+    for a in args:
+        if a.__class__ is Batched:
+            level = max(level, a.level)
+        elif a.__class__ is tuple or a.__class__ is list:
+            for x in a:
+                if x.__class__ is Batched:
+                    level = max(level, x.level)
+    return level
+
+
+def run_forward(op: Op, args: list[Any]) -> Any:
+    """`op.forward` on arguments in the order of `op.params`, batched or not."""
+    level = top_level(args)
+    if level >= 0:
+        return map_forward(op, args, level)
+    plain = [a for a, p in zip(args, op.params, strict=True) if not p.keyword_only]
+    kwargs = {p.name: a for a, p in zip(args, op.params, strict=True) if p.keyword_only}
+    return op.forward(*plain, **kwargs)
+
+
+def map_forward(op: Op, args: list[Any], level: int) -> Any:
+    """Map `op` over the batch of `level`; the results are batched there."""
+    size = next(
+        x.value.shape[0]
+        for a in args
+        for x in (a if isinstance(a, (tuple, list)) else (a,))
+        if x.__class__ is Batched and x.level == level
+    )
+    if op.kind == "elementwise" and op.batch is None:
+        results = _map_elementwise(op, args, level)
+    elif callable(op.batch):
+        results = op.batch(op, args, level, size)
+        if results is NotImplemented:
+            results = _map_loop(op, args, level, size)
+    else:
+        results = _map_loop(op, args, level, size)
+    if isinstance(results, tuple):
+        return tuple(Batched(np.asarray(r) if isinstance(r, np.generic) else r, level) for r in results)
+    return Batched(results, level)
+
+
+def is_at(x: Any, level: int) -> bool:
+    return x.__class__ is Batched and x.level == level
+
+
+def _map_elementwise(op: Op, args: list[Any], level: int) -> Any:
+    """Line the examples' dimensions up from the right; broadcasting does the rest."""
+    ndim = max(len(np.shape(a)) for a, p in zip(args, op.params, strict=True) if p.is_tensor and a is not None)
+    aligned = []
+    for a, p in zip(args, op.params, strict=True):
+        if p.is_tensor and is_at(a, level):
+            v = a.value
+            missing = ndim - a.ndim
+            if missing:
+                v = v.reshape((v.shape[0], *(1,) * missing, *v.shape[1:]))
+            aligned.append(v)
+        else:
+            aligned.append(a)
+    return run_forward(op, aligned)
+
+
+def _map_loop(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """The last resort: each example by itself, results stacked."""
+
+    def example(a: Any, b: int) -> Any:
+        if isinstance(a, (tuple, list)):
+            return type(a)([example(x, b) for x in a])
+        if not is_at(a, level):
+            return a
+        v = a.value
+        return Batched(v.value[:, b], v.level) if v.__class__ is Batched else v[b]
+
+    rows = [run_forward(op, [example(a, b) for a in args]) for b in range(size)]
+    if not rows:
+        raise ValueError(f"vmap: {op.name} over a batch of size 0 is not supported")
+    if isinstance(rows[0], tuple):
+        return tuple(stack_examples([r[k] for r in rows]) for k in range(len(rows[0])))
+    return stack_examples(rows)
+
+
+def stack_examples(rows: list[Any]) -> Any:
+    """Results of single examples as one array with the batch in front."""
+    inner = max((r.level for r in rows if r.__class__ is Batched), default=None)
+    if inner is None:
+        return np.stack(rows)
+    size = next(r.value.shape[0] for r in rows if is_at(r, inner))
+    values = [
+        r.value if is_at(r, inner) else np.broadcast_to(r, (size, *np.shape(r))) for r in rows
+    ]
+    return Batched(np.stack(values, axis=1), inner)
+
+
+def move_in(value: Any, axis: int, level: int) -> Any:
+    """An array with its batch at `axis` becomes batched at `level`."""
+    if value.__class__ is Batched:
+        return Batched(Batched(np.moveaxis(value.value, axis + 1, 1), value.level), level)
+    return Batched(np.moveaxis(value, axis, 0), level)
+
+
+def move_out(a: Any, axis: int, level: int, size: int) -> Any:
+    """The batch of `level` becomes an ordinary axis; what is not batched there is repeated."""
+    if a.__class__ is Batched and a.level == level:
+        v = a.value
+        if v.__class__ is Batched:
+            return Batched(np.moveaxis(v.value, 1, axis + 1), v.level)
+        return np.moveaxis(v, 0, axis)
+    if a.__class__ is Batched:
+        shape = list(a.value.shape)
+        shape.insert(axis + 1, size)
+        return Batched(np.broadcast_to(np.expand_dims(a.value, axis + 1), shape), a.level)
+    shape = list(np.shape(a))
+    shape.insert(axis, size)
+    return np.broadcast_to(np.expand_dims(a, axis), shape)
+
+
+def closed_levels(a: Any) -> list[int]:
+    """The levels of a batched array that are no longer open in this thread."""
+    found = []
+    while a.__class__ is Batched:
+        if not any(level.number == a.level for level in LOCAL.vmap_levels):
+            found.append(a.level)
+        a = a.value
+    return found
+
+
+def settle(g: Any) -> Any:
+    """A gradient as it arrives at its tensor: the examples of levels that are closed are summed."""
+    array = getattr(g, "_array", g)
+    for level in closed_levels(array):
+        g = TABLE["sum_examples"].function(g, level)
+    return g
+
+
+def sum_level(a: Any, level: int) -> Any:
+    """Sum the examples of one level."""
+    if a.level == level:
+        v = a.value
+        return Batched(v.value.sum(axis=1), v.level) if v.__class__ is Batched else v.sum(axis=0)
+    return Batched(_sum_inner(a.value, level), a.level)
+
+
+def _sum_inner(v: Any, level: int) -> Any:
+    # `v` is itself batched: its own axis 0 is hidden, the outer level's batch is its first visible one.
+    if v.level == level:
+        return v.value.sum(axis=0)
+    return Batched(_sum_inner(v.value, level), v.level)
+

@@ -1,0 +1,420 @@
+"""grad, vjp, jvp and what is made of them. Each works on plain tensors and the one tape, and nests with itself, with the
+others and with `vmap`: reverse mode differentiates at a fresh place in the graph, forward mode at a fresh level.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core import forward_ad as fad
+from ..core.backward import grad as engine_grad
+from ..core.modes import LOCAL, set_mode
+from ..core.pytree import flatten, tree_map, unflatten
+from ..core.tensor import Tensor, wrap
+from .vmap import vmap
+
+
+def _place(x: Tensor) -> Tensor:
+    """A fresh place in the graph for `x`: what is differentiated at it is not confused with other uses of `x`."""
+    if x._rg:
+        return x.view_as(x)  # type: ignore[attr-defined,no-any-return]
+    t = wrap(x._array, x._array.dtype.kind in "fc")
+    if x._extra is not None:
+        t._extra = x._extra
+        if x._extra.base is not None:
+            t._vc = x._vc
+    return t
+
+
+def _recorded(nested: bool, out: Any) -> Any:
+    """Results leave the transform as they would have been outside: recorded only if something outside asks."""
+    return out if nested else tree_map(lambda t: t.detach() if isinstance(t, Tensor) else t, out)
+
+
+class _Recording:
+    """Grad mode on inside a transform, whatever it is outside; knows whether results may be recorded there."""
+
+    def __enter__(self) -> _Recording:
+        self.outside = LOCAL.grad
+        set_mode("grad", True)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        set_mode("grad", self.outside)
+
+
+def _tracked(*trees: Any) -> bool:
+    return any(isinstance(x, Tensor) and (x._rg or fad.tangent_level(x) >= 0) for x in flatten(trees)[0])
+
+
+def _wrap_leaves(tree: Any, what: str) -> tuple[Any, list[Tensor]]:
+    leaves, spec = flatten(tree)
+    for x in leaves:
+        if not isinstance(x, Tensor):
+            raise RuntimeError(f"{what}: expected Tensors, got unsupported type {type(x)}")
+    places = [_place(x) for x in leaves]
+    return unflatten(places, spec), places
+
+
+def grad_and_value(
+    func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """`(gradient, value)` of a scalar function with respect to the arguments `argnums`; with `has_aux`,
+    `(gradient, (value, aux))`.
+    """
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+        for n in numbers:
+            if not isinstance(n, int):
+                raise RuntimeError(f"argnum must be int or tuple of ints, got {type(n)}")
+            if not -len(args) <= n < len(args):
+                raise RuntimeError(f"Got argnum={n}, but only {len(args)} positional inputs")
+        with _Recording() as mode:
+            inner = list(args)
+            places: list[Tensor] = []
+            specs = []
+            for n in numbers:
+                inner[n], found = _wrap_leaves(args[n], "grad")
+                specs.append((len(found), flatten(args[n])[1]))
+                places += found
+            result = func(*inner, **kwargs)
+            aux = None
+            if has_aux:
+                if not (isinstance(result, tuple) and len(result) == 2):
+                    raise RuntimeError(
+                        "grad_and_value(f)(*args): output of function f should be a tuple: (output, aux) if has_aux is True"
+                    )
+                result, aux = result
+                for a in flatten(aux)[0]:
+                    if not isinstance(a, Tensor):
+                        raise RuntimeError(f"Expected tensors, got unsupported type {type(a)}")
+            if not isinstance(result, Tensor):
+                raise RuntimeError(
+                    f"Expected the differentiated function to return a Tensor, got {type(result)}"
+                    if not isinstance(result, (tuple, list))
+                    else f"grad(f)(*args): Expected f(*args) to return a scalar tensor, got {type(result)}"
+                )
+            if result._array.ndim != 0:
+                raise RuntimeError(
+                    "Expected f(*args) to return a scalar tensor, got tensor with "
+                    f"{result._array.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
+                )
+            grads = _gradients([result], places, None)
+            nested = mode.outside
+        answer = []
+        at = 0
+        for count, spec in specs:
+            answer.append(unflatten(grads[at : at + count], spec))
+            at += count
+        gradient = tuple(answer) if isinstance(argnums, tuple) else answer[0]
+        outer = _outer(args, kwargs, places, nested)
+        gradient, result = _recorded_outside(gradient, outer), _recorded_outside(result, outer)
+        if has_aux:
+            return gradient, (result, _recorded_outside(aux, outer))
+        return gradient, result
+
+    return wrapper
+
+
+def _outer(args: Any, kwargs: Any, places: list[Tensor], grad_mode: bool) -> bool:
+    """May results of a transform stay recorded? If grad mode is on outside (closures may be tracked there)."""
+    return grad_mode
+
+
+def _recorded_outside(tree: Any, outer: bool) -> Any:
+    """Cut results off the transform's own leaves; keep the graph of whatever is tracked outside."""
+    return tree if outer else tree_map(lambda t: t.detach() if isinstance(t, Tensor) else t, tree)
+
+
+def _gradients(outputs: list[Tensor], places: list[Tensor], cotangents: list[Tensor] | None) -> list[Tensor]:
+    """Gradients at `places`, zeros where nothing depends on one."""
+    pairs = [
+        (o, c) for o, c in zip(outputs, cotangents or [None] * len(outputs), strict=True) if isinstance(o, Tensor) and o._rg
+    ]
+    if pairs:
+        wanted = [p for p in places if p._rg]
+        starts = [_ones(o) if c is None else c for o, c in pairs]
+        found = iter(engine_grad([o for o, _ in pairs], wanted, starts, create_graph=True, allow_unused=True))
+        grads = [next(found) if p._rg else None for p in places]
+    else:
+        grads = [None] * len(places)
+    return [_zeros(p) if g is None else g for g, p in zip(grads, places, strict=True)]
+
+
+def _ones(t: Tensor) -> Tensor:
+    return wrap(np.ones(t._array.shape, t._array.dtype))
+
+
+def _zeros(t: Tensor) -> Tensor:
+    return wrap(np.zeros(t._array.shape, t._array.dtype))
+
+
+def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The gradient of a scalar function with respect to the arguments `argnums`; with `has_aux`, `(gradient, aux)`."""
+    both = grad_and_value(func, argnums, has_aux)
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        gradient, value = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return wrapper
+
+
+def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """`(func(*primals), vjp_fn)`: `vjp_fn(cotangents)` gives one vector-Jacobian product for each primal.
+
+    With `has_aux`, `(output, vjp_fn, aux)`.
+    """
+    with _Recording():
+        inner, places = _wrap_leaves(tuple(primals), "vjp")
+        result = func(*inner)
+        aux = None
+        if has_aux:
+            if not (isinstance(result, tuple) and len(result) == 2):
+                raise RuntimeError("vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is True")
+            result, aux = result
+    outputs, spec = flatten(result)
+    for o in outputs:
+        if not isinstance(o, Tensor):
+            raise RuntimeError(
+                f"vjp(f, *primals): Expected f(*primals) to return tensors, got unsupported type {type(o)}"
+            )
+    primal_specs = [flatten(p)[1] for p in primals]
+    counts = [len(flatten(p)[0]) for p in primals]
+
+    def vjp_fn(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
+        given, given_spec = flatten(cotangents)
+        if given_spec != spec:
+            raise RuntimeError(
+                f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
+                f"cotangents: {given_spec}, primal output: {spec}"
+            )
+        with _Recording():
+            grads = _gradients(outputs, places, given)
+        answer = []
+        at = 0
+        for count, s in zip(counts, primal_specs, strict=True):
+            answer.append(unflatten(grads[at : at + count], s))
+            at += count
+        return tuple(answer)
+
+    out = unflatten(outputs, spec)
+    return (out, vjp_fn, aux) if has_aux else (out, vjp_fn)
+
+
+def jvp(
+    func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False
+) -> Any:
+    """`(func(*primals), Jacobian times tangents)`, computed forwards; with `has_aux`, `(output, jvp, aux)`."""
+    if not isinstance(primals, tuple):
+        raise RuntimeError(
+            "jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
+        )
+    leaves, spec = flatten(primals)
+    directions, tangent_spec = flatten(tangents)
+    if spec != tangent_spec:
+        raise RuntimeError(
+            "jvp(f, primals, tangents): Expected primals and tangents to have the same python structure. For example, if "
+            "primals is a tuple of 3 tensors, tangents also must be."
+        )
+    if not leaves:
+        raise RuntimeError("jvp: expected at least one Tensor in primals")
+    level = LOCAL.dual_level + 1
+    before = set_mode("dual_level", level)
+    try:
+        duals = [_dual(p, t, level) for p, t in zip(leaves, directions, strict=True)]
+        result = func(*unflatten(duals, spec))
+        aux = None
+        if has_aux:
+            if not (isinstance(result, tuple) and len(result) == 2):
+                raise RuntimeError("jvp(f, primals, tangents): output of function f should be a tuple: (output, aux) if has_aux is True")
+            result, aux = result
+        outputs, out_spec = flatten(result)
+        for o in outputs:
+            if not isinstance(o, Tensor):
+                raise RuntimeError(f"jvp(f, primals, tangents): Expected f(*primals) to return tensors, got {type(o)}")
+        pushed = []
+        for o in outputs:
+            t = fad.tangent_at(o, level)
+            if t is None:
+                if strict:
+                    raise RuntimeError("jvp(f, primals, tangents): The output of f is independent of the inputs (strict=True)")
+                t = _zeros(o)
+            pushed.append(t)
+        plain = [fad.strip(o, level) for o in outputs]
+        if has_aux:
+            aux = tree_map(lambda a: fad.strip(a, level) if isinstance(a, Tensor) else a, aux)
+    finally:
+        set_mode("dual_level", before)
+    out = unflatten(plain, out_spec), unflatten(pushed, out_spec)
+    return (*out, aux) if has_aux else out
+
+
+def _dual(p: Any, t: Any, level: int) -> Tensor:
+    for x in (p, t):
+        if not isinstance(x, Tensor):
+            raise RuntimeError(f"jvp(f, primals, tangents): Expected tensors, got unsupported type {type(x)}")
+    if p._array.shape != t._array.shape:
+        raise RuntimeError(
+            f"jvp: Expected the tangent to have the same size as the primal, but got {t.shape} and {p.shape}"
+        )
+    dual = p.view_as(p) if p._rg or fad.tangent_level(p) >= 0 else wrap(p._array)
+    return fad.attach(dual, t, level)
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """`(func(*primals), jvp_fn)`: `jvp_fn(*tangents)` is the Jacobian at `primals` times the tangents.
+
+    The function is run once; `jvp_fn` transposes its backward pass, so it costs no forward pass.
+    """
+    output, pull = vjp(func, *primals)
+    outputs, spec = flatten(output)
+    leaves, in_spec = flatten(primals)
+    with _Recording():
+        probes = [wrap(np.zeros(o._array.shape, o._array.dtype), True) for o in outputs]
+        pulled = flatten(pull(unflatten(probes, spec)))[0]
+
+    def jvp_fn(*tangents: Any) -> Any:
+        given, given_spec = flatten(tangents)
+        if given_spec != in_spec:
+            raise RuntimeError(
+                f"Expected the tangents {given_spec} to have the same argspec as the primals {in_spec}"
+            )
+        for i, (t, p) in enumerate(zip(given, leaves, strict=True)):
+            if t._array.shape != p._array.shape or t._array.dtype != p._array.dtype:
+                raise RuntimeError(
+                    f"Expected tangent at index {i} to have shape {p.shape} and dtype {p.dtype}, got {t.shape} and {t.dtype}"
+                )
+        with _Recording():
+            pairs = [(g, t) for g, t in zip(pulled, given, strict=True) if g._rg]
+            found = (
+                engine_grad([g for g, _ in pairs], probes, [t for _, t in pairs], create_graph=True, allow_unused=True)
+                if pairs
+                else [None] * len(probes)
+            )
+        return unflatten([_zeros(p) if f is None else f for f, p in zip(found, probes, strict=True)], spec)
+
+    return tree_map(lambda t: t.detach() if not _tracked(*leaves) else t, output), jvp_fn
+
+
+def _basis(leaves: list[Tensor]) -> list[Tensor]:
+    """For each leaf, unit vectors over all leaves together: (total, *shape)."""
+    sizes = [x._array.size for x in leaves]
+    total = sum(sizes)
+    basis = []
+    at = 0
+    for x, n in zip(leaves, sizes, strict=True):
+        b = np.zeros((total, n), x._array.dtype)
+        b[np.arange(at, at + n), np.arange(n)] = 1
+        basis.append(wrap(b.reshape((total, *x._array.shape))))
+        at += n
+    return basis
+
+
+def _chosen(args: tuple[Any, ...], argnums: Any) -> tuple[tuple[int, ...], Any]:
+    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+    for n in numbers:
+        if not -len(args) <= n < len(args):
+            raise RuntimeError(f"Got argnum={n}, but only {len(args)} positional inputs")
+    return numbers, tuple(args[n] for n in numbers)
+
+
+def _partial(func: Callable[..., Any], args: tuple[Any, ...], numbers: tuple[int, ...], kwargs: Any) -> Callable[..., Any]:
+    def of_chosen(*chosen: Any) -> Any:
+        full = list(args)
+        for n, c in zip(numbers, chosen, strict=True):
+            full[n] = c
+        return func(*full, **kwargs)
+
+    return of_chosen
+
+
+def jacrev(
+    func: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    _preallocate_and_copy: bool = False,
+) -> Callable[..., Any]:
+    """The Jacobian, row by row in reverse mode: out.shape + in.shape for each output and chosen argument."""
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        numbers, chosen = _chosen(args, argnums)
+        found = vjp(_partial(func, args, numbers, kwargs), *chosen, has_aux=has_aux)
+        output, pull = found[0], found[1]
+        outputs, out_spec = flatten(output)
+        basis = _basis(outputs)
+        rows = vmap(lambda *c: pull(unflatten(list(c), out_spec)), chunk_size=chunk_size)(*basis)
+        leaves, in_spec = flatten(rows)
+        sources = flatten(chosen)[0]
+        sizes = [o._array.size for o in outputs]
+        per_output = []
+        at = 0
+        for o, n in zip(outputs, sizes, strict=True):
+            blocks = [
+                leaf.narrow(0, at, n).reshape((*o._array.shape, *x._array.shape))
+                for leaf, x in zip(leaves, sources, strict=True)
+            ]
+            tree = unflatten(blocks, in_spec)
+            per_output.append(tree if isinstance(argnums, tuple) else tree[0])
+            at += n
+        jacobian = unflatten(per_output, out_spec)
+        return (jacobian, found[2]) if has_aux else jacobian
+
+    return wrapper
+
+
+def jacfwd(
+    func: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    *,
+    randomness: str = "error",
+) -> Callable[..., Any]:
+    """The Jacobian, column by column in forward mode: out.shape + in.shape for each output and chosen argument."""
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        numbers, chosen = _chosen(args, argnums)
+        target = _partial(func, args, numbers, kwargs)
+        leaves, in_spec = flatten(chosen)
+        basis = _basis(leaves)
+
+        def push(*directions: Any) -> Any:
+            found = jvp(target, chosen, unflatten(list(directions), in_spec), has_aux=has_aux)
+            return (found[1], found[2]) if has_aux else found[1]
+
+        columns = vmap(push, out_dims=(-1, 0) if has_aux else -1, randomness=randomness)(*basis)
+        aux = None
+        if has_aux:
+            columns, aux = columns
+            aux = tree_map(lambda a: a[0], aux)
+        outputs, out_spec = flatten(columns)
+        per_output = []
+        for o in outputs:
+            blocks = []
+            at = 0
+            for x in leaves:
+                n = x._array.size
+                blocks.append(o.narrow(-1, at, n).reshape((*o._array.shape[:-1], *x._array.shape)))
+                at += n
+            tree = unflatten(blocks, in_spec)
+            per_output.append(tree if isinstance(argnums, tuple) else tree[0])
+        jacobian = unflatten(per_output, out_spec)
+        return (jacobian, aux) if has_aux else jacobian
+
+    return wrapper
+
+
+def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """The Hessian, forward over reverse."""
+    return jacfwd(jacrev(func, argnums), argnums)

@@ -1,0 +1,231 @@
+"""`vmap`: a function of one example becomes a function of a batch. The arrays behind it: Note [Batched arrays]."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.batched import Batched, is_at, move_in, move_out, sum_level
+from ..core.modes import LOCAL, set_mode
+from ..core.op import Array, linear
+from ..core.pytree import LEAF, broadcast_to, flatten, unflatten
+from ..core.tensor import Tensor
+from . import batching as batching  # states how operations are mapped
+
+_NUMBERS = itertools.count()
+
+
+class Level:
+    """One open `vmap`."""
+
+    __slots__ = ("number", "randomness", "size")
+
+    def __init__(self, size: int, randomness: str) -> None:
+        self.number = next(_NUMBERS)
+        self.size = size
+        self.randomness = randomness
+
+
+@linear("to_examples", input=lambda g, dim, level, size: from_examples(g, dim, level, size), method=False)
+def to_examples(input: Array, dim: int, level: int, size: int) -> Any:
+    """Hide dimension `dim`: it is the batch of vmap level `level`."""
+    return move_in(input, dim, level)
+
+
+@linear("from_examples", input=lambda g, dim, level, size: to_examples(g, dim, level, size), method=False)
+def from_examples(input: Array, dim: int, level: int, size: int) -> Any:
+    """Show the batch of vmap level `level` again, as dimension `dim`."""
+    return move_out(input, dim, level, size)
+
+
+@linear("sum_examples", input=lambda g: g, method=False)
+def sum_examples(input: Array, level: int) -> Any:
+    """Sum the batch of vmap level `level`."""
+    return sum_level(input, level)
+
+
+def _unmapped(op: Any, args: list[Any], level: int, size: int) -> Any:
+    """These three work on the hidden axes themselves; a loop over another level's batch is right for them."""
+    return NotImplemented
+
+
+def vmap(
+    func: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """`func` mapped over a dimension of its arguments.
+
+    `in_dims` says which dimension of each argument is the batch (None: the argument is shared), `out_dims` where it goes
+    in each result. `randomness`: whether random operations draw the 'same' numbers for each example, 'different' ones, or
+    raise ('error'). With `chunk_size` the batch is worked through in pieces, which bounds the memory.
+    """
+    if randomness not in ("error", "different", "same"):
+        raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
+    if chunk_size is not None and not (chunk_size > 0):
+        raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
+    name = getattr(func, "__name__", repr(func))
+
+    @functools.wraps(func)
+    def mapped(*args: Any, **kwargs: Any) -> Any:
+        leaves, spec, dims, size = _arguments(name, in_dims, args)
+        keyword, keyword_spec = flatten(kwargs)
+        keyword_dims = [0 if isinstance(x, Tensor) else None for x in keyword]
+        for x in keyword:
+            if isinstance(x, Tensor):
+                size = x._array.shape[0] if size is None else size
+        if size is None:
+            raise ValueError(
+                f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): Expected at least one Tensor to be vmapped over"
+            )
+        if chunk_size is not None and chunk_size < size:
+            return _in_chunks(
+                func, name, (leaves, spec, dims), (keyword, keyword_spec, keyword_dims), size, out_dims, randomness, chunk_size
+            )
+        return _run(func, name, (leaves, spec, dims), (keyword, keyword_spec, keyword_dims), size, out_dims, randomness)
+
+    return mapped
+
+
+def _arguments(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], Any, list[Any], int | None]:
+    """The leaves of the arguments, each with its batch dimension, and the batch size."""
+    where = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
+    if not isinstance(in_dims, (int, tuple)):
+        raise ValueError(
+            f"{where}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, "
+            f"got: {type(in_dims)}."
+        )
+    if not args:
+        raise ValueError(
+            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a "
+            "function with no inputs. The latter is unsupported."
+        )
+    leaves, spec = flatten(args)
+    dims = broadcast_to(in_dims, spec)
+    if dims is None:
+        raise ValueError(
+            f"{where}: in_dims is not compatible with the structure of `inputs`. in_dims has structure "
+            f"{flatten(in_dims)[1]} but inputs has structure {spec}."
+        )
+    size: int | None = None
+    sizes = []
+    for i, (x, d) in enumerate(zip(leaves, dims, strict=True)):
+        if d is None:
+            continue
+        if not isinstance(d, int):
+            raise ValueError(
+                f"{where}: Got in_dim={d} for an input but in_dim must be either an integer dimension or None."
+            )
+        if not isinstance(x, Tensor):
+            raise ValueError(
+                f"{where}: Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over non-Tensor "
+                "arguments, please use None as the respective in_dim"
+            )
+        n = x._array.ndim
+        if not -n <= d < n:
+            raise ValueError(
+                f"{where}: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {n} so expected "
+                f"in_dim to satisfy -{n} <= in_dim < {n}."
+            )
+        dims[i] = d % n
+        sizes.append(x._array.shape[d])
+    if sizes:
+        size = sizes[0]
+        if any(s != size for s in sizes):
+            raise ValueError(
+                "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
+                f"{sizes} for the mapped dimension"
+            )
+    return leaves, spec, dims, size
+
+
+def _run(
+    func: Any, name: str, positional: Any, keyword: Any, size: int, out_dims: Any, randomness: str
+) -> Any:
+    level = Level(size, randomness)
+    before = set_mode("vmap_levels", (*LOCAL.vmap_levels, level))
+    try:
+
+        def enter(group: Any) -> Any:
+            leaves, spec, dims = group
+            inside = [
+                x if d is None else to_examples(x, d, level.number, size) for x, d in zip(leaves, dims, strict=True)
+            ]
+            return unflatten(inside, spec)
+
+        result = func(*enter(positional), **enter(keyword))
+        outputs, spec = flatten(result)
+        places = broadcast_to(out_dims, spec)
+        if places is None:
+            raise ValueError(
+                f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
+                f"`outputs`. out_dims has structure {flatten(out_dims)[1]} but outputs has structure {spec}."
+            )
+        return unflatten([_leave(x, d, level, name, out_dims) for x, d in zip(outputs, places, strict=True)], spec)
+    finally:
+        set_mode("vmap_levels", before)
+
+
+def _leave(x: Any, d: Any, level: Level, name: str, out_dims: Any) -> Any:
+    if not isinstance(x, Tensor):
+        raise ValueError(
+            f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(x)}. Did you mean to set out_dims= to "
+            "None for output?"
+            if d is not None
+            else f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(x)}."
+        )
+    if d is None:
+        if is_at(x._array, level.number):
+            raise ValueError(
+                f"vmap({name}, ..., out_dims={out_dims}): `{name}` can not return a BatchedTensor when out_dim is None"
+            )
+        return x
+    if not isinstance(d, int):
+        raise ValueError(
+            f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
+            "representing where in the outputs the vmapped dimension should appear."
+        )
+    n = x._array.ndim + 1
+    if not -n <= d < n:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {d})")
+    return from_examples(x, d % n, level.number, level.size)
+
+
+def _in_chunks(
+    func: Any, name: str, positional: Any, keyword: Any, size: int, out_dims: Any, randomness: str, chunk: int
+) -> Any:
+    """The batch in pieces of at most `chunk`, results joined."""
+    from ..ops.joining import cat
+
+    pieces = []
+    for start in range(0, size, chunk):
+        count = min(chunk, size - start)
+
+        def cut(group: Any, start: int = start, count: int = count) -> Any:
+            leaves, spec, dims = group
+            return (
+                [x if d is None else x.narrow(d, start, count) for x, d in zip(leaves, dims, strict=True)],
+                spec,
+                dims,
+            )
+
+        pieces.append(_run(func, name, cut(positional), cut(keyword), count, out_dims, randomness))
+    flat = [flatten(p)[0] for p in pieces]
+    spec = flatten(pieces[0])[1]
+    places = broadcast_to(out_dims, spec)
+    assert places is not None
+    joined = [
+        column[0] if d is None else cat(list(column), d)
+        for column, d in zip(zip(*flat, strict=True), places, strict=True)
+    ]
+    return unflatten(joined, spec)
+
+
+__all__ = ["Batched", "LEAF", "from_examples", "np", "to_examples", "vmap"]
