@@ -142,6 +142,9 @@ def run_composite(n: Any, g: Any, keep: bool) -> tuple[Any, ...]:
 def conform(g: Any, node: Any, nr: int, source: Any = None) -> Any:
     """Make a gradient fit the tensor it belongs to: sum what was broadcast, cast to its dtype."""
     shape, dtype = node.output_meta(nr)
+    array = g._array if isinstance(g, Tensor) else g
+    if array.shape == shape and array.dtype == dtype:
+        return g
     if g.shape != shape:
         summed = reducible(g.shape, shape)
         if not summed:

@@ -23,6 +23,9 @@ from .modes import LOCAL
 from .op import TABLE, Op
 
 
+SELF = object()  # as `op.batch`: the forward itself knows batched arrays
+
+
 class Batched:
     """`value` with its first axis hidden. Behaves as an array of one example."""
 
@@ -168,7 +171,7 @@ def top_level(args: list[Any]) -> int:
 def run_forward(op: Op, args: list[Any]) -> Any:
     """`op.forward` on arguments in the order of `op.params`, batched or not."""
     level = top_level(args)
-    if level >= 0:
+    if level >= 0 and op.batch is not SELF:
         return map_forward(op, args, level)
     plain = [a for a, p in zip(args, op.params, strict=True) if not p.keyword_only]
     kwargs = {p.name: a for a, p in zip(args, op.params, strict=True) if p.keyword_only}

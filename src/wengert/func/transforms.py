@@ -13,6 +13,7 @@ import numpy as np
 from ..core import forward_ad as fad
 from ..core.backward import grad as engine_grad
 from ..core.modes import LOCAL, set_mode
+from ..core.node import AccumulateGrad
 from ..core.pytree import flatten, tree_map, unflatten
 from ..core.tensor import Tensor, wrap
 from .vmap import vmap
@@ -30,11 +31,6 @@ def _place(x: Tensor) -> Tensor:
     return t
 
 
-def _recorded(nested: bool, out: Any) -> Any:
-    """Results leave the transform as they would have been outside: recorded only if something outside asks."""
-    return out if nested else tree_map(lambda t: t.detach() if isinstance(t, Tensor) else t, out)
-
-
 class _Recording:
     """Grad mode on inside a transform, whatever it is outside; knows whether results may be recorded there."""
 
@@ -47,8 +43,26 @@ class _Recording:
         set_mode("grad", self.outside)
 
 
-def _tracked(*trees: Any) -> bool:
-    return any(isinstance(x, Tensor) and (x._rg or fad.tangent_level(x) >= 0) for x in flatten(trees)[0])
+def _reaches_outside(outputs: list[Tensor], places: list[Tensor]) -> bool:
+    """Does the graph of `outputs` end anywhere but at the transform's own places (a leaf outside, an outer transform)?"""
+    own = {id(p) for p in places}
+    stack = [o._edge[0] if o._edge is not None else None for o in outputs if isinstance(o, Tensor) and o._rg]
+    if any(o._edge is None and id(o) not in own for o in outputs if isinstance(o, Tensor) and o._rg):
+        return True
+    seen = set()
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node.__class__ is AccumulateGrad and id(node.variable) not in own:
+            return True
+        stack.extend(target for target, _ in node.next)
+    return False
+
+
+def _detached(tree: Any) -> Any:
+    return tree_map(lambda t: t.detach() if isinstance(t, Tensor) and t._rg else t, tree)
 
 
 def _wrap_leaves(tree: Any, what: str) -> tuple[Any, list[Tensor]]:
@@ -105,42 +119,33 @@ def grad_and_value(
                     "Expected f(*args) to return a scalar tensor, got tensor with "
                     f"{result._array.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
                 )
-            grads = _gradients([result], places, None)
-            nested = mode.outside
+            tracked = mode.outside and _reaches_outside([result], places)
+            grads = _gradients([result], places, None, tracked)
         answer = []
         at = 0
         for count, spec in specs:
             answer.append(unflatten(grads[at : at + count], spec))
             at += count
         gradient = tuple(answer) if isinstance(argnums, tuple) else answer[0]
-        outer = _outer(args, kwargs, places, nested)
-        gradient, result = _recorded_outside(gradient, outer), _recorded_outside(result, outer)
-        if has_aux:
-            return gradient, (result, _recorded_outside(aux, outer))
-        return gradient, result
+        if not tracked:
+            result, aux = _detached(result), _detached(aux)
+        return (gradient, (result, aux)) if has_aux else (gradient, result)
 
     return wrapper
 
 
-def _outer(args: Any, kwargs: Any, places: list[Tensor], grad_mode: bool) -> bool:
-    """May results of a transform stay recorded? If grad mode is on outside (closures may be tracked there)."""
-    return grad_mode
-
-
-def _recorded_outside(tree: Any, outer: bool) -> Any:
-    """Cut results off the transform's own leaves; keep the graph of whatever is tracked outside."""
-    return tree if outer else tree_map(lambda t: t.detach() if isinstance(t, Tensor) else t, tree)
-
-
-def _gradients(outputs: list[Tensor], places: list[Tensor], cotangents: list[Tensor] | None) -> list[Tensor]:
-    """Gradients at `places`, zeros where nothing depends on one."""
+def _gradients(
+    outputs: list[Tensor], places: list[Tensor], cotangents: list[Tensor] | None, tracked: bool
+) -> list[Tensor]:
+    """Gradients at `places`, zeros where nothing depends on one; recorded if `tracked` or in forward mode."""
+    create = tracked or LOCAL.dual_level >= 0
     pairs = [
         (o, c) for o, c in zip(outputs, cotangents or [None] * len(outputs), strict=True) if isinstance(o, Tensor) and o._rg
     ]
     if pairs:
         wanted = [p for p in places if p._rg]
         starts = [_ones(o) if c is None else c for o, c in pairs]
-        found = iter(engine_grad([o for o, _ in pairs], wanted, starts, create_graph=True, allow_unused=True))
+        found = iter(engine_grad([o for o, _ in pairs], wanted, starts, True, create, allow_unused=True))
         grads = [next(found) if p._rg else None for p in places]
     else:
         grads = [None] * len(places)
@@ -172,7 +177,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     With `has_aux`, `(output, vjp_fn, aux)`.
     """
-    with _Recording():
+    with _Recording() as mode:
         inner, places = _wrap_leaves(tuple(primals), "vjp")
         result = func(*inner)
         aux = None
@@ -186,6 +191,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             raise RuntimeError(
                 f"vjp(f, *primals): Expected f(*primals) to return tensors, got unsupported type {type(o)}"
             )
+    tracked = mode.outside and _reaches_outside(outputs, places)
     primal_specs = [flatten(p)[1] for p in primals]
     counts = [len(flatten(p)[0]) for p in primals]
 
@@ -196,8 +202,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
                 f"cotangents: {given_spec}, primal output: {spec}"
             )
-        with _Recording():
-            grads = _gradients(outputs, places, given)
+        with _Recording() as inside:
+            recorded = tracked or (inside.outside and any(c._rg for c in given))
+            grads = _gradients(outputs, places, given, recorded)
         answer = []
         at = 0
         for count, s in zip(counts, primal_specs, strict=True):
@@ -206,6 +213,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         return tuple(answer)
 
     out = unflatten(outputs, spec)
+    if not tracked:
+        out, aux = _detached(out), _detached(aux)
     return (out, vjp_fn, aux) if has_aux else (out, vjp_fn)
 
 
@@ -301,7 +310,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
             )
         return unflatten([_zeros(p) if f is None else f for f, p in zip(found, probes, strict=True)], spec)
 
-    return tree_map(lambda t: t.detach() if not _tracked(*leaves) else t, output), jvp_fn
+    return output, jvp_fn
 
 
 def _basis(leaves: list[Tensor]) -> list[Tensor]:

@@ -7,12 +7,10 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from ..core.batched import Batched, is_at, move_in, move_out, sum_level
+from ..core.batched import SELF, is_at, move_in, move_out, sum_level
 from ..core.modes import LOCAL, set_mode
 from ..core.op import Array, linear
-from ..core.pytree import LEAF, broadcast_to, flatten, unflatten
+from ..core.pytree import broadcast_to, flatten, unflatten
 from ..core.tensor import Tensor
 from . import batching as batching  # states how operations are mapped
 
@@ -30,27 +28,22 @@ class Level:
         self.randomness = randomness
 
 
-@linear("to_examples", input=lambda g, dim, level, size: from_examples(g, dim, level, size), method=False)
+@linear("to_examples", input=lambda g, dim, level, size: from_examples(g, dim, level, size), method=False, batch=SELF)
 def to_examples(input: Array, dim: int, level: int, size: int) -> Any:
     """Hide dimension `dim`: it is the batch of vmap level `level`."""
     return move_in(input, dim, level)
 
 
-@linear("from_examples", input=lambda g, dim, level, size: to_examples(g, dim, level, size), method=False)
+@linear("from_examples", input=lambda g, dim, level, size: to_examples(g, dim, level, size), method=False, batch=SELF)
 def from_examples(input: Array, dim: int, level: int, size: int) -> Any:
     """Show the batch of vmap level `level` again, as dimension `dim`."""
     return move_out(input, dim, level, size)
 
 
-@linear("sum_examples", input=lambda g: g, method=False)
+@linear("sum_examples", input=lambda g: g, method=False, batch=SELF)
 def sum_examples(input: Array, level: int) -> Any:
     """Sum the batch of vmap level `level`."""
     return sum_level(input, level)
-
-
-def _unmapped(op: Any, args: list[Any], level: int, size: int) -> Any:
-    """These three work on the hidden axes themselves; a loop over another level's batch is right for them."""
-    return NotImplemented
 
 
 def vmap(
@@ -227,5 +220,3 @@ def _in_chunks(
     ]
     return unflatten(joined, spec)
 
-
-__all__ = ["Batched", "LEAF", "from_examples", "np", "to_examples", "vmap"]
