@@ -397,9 +397,15 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
     arrays = {p.name: f"a{i}" for i, (p, c) in enumerate(zip(params, pattern, strict=True)) if c == "T"}
     body = [f"{a} = {name}._array" for name, a in arrays.items()]
     first = next(iter(arrays.values()))
-    if op.promote in ("default", "float", "bool", "same") and len(arrays) > 1:
+    bail = "return CAREFUL(OP, VALUES)"
+    if op.promote in ("default", "float"):
+        # Float32 and float64 stay what they are. Integers, bools and mixtures have rules of their own, and so do
+        # complex numbers, whose partial derivatives are conjugated.
+        same = "".join(f"{a}.dtype is not d or " for a in list(arrays.values())[1:])
+        body += [f"d = {first}.dtype", f"if {same}d is not F32 and d is not F64: {bail}"]
+    elif op.promote in ("bool", "same") and len(arrays) > 1:
         same = " and ".join(f"{a}.dtype is {first}.dtype" for a in list(arrays.values())[1:])
-        body.append(f"if not ({same}): return CAREFUL(OP, VALUES)")
+        body.append(f"if not ({same}): {bail}")
     call = "FORWARD(" + ", ".join(
         (f"{p.name}={arrays.get(p.name, p.name)}" if p.keyword_only else arrays.get(p.name, p.name)) for p in op.params
     )
@@ -414,11 +420,6 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
     else:
         after = [f"if {x}.__class__ is not ndarray: {x} = asarray({x})" for x in raw]
     body += ["try:", f"    {target} = {call}", "except Exception:", "    return CAREFUL(OP, VALUES)", *after]
-    if op.promote in ("default", "float"):
-        # An integer or bool operand where the result is floating (or the reverse) has rules of its own.
-        # So do complex numbers, whose partial derivatives are conjugated.
-        body.append("d = x0.dtype")
-        body.append(f"if d is not {first}.dtype or d is not F32 and d is not F64: return CAREFUL(OP, VALUES)")
     for k in range(n_out):
         body += [f"t{k} = new(Tensor)", f"t{k}._array = x{k}", f"t{k}._vc = None", f"t{k}._extra = None"]
     if op.view:
