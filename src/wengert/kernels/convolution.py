@@ -1,0 +1,127 @@
+"""Convolution of any rank on arrays: forward and its two transposes, by matrix products over cache-sized blocks.
+
+The input is unfolded to columns (im2col) a few images at a time, so that the columns stay in cache between being
+written and being multiplied. Everything is NumPy; matrix products are BLAS's. Shapes: input (N, C, *S), weight
+(O, C / groups, *K), result (N, O, *L). Options are tuples of one int for each spatial dimension.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+Ints = tuple[int, ...]
+_BLOCK = 1 << 20  # bytes of columns at a time: about the second-level cache
+
+
+def output_size(size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Ints:
+    return tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
+    )
+
+
+def pad(x: Any, padding: Ints) -> Any:
+    if not any(padding):
+        return x
+    shape = (*x.shape[:2], *(n + 2 * p for n, p in zip(x.shape[2:], padding, strict=True)))
+    out = np.zeros(shape, x.dtype)
+    out[(slice(None), slice(None), *(slice(p, p + n) for p, n in zip(padding, x.shape[2:], strict=True)))] = x
+    return out
+
+
+def windows(x: Any, kernel: Ints, out: Ints, stride: Ints, dilation: Ints) -> Any:
+    """A view (N, C, *kernel, *out) of a padded input."""
+    steps = x.strides[2:]
+    return np.lib.stride_tricks.as_strided(
+        x,
+        (*x.shape[:2], *kernel, *out),
+        (
+            *x.strides[:2],
+            *(s * d for s, d in zip(steps, dilation, strict=True)),
+            *(s * t for s, t in zip(steps, stride, strict=True)),
+        ),
+        writeable=False,
+    )
+
+
+def _blocks(n: int, bytes_each: int) -> Any:
+    step = max(1, _BLOCK // max(bytes_each, 1))
+    return ((i, min(n, i + step)) for i in range(0, n, step))
+
+
+def _plain(kernel: Ints, stride: Ints, padding: Ints) -> bool:
+    """A 1 x 1 convolution is a matrix product of the image itself."""
+    return all(k == 1 for k in kernel) and all(s == 1 for s in stride) and not any(padding)
+
+
+def forward(x: Any, w: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
+    n, c = x.shape[:2]
+    o, kernel = w.shape[0], w.shape[2:]
+    out = output_size(x.shape[2:], kernel, stride, padding, dilation)
+    length = int(np.prod(out))
+    k = int(np.prod(kernel))
+    dtype = np.result_type(x, w)
+    result = np.empty((n, groups, o // groups, length), dtype)
+    matrix = np.ascontiguousarray(w).reshape(groups, o // groups, (c // groups) * k)
+    if _plain(kernel, stride, padding):
+        np.matmul(matrix, np.ascontiguousarray(x).reshape(n, groups, c // groups, length), out=result)
+        return result.reshape((n, o, *out))
+    xp = pad(x, padding)
+    for a, b in _blocks(n, c * k * length * x.itemsize):
+        cols = windows(xp[a:b], kernel, out, stride, dilation).reshape(b - a, groups, (c // groups) * k, length)
+        np.matmul(matrix, cols, out=result[a:b])
+    return result.reshape((n, o, *out))
+
+
+def weight_grad(
+    x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
+) -> Any:
+    """Transpose with respect to the weight."""
+    n, c = x.shape[:2]
+    o, kernel = weight_shape[0], weight_shape[2:]
+    out = g.shape[2:]
+    length = int(np.prod(out))
+    k = int(np.prod(kernel))
+    gm = np.ascontiguousarray(g).reshape(n, groups, o // groups, length)
+    total = np.zeros((groups, o // groups, (c // groups) * k), np.result_type(x, g))
+    plain = _plain(kernel, stride, padding)
+    xp = np.ascontiguousarray(x) if plain else pad(x, padding)
+    for a, b in _blocks(n, c * k * length * x.itemsize):
+        block = xp[a:b] if plain else windows(xp[a:b], kernel, out, stride, dilation)
+        cols = block.reshape(b - a, groups, (c // groups) * k, length)
+        for i in range(b - a):
+            total += gm[a + i] @ cols[i].swapaxes(-1, -2)
+    return total.reshape(weight_shape)
+
+
+def input_grad(
+    g: Any, w: Any, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
+) -> Any:
+    """Transpose with respect to the input, whose spatial size is `size`."""
+    n, o = g.shape[:2]
+    c, kernel = w.shape[1] * groups, w.shape[2:]
+    out = g.shape[2:]
+    length = int(np.prod(out))
+    k = int(np.prod(kernel))
+    dtype = np.result_type(g, w)
+    gm = np.ascontiguousarray(g).reshape(n, groups, o // groups, length)
+    matrix = np.ascontiguousarray(w).reshape(groups, o // groups, (c // groups) * k).swapaxes(-1, -2)
+    if _plain(kernel, stride, padding) and tuple(out) == tuple(size):
+        return np.matmul(matrix, gm).reshape((n, c, *size))
+    padded = np.zeros((n, c, *(s + 2 * p for s, p in zip(size, padding, strict=True))), dtype)
+    offsets = list(itertools.product(*(range(m) for m in kernel)))
+    for a, b in _blocks(n, c * k * length * g.itemsize):
+        cols = np.matmul(matrix, gm[a:b]).reshape((b - a, c, k, *out))
+        for j, offset in enumerate(offsets):
+            place = tuple(
+                slice(i * d, i * d + s * (m - 1) + 1, s)
+                for i, d, s, m in zip(offset, dilation, stride, out, strict=True)
+            )
+            padded[(slice(a, b), slice(None), *place)] += cols[:, :, j]
+    if not any(padding):
+        return padded
+    inner = tuple(slice(p, p + s) for p, s in zip(padding, size, strict=True))
+    return np.ascontiguousarray(padded[(slice(None), slice(None), *inner)])
