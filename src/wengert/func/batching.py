@@ -136,19 +136,180 @@ def joined(op: Op, args: list[Any], level: int, size: int) -> Any:
     return run_forward(op, [values, int(dim) % ndim + 1, *args[2:]])
 
 
-_RULES: dict[str, Any] = {}
+def permuted(op: Op, args: list[Any], level: int, size: int) -> Any:
+    x, dims = args
+    return run_forward(op, [x.value, (0, *_shift(tuple(dims), x.ndim))])
 
 
-def state(rule: Any, *names: str) -> None:
-    for name in names:
-        _RULES[name] = rule
+def transposed(op: Op, args: list[Any], level: int, size: int) -> Any:
+    x = args[0]
+    return x.value if x.ndim < 2 else x.value.swapaxes(1, 2) if hasattr(x.value, "swapaxes") else NotImplemented
+
+
+def grown(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """`unsqueeze`: the dimension is one of the result."""
+    x, d = args
+    count = len(d) if isinstance(d, (tuple, list)) else 1
+    return run_forward(op, [x.value, _shift(d, x.ndim + count)])
+
+
+def placed_back(*names: str) -> Any:
+    """The transposes of views: `shape` is the result's, the other options are dimensions of it."""
+
+    def rule(op: Op, args: list[Any], level: int, size: int) -> Any:
+        x = args[0]
+        new = list(args)
+        new[0] = x.value
+        at = _position(op, "shape")
+        ndim = len(args[at])
+        new[at] = (size, *args[at])
+        for name in names:
+            i = _position(op, name)
+            new[i] = _shift(args[i], ndim)
+        return run_forward(op, new)
+
+    return rule
+
+
+def repeated(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """`repeat`: one count for each dimension, new ones in front."""
+    x, repeats = args
+    lead = len(repeats) - x.ndim
+    v = x.value
+    if lead > 0:
+        v = v.reshape((size, *(1,) * lead, *x.shape))
+    return run_forward(op, [v, (1, *repeats)])
+
+
+def product(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """Matrix products: one broadcast product over the batch."""
+    a, b = args[0], args[1]
+    if len(args) > 2 and any(x is not None for x in args[2:]):
+        return NotImplemented
+    na, nb = len(np.shape(a)), len(np.shape(b))
+    va, vb = (x.value if is_at(x, level) else x for x in (a, b))
+    if is_at(a, level) and is_at(b, level):
+        if na == 1 and nb == 1:
+            return _sum_last(TABLE["mul"].function(va, vb))
+        if na == 1:
+            return _matmul(_row(va), vb, drop=-2)
+        if nb == 1:
+            return _matmul(va, _column(vb), drop=-1)
+        if na == nb:
+            return _matmul(va, vb)
+        return NotImplemented
+    if is_at(a, level):
+        # The right factor is shared: the batch is more rows of the left one.
+        if nb > 2 or na > 2 and nb == 1:
+            return NotImplemented
+        if na == 1:
+            return _matmul(va, vb)
+        return _matmul(va, vb)
+    if na == 1 and nb == 1:
+        return _matmul(vb, va)
+    if na == 2 and nb == 1:
+        return _matmul(vb, TABLE["transpose"].function(va, 0, 1))
+    if na == nb or na == 2:
+        return _matmul(va, vb)
+    return NotImplemented
+
+
+def _matmul(a: Any, b: Any, drop: int | None = None) -> Any:
+    r = a @ b
+    return r if drop is None else r.reshape(tuple(n for i, n in enumerate(r.shape) if i != r.ndim + drop))
+
+
+def _row(v: Any) -> Any:
+    return v.reshape((v.shape[0], 1, *v.shape[1:]))
+
+
+def _column(v: Any) -> Any:
+    return v.reshape((*v.shape, 1))
+
+
+def _sum_last(v: Any) -> Any:
+    return TABLE["sum"].function(v, -1)
+
+
+def affine(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """`linear(input, weight, bias)`."""
+    x, w, b = args
+    if not is_at(w, level) and not is_at(b, level):
+        return run_forward(op, [x.value, w, b])
+    if is_at(w, level):
+        wt = w.value
+        swapped = TABLE["transpose"].function(wt, 1, 2)
+        if is_at(x, level):
+            y = _matmul(_row(x.value), swapped, drop=-2) if x.ndim == 1 else _wide(x.value, swapped)
+        elif len(np.shape(x)) <= 2:
+            y = x @ swapped
+        else:
+            return NotImplemented
+    else:
+        y = (x.value if is_at(x, level) else x) @ TABLE["transpose"].function(w, 0, 1)
+        if not is_at(x, level):
+            y = _repeat(y, size)
+    if b is None:
+        return y
+    bias = b.value if is_at(b, level) else b
+    if is_at(b, level):
+        bias = bias.reshape((size, *(1,) * (y.ndim - 2), bias.shape[-1]))
+    return TABLE["add"].function(y, bias)
+
+
+def _wide(x: Any, w: Any) -> Any:
+    """(B, ..., n) @ (B, n, m): the examples' leading dimensions folded into rows."""
+    if x.ndim == 3:
+        return x @ w
+    rows = x.reshape((x.shape[0], -1, x.shape[-1]))
+    r = rows @ w
+    return r.reshape((*x.shape[:-1], w.shape[-1]))
+
+
+_DIMENSIONS = ("dim", "dims", "dim0", "dim1", "dim2", "dimension", "axis")
+_RULES: dict[str, Any] = {
+    "view": shaped("shape"),
+    "reshape": shaped("shape"),
+    "expand": expanded,
+    "sum_to_shape": expanded,
+    "permute": permuted,
+    "t": transposed,
+    "unsqueeze": grown,
+    "unsqueeze_dims": grown,
+    "select_back": placed_back("dim"),
+    "slice_back": placed_back("dim"),
+    "diagonal_back": placed_back("dim1", "dim2"),
+    "unfold_back": placed_back("dimension"),
+    "repeat": repeated,
+    "cat": joined,
+    "stack": joined,
+    "nn.functional.linear": affine,
+    **dict.fromkeys(("matmul", "mm", "mv", "dot", "bmm"), product),
+    **dict.fromkeys(("gather", "scatter_add"), both_along("dim")),
+    **dict.fromkeys(("clone", "to_dtype", "view_as", "alias", "tril", "triu", "conj", "real", "imag"), whole),
+}
+# Options that are dimensions, but not of the argument as it stands: these are left to the loop.
+_OTHERWISE = frozenset(
+    ["diag_embed", "roll", "squeeze_all", "to_examples", "from_examples", "tensordot", "cross", "linalg.cross", "rot90"]
+)
+
+
+def _automatic(op: Op) -> Any:
+    """An operation of one tensor whose only other positions are dimensions needs no rule of its own."""
+    if op.kind == "elementwise" or op.name in _OTHERWISE or op.name.startswith("linalg."):
+        return None
+    names = [p.name for p in op.params]
+    first = op.params[0]
+    if not first.is_tensor or first.kind == LIST or sum(p.is_tensor for p in op.params) != 1:
+        return None
+    dims = [n for n in names if n in _DIMENSIONS]
+    if not dims or any("shape" in n or "size" in n for n in names if n not in _DIMENSIONS) and op.name not in ("unfold",):
+        return None
+    return along(*dims)
 
 
 def install() -> None:
     """Give the operations their rules. Called once, when all tables are there."""
-    for name, rule in _RULES.items():
-        if name in TABLE and TABLE[name].batch is None:
-            TABLE[name].batch = rule
-
-
-__all__ = ["LIST", "along", "both_along", "expanded", "install", "joined", "shaped", "state", "whole"]
+    for name, op in TABLE.items():
+        if op.batch is None:
+            op.batch = _RULES.get(name) or _automatic(op)
