@@ -15,6 +15,13 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import arithmetic, creation, methods, pointwise, reductions, shape
+from .ops import methods, reductions, shape
+from .ops.arithmetic import *  # noqa: F403
+from .ops.comparison import *  # noqa: F403
+from .ops.complex import *  # noqa: F403
+from .ops.conversion import *  # noqa: F403
+from .ops.creation import *  # noqa: F403
+from .ops.pointwise import *  # noqa: F403
+from .ops.random import *  # noqa: F403
 
 methods.install()

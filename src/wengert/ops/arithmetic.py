@@ -1,16 +1,147 @@
-"""Arithmetic: + - * / and powers, and what is made of them."""
+"""Arithmetic: + - * / and powers, and what is made of them. Functions of one number are in `pointwise`."""
 
 from __future__ import annotations
 
+import cmath
+import math
 from typing import Any
 
 import numpy as np
 
-from ..core.op import composite, elementwise
+from ..core import dtypes
+from ..core.op import Array, composite, elementwise
+from ..core.views import inplace
 
-_add = elementwise("add", np.add, input=1, other=1, inplace=True, method=False, tex="{input} + {other}")
-_sub = elementwise("sub", np.subtract, input=1, other=-1, inplace=True, method=False, tex="{input} - {other}")
-neg = elementwise("neg", np.negative, input=-1, inplace=True, tex="-{input}")
+__all__ = [
+    "add", "addcdiv", "addcmul", "copysign", "div", "divide", "float_power", "floor_divide", "fmod", "hypot", "ldexp",
+    "lerp", "mul", "multiply", "neg", "negative", "positive", "pow", "reciprocal", "remainder", "rsqrt", "rsub", "sqrt",
+    "square", "sub", "subtract", "true_divide",
+]  # fmt: skip
+
+NUMBERS = (int, float, complex)
+
+
+def _kind_of(x: Any) -> int:
+    return dtypes.of_scalar(x).category if isinstance(x, NUMBERS) else dtypes.of(x.dtype).category
+
+
+# -- + and - ---------------------------------------------------------------------------------------------------
+
+
+def _check_sub(input: Any, other: Any) -> None:
+    kinds = (_kind_of(input), _kind_of(other))
+    if kinds == (dtypes.BOOL, dtypes.BOOL):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        )
+    if dtypes.BOOL in kinds:
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
+        )
+
+
+def _check_alpha(input: Any, other: Any, alpha: Any) -> None:
+    kind = max(_kind_of(input), _kind_of(other))
+    if isinstance(alpha, bool) and kind != dtypes.BOOL:
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if kind <= dtypes.INTEGER and isinstance(alpha, (float, complex)):
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    if kind <= dtypes.FLOATING and isinstance(alpha, complex):
+        raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
+
+
+def _check_sub_alpha(input: Any, other: Any, alpha: Any) -> None:
+    _check_sub(input, other)
+    _check_alpha(input, other, alpha)
+
+
+plus = elementwise("add", np.add, input=1, other=1, inplace=True, method=False, tex="{input} + {other}")
+minus = elementwise(
+    "sub", np.subtract, input=1, other=-1, inplace=True, method=False, tex="{input} - {other}", check=_check_sub
+)
+
+
+@elementwise(
+    "add_scaled",
+    input=1,
+    other=lambda alpha: alpha,
+    inplace=True,
+    method=False,
+    node="AddBackward0",
+    tex="{input} + {alpha} {other}",
+    check=_check_alpha,
+)
+def plus_scaled(input: Array | float, other: Array | float, alpha: Any) -> Any:
+    """`input + alpha * other`."""
+    return input + alpha * other
+
+
+@elementwise(
+    "sub_scaled",
+    input=1,
+    other=lambda alpha: -alpha,
+    inplace=True,
+    method=False,
+    node="SubBackward0",
+    tex="{input} - {alpha} {other}",
+    check=_check_sub_alpha,
+)
+def minus_scaled(input: Array | float, other: Array | float, alpha: Any) -> Any:
+    """`input - alpha * other`."""
+    return input - alpha * other
+
+
+@composite("add", out=True)
+def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """`input + alpha * other`."""
+    return plus(input, other) if alpha.__class__ is int and alpha == 1 else plus_scaled(input, other, alpha)
+
+
+@composite("sub", out=True)
+def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """`input - alpha * other`."""
+    return minus(input, other) if alpha.__class__ is int and alpha == 1 else minus_scaled(input, other, alpha)
+
+
+@composite("rsub")
+def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """`other - alpha * input`."""
+    return sub(other, input, alpha=alpha)
+
+
+def add_(self: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """`self += alpha * other`."""
+    return inplace(plus.op, (self, other)) if alpha == 1 else inplace(plus_scaled.op, (self, other, alpha))
+
+
+def sub_(self: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """`self -= alpha * other`."""
+    return inplace(minus.op, (self, other)) if alpha == 1 else inplace(minus_scaled.op, (self, other, alpha))
+
+
+def _check_neg(input: Any) -> None:
+    if input.dtype.kind == "b":
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
+            "`~` or `logical_not()` operator instead."
+        )
+
+
+neg = elementwise("neg", np.negative, input=-1, inplace=True, tex="-{input}", check=_check_neg)
+
+
+@composite("positive")
+def positive(input: Any) -> Any:
+    """`input` itself; bool tensors have no sign."""
+    if input.dtype == np.bool_ or input.dtype is dtypes.bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+# -- * and / ---------------------------------------------------------------------------------------------------
+
 mul = elementwise(
     "mul",
     np.multiply,
@@ -19,7 +150,7 @@ mul = elementwise(
     inplace=True,
     tex=r"{input} \cdot {other}",
 )
-_div = elementwise(
+over = elementwise(
     "div",
     np.true_divide,
     promote="float",
@@ -29,10 +160,309 @@ _div = elementwise(
     method=False,
     tex=r"\frac{{{input}}}{{{other}}}",
 )
-plus, minus, over = _add, _sub, _div  # for `+`, `-`, `/`: no `alpha`, no rounding
 
 
-@composite("add", out=True, inplace=True)
-def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """`input + alpha * other`."""
-    return _add(input, other) if alpha == 1 else _add(input, mul(other, alpha))
+def _no_zero(other: Any) -> None:
+    if not np.all(other):
+        raise RuntimeError("ZeroDivisionError")
+
+
+def _floored(input: Any, other: Any) -> Any:
+    if np.result_type(input, other).kind in "iu":
+        _no_zero(other)
+    return np.floor_divide(input, other)
+
+
+def _truncated(input: Any, other: Any) -> Any:
+    if np.result_type(input, other).kind not in "iu":
+        return np.trunc(np.true_divide(input, other))
+    _no_zero(other)
+    down = np.floor_divide(input, other)
+    inexact = (down * other != input) & ((np.less(input, 0)) != np.less(other, 0))
+    return down + inexact
+
+
+def _check_mode(input: Any, other: Any, rounding_mode: Any) -> None:
+    if rounding_mode not in ("trunc", "floor"):
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+        )
+
+
+@elementwise(
+    "div_rounded", input=0, other=0, inplace=True, method=False, node="DivBackward1", check=_check_mode,
+    domain="constant between integers: the derivative is 0",
+)  # fmt: skip
+def over_rounded(input: Array | float, other: Array | float, rounding_mode: Any) -> Any:
+    """The quotient rounded down (`"floor"`) or towards zero (`"trunc"`)."""
+    return _floored(input, other) if rounding_mode == "floor" else _truncated(input, other)
+
+
+@composite("div", out=True)
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+    """`input / other`; with `rounding_mode` "floor" or "trunc" rounded to an integer, and of the operands' dtype."""
+    return over(input, other) if rounding_mode is None else over_rounded(input, other, rounding_mode)
+
+
+def div_(self: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+    """`self /= other`."""
+    if rounding_mode is None:
+        return inplace(over.op, (self, other))
+    return inplace(over_rounded.op, (self, other, rounding_mode))
+
+
+@composite("true_divide", out=True)
+def true_divide(input: Any, other: Any) -> Any:
+    """`input / other`."""
+    return over(input, other)
+
+
+@elementwise("floor_divide", inplace=True)
+def floor_divide(input: Array | float, other: Array | float) -> Any:
+    """The quotient rounded down. Not differentiable (`div(rounding_mode="floor")` is, with derivative 0)."""
+    return _floored(input, other)
+
+
+@elementwise(
+    "remainder",
+    input=1,
+    other=lambda input, other: -over_rounded(input, other, "floor"),
+    inplace=True,
+    tex=r"{input} \bmod {other}",
+)
+def remainder(input: Array | float, other: Array | float) -> Any:
+    """What is left of `input` after whole `other`s, with the sign of `other`."""
+    if np.result_type(input, other).kind in "iu":
+        _no_zero(other)
+    return np.remainder(input, other)
+
+
+@elementwise("fmod", input=1, other=lambda input, other: -over_rounded(input, other, "trunc"), inplace=True)
+def fmod(input: Array | float, other: Array | float) -> Any:
+    """What is left of `input` after whole `other`s, with the sign of `input`."""
+    if np.result_type(input, other).kind in "iu":
+        _no_zero(other)
+    return np.fmod(input, other)
+
+
+reciprocal = elementwise(
+    "reciprocal", np.reciprocal, promote="float", inplace=True, input=lambda out: -(out * out), tex=r"\frac{{1}}{{{input}}}"
+)
+
+# -- powers and roots ------------------------------------------------------------------------------------------
+
+sqrt = elementwise(
+    "sqrt", np.sqrt, promote="float", inplace=True, input=lambda out: 1 / (2 * out), tex=r"\sqrt{{{input}}}"
+)
+
+
+@elementwise("rsqrt", promote="float", inplace=True, input=lambda out: -0.5 * (out * out * out))
+def rsqrt(input: Array) -> Any:
+    """`1 / sqrt(input)`."""
+    return np.reciprocal(np.sqrt(input))
+
+
+def _check_power(input: Any, exponent: Any) -> None:
+    if isinstance(exponent, int) and exponent < 0 and _kind_of(input) <= dtypes.INTEGER:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+
+
+def _power(a: Any, e: Any) -> Any:
+    """`a ** e` for a number `e`, by multiplication or a root where that gives the same."""
+    if e.__class__ is np.ndarray or isinstance(e, np.generic):
+        e = e.item()
+    if e == 2:
+        return a * a
+    if e == 3:
+        return a * a * a
+    if e == 0.5 and a.dtype.kind == "f":
+        return np.sqrt(a)
+    if e == -1 and a.dtype.kind in "fc":
+        return np.reciprocal(a)
+    if e == 1:
+        return np.positive(a) if a.dtype.kind != "b" else a.copy()
+    return np.power(a, e)
+
+
+@elementwise(
+    "pow_number",
+    node="PowBackward0",
+    input=lambda input, exponent: 0 if exponent == 0 else exponent * pow(input, exponent - 1),
+    inplace=True,
+    method=False,
+    check=_check_power,
+    tex="{input}^{{{exponent}}}",
+    domain="the derivative for exponent 0 is 0, at 0 too",
+)
+def _pow_number(input: Array, exponent: Array | float) -> Any:
+    """`input ** exponent` for a number `exponent`."""
+    return _power(input, exponent)
+
+
+@elementwise(
+    "pow_base",
+    node="PowBackward1",
+    exponent=lambda base, exponent, out: (
+        where(exponent.real >= 0, 0, out * -math.inf) if base == 0 else out * _log_number(base)
+    ),
+    method=False,
+    tex="{base}^{{{exponent}}}",
+)
+def _pow_base(base: Array | float, exponent: Array) -> Any:
+    """`base ** exponent` for a number `base`."""
+    return np.exp2(exponent) if base.__class__ in NUMBERS and base == 2 and exponent.dtype.kind == "f" else np.power(base, exponent)
+
+
+def _log_number(x: Any) -> Any:
+    return cmath.log(x) if isinstance(x, complex) else math.log(x) if x > 0 else math.nan
+
+
+@elementwise(
+    "pow",
+    node="PowBackward1",
+    input=lambda input, exponent: where(exponent == 0, 0, exponent * _pow_tensors(input, exponent - 1)),
+    exponent=lambda input, exponent, out: where((input == 0) & (exponent.real >= 0), 0, out * log(input)),
+    inplace=True,
+    method=False,
+    tex="{input}^{{{exponent}}}",
+    domain="0 ** y has derivative 0 in y where y >= 0",
+)
+def _pow_tensors(input: Array, exponent: Array) -> Any:
+    """`input ** exponent`, elementwise."""
+    if input.dtype.kind in "iu" and exponent.dtype.kind == "i" and (exponent < 0).any():
+        return _negative_integer_power(input, exponent)
+    return np.power(input, exponent)
+
+
+def _negative_integer_power(a: Any, e: Any) -> Any:
+    """Integers to negative powers, which PyTorch computes for tensors: 0 unless the base is 1 or -1."""
+    unit = np.where(a == 1, 1, np.where(a == -1, 1 - 2 * (e % 2), 0)).astype(a.dtype)
+    return np.where(e < 0, unit, np.power(a, np.maximum(e, 0)))
+
+
+def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
+    """`input ** exponent`, of tensors or numbers (not two numbers)."""
+    if isinstance(exponent, NUMBERS):
+        return _pow_number(input, exponent, out=out)
+    if isinstance(input, NUMBERS):
+        return _pow_base(input, exponent, out=out)
+    return _pow_tensors(input, exponent, out=out)
+
+
+def pow_(self: Any, exponent: Any) -> Any:
+    """`self **= exponent`."""
+    return inplace((_pow_number if isinstance(exponent, NUMBERS) else _pow_tensors).op, (self, exponent))
+
+
+@composite("float_power", out=True)
+def float_power(input: Any, exponent: Any) -> Any:
+    """`input ** exponent` computed in float64, or complex128."""
+    complex_ = any(_kind_of(x) == dtypes.COMPLEX for x in (input, exponent))
+    wide = dtypes.complex128 if complex_ else dtypes.float64
+
+    def widen(x: Any) -> Any:
+        return x if isinstance(x, NUMBERS) else convert(x, wide)
+
+    if isinstance(exponent, NUMBERS) and not complex_:
+        exponent = float(exponent)
+    return pow(widen(input) if not isinstance(input, NUMBERS) else float(input) if not complex_ else input, widen(exponent))
+
+
+def float_power_(self: Any, exponent: Any) -> Any:
+    """`self **= exponent`, for a tensor that is float64 or complex128 already."""
+    wide = dtypes.complex128 if dtypes.COMPLEX in (_kind_of(self), _kind_of(exponent)) else dtypes.float64
+    if self.dtype is not wide:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {self.dtype.tensor_type} but the operation's result requires "
+            f"dtype {wide.tensor_type}"
+        )
+    return pow_(self, exponent)
+
+
+@elementwise("square", node="PowBackward0", input=lambda input: 2 * input, inplace=True, tex="{input}^2")
+def square(input: Array) -> Any:
+    """`input ** 2`."""
+    return input * input
+
+
+@composite("ldexp", out=True, inplace=True)
+def ldexp(input: Any, other: Any) -> Any:
+    """`input * 2 ** other`."""
+    return mul(input, pow(2.0, other))
+
+
+# -- compound --------------------------------------------------------------------------------------------------
+
+
+@elementwise(
+    "addcmul",
+    input=1,
+    tensor1=lambda tensor2, value: tensor2 * value,
+    tensor2=lambda tensor1, value: tensor1 * value,
+    inplace=True,
+    tex="{input} + {value} {tensor1} {tensor2}",
+)
+def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Any:
+    """`input + value * tensor1 * tensor2`."""
+    return input + (tensor1 * tensor2 if value == 1 else value * tensor1 * tensor2)
+
+
+def _check_addcdiv(input: Any, tensor1: Any, tensor2: Any, value: Any) -> None:
+    if max(_kind_of(tensor1), _kind_of(tensor2)) <= dtypes.INTEGER:
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
+            "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
+            "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / "
+            "tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value * "
+            "tensor1 / tensor2), for all dtypes."
+        )
+
+
+@elementwise(
+    "addcdiv",
+    input=1,
+    tensor1=lambda tensor2, value: value / tensor2,
+    tensor2=lambda tensor1, tensor2, value: -value * (tensor1 / (tensor2 * tensor2)),
+    inplace=True,
+    check=_check_addcdiv,
+    tex=r"{input} + {value} \frac{{{tensor1}}}{{{tensor2}}}",
+)
+def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Any:
+    """`input + value * tensor1 / tensor2`."""
+    return input + (tensor1 / tensor2 if value == 1 else value * tensor1 / tensor2)
+
+
+@elementwise(
+    "lerp",
+    promote="same",
+    input=lambda weight: 1 - weight,
+    end=lambda weight: weight,
+    weight=lambda input, end: end - input,
+    inplace=True,
+    tex="{input} + {weight} ({end} - {input})",
+)
+def lerp(input: Array, end: Array, weight: Array | float) -> Any:
+    """`input + weight * (end - input)`, computed from the nearer end."""
+    return np.where(np.abs(weight) < 0.5, input + weight * (end - input), end - (end - input) * (1 - weight))
+
+
+@elementwise("hypot", input=lambda input, out: input / out, other=lambda other, out: other / out, inplace=True)
+def hypot(input: Array, other: Array) -> Any:
+    """`sqrt(input**2 + other**2)` without overflow."""
+    return np.hypot(input, other)
+
+
+copysign = elementwise(
+    "copysign",
+    np.copysign,
+    promote="float",
+    input=lambda input, out: where(input == 0, 0, out / input),
+    other=0,
+    inplace=True,
+    domain="at 0 the derivative is taken as 0",
+)
+
+subtract, multiply, divide, negative = sub, mul, div, neg
+
+from .conversion import convert  # noqa: E402  (the tables use each other: whatever is named in a rule may be stated later)
+from .pointwise import log, where  # noqa: E402

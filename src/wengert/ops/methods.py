@@ -11,7 +11,7 @@ from typing import Any
 from ..core.op import COMPOSITES, TABLE
 from ..core.tensor import Tensor
 from ..core.views import inplace, inplace_composite
-from . import arithmetic, creation, shape
+from . import arithmetic, comparison, complex, conversion, creation, pointwise, random, shape
 from .shared import shape_argument
 
 
@@ -57,18 +57,104 @@ def install() -> None:
             method.__name__ = method.__qualname__ = name + "_"
             setattr(Tensor, name + "_", method)
     _operators()
+    _pointwise_methods()
     _varargs()
 
 
 def _operators() -> None:
     T: Any = Tensor
-    T.__add__ = T.__radd__ = arithmetic.plus
-    T.__sub__ = arithmetic.minus
-    T.__rsub__ = lambda self, other: arithmetic.minus(other, self)
-    T.__mul__ = T.__rmul__ = arithmetic.mul
-    T.__truediv__ = arithmetic.over
-    T.__rtruediv__ = lambda self, other: arithmetic.over(other, self)
-    T.__neg__ = arithmetic.neg
+    a, c = arithmetic, comparison
+    T.__add__ = T.__radd__ = a.plus
+    T.__sub__ = a.minus
+    T.__rsub__ = lambda self, other: a.minus(other, self)
+    T.__mul__ = T.__rmul__ = a.mul
+    T.__truediv__ = a.over
+    T.__rtruediv__ = lambda self, other: a.over(other, self)
+    T.__neg__ = a.neg
+    T.__pos__ = a.positive
+    T.__abs__ = pointwise.abs
+    T.__pow__ = a.pow
+    T.__rpow__ = lambda self, other: a.pow(other, self)
+    T.__floordiv__ = a.floor_divide
+    T.__rfloordiv__ = lambda self, other: a.floor_divide(other, self)
+    T.__mod__ = a.remainder
+    T.__rmod__ = lambda self, other: a.remainder(other, self)
+    T.__invert__ = _invert
+    for name, row in (("and", c.bitwise_and), ("or", c.bitwise_or), ("xor", c.bitwise_xor)):
+        setattr(T, f"__{name}__", row)
+        setattr(T, f"__r{name}__", lambda self, other, row=row: row(self, other))
+        setattr(T, f"__i{name}__", _inplace_method(row.op.name))
+    for name, row in (("lshift", c.bitwise_left_shift), ("rshift", c.bitwise_right_shift)):
+        setattr(T, f"__{name}__", row)
+        setattr(T, f"__r{name}__", lambda self, other, row=row: row(other, self))
+        setattr(T, f"__i{name}__", _inplace_method(row.op.name))
+    T.__eq__ = _or_identity(c.eq)
+    T.__ne__ = _or_identity(c.ne)
+    T.__lt__, T.__le__, T.__gt__, T.__ge__ = c.lt, c.le, c.gt, c.ge
+    T.__iadd__ = _inplace_method("add")
+    T.__isub__ = _inplace_method("sub")
+    T.__imul__ = _inplace_method("mul")
+    T.__itruediv__ = T.__idiv__ = _inplace_method("div")
+    T.__ifloordiv__ = _inplace_method("floor_divide")
+    T.__imod__ = _inplace_method("remainder")
+    T.__ipow__ = a.pow_
+
+
+def _or_identity(row: Any) -> Any:
+    """`==` and `!=` with what is no number: Python then compares identities."""
+
+    def compare(self: Tensor, other: Any) -> Any:
+        try:
+            return row(self, other)
+        except TypeError:
+            return NotImplemented
+
+    return compare
+
+
+def _invert(self: Tensor) -> Tensor:
+    if self._array.dtype.kind not in "biu":
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return comparison.bitwise_not(self)
+
+
+def _pointwise_methods() -> None:
+    T: Any = Tensor
+    for f in (
+        *(arithmetic.add_, arithmetic.sub_, arithmetic.div_, arithmetic.pow_, arithmetic.float_power_),
+        *(pointwise.clamp_, pointwise.clamp_min_, pointwise.clamp_max_, pointwise.masked_fill_),
+        *(conversion.copy_, conversion.to, conversion.type_as, arithmetic.pow),
+        *(complex.conj, complex.resolve_conj, complex.resolve_neg),
+        *conversion.CONVERTERS.values(),
+        *creation.METHODS.values(),
+        *random.METHODS.values(),
+    ):
+        setattr(T, f.__name__, f)
+    T.type = conversion.type_
+    T.where = lambda self, condition, other: pointwise.where(condition, self, other)
+    T.multiply_, T.divide_, T.subtract_ = T.mul_, T.div_, T.sub_
+    T.true_divide_, T.negative_, T.absolute_ = T.div_, T.neg_, T.abs_
+    T.clip_, T.fix_ = T.clamp_, T.trunc_
+    for short in ("cos", "sin", "tan", "cosh", "sinh", "tanh"):
+        setattr(T, f"arc{short}_", getattr(T, f"a{short}_"))
+    T.arctan2_ = T.atan2_
+    for module in (arithmetic, pointwise, comparison):
+        for name in module.__all__:  # the second names of functions: multiply, absolute, arccos, greater ...
+            if name not in T.__dict__ and name != "relu_":
+                setattr(T, name, getattr(module, name))
+    for name, short in (("greater", "gt"), ("greater_equal", "ge"), ("less", "lt"), ("less_equal", "le"), ("not_equal", "ne")):
+        setattr(T, name + "_", getattr(T, short + "_"))
+    T.conjugate = complex.conj
+    T.real = property(complex.real, _set_part("real"))
+    T.imag = property(complex.imag, _set_part("imag"))
+    T.zero_ = lambda self: self.fill_(0)
+
+
+def _set_part(name: str) -> Any:
+    def set_part(self: Tensor, value: Any) -> None:
+        getattr(self, name).copy_(value)
+
+    return set_part
 
 
 def _varargs() -> None:
@@ -78,5 +164,3 @@ def _varargs() -> None:
     T.expand = lambda self, *size: shape.expand(self, shape_argument(size))
     T.view_as = shape.view_as
     T.unbind = shape.unbind
-    T.conjugate = lambda self: self
-    T.to = lambda self, dtype: creation.to_dtype(self, dtype)

@@ -1,0 +1,153 @@
+"""Copies and conversions: clone, casts, `to`, copying into a tensor."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.device import as_device, device
+from ..core.layout import layout
+from ..core.op import Array, elementwise, linear
+from ..core.record import cast
+from ..core.tensor import Tensor, wrap
+from ..core.views import inplace
+
+__all__ = ["clone"]  # the rest are methods
+
+
+@linear("clone", input=lambda g: g)
+def clone(input: Array, *, memory_format: Any = None) -> Any:
+    """A copy; the gradient passes through."""
+    return input.copy(order="C" if memory_format is not None and memory_format.name == "contiguous_format" else "K")
+
+
+_warned = False
+
+
+def _warn_once() -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=5)
+
+
+@linear("to_dtype", input=lambda g: g, node="ToCopyBackward0", method=False)
+def to_dtype(input: Array, dtype: Any) -> Any:
+    """A copy in another dtype. The engine casts the gradient back."""
+    if input.dtype.kind == "c" and dtype.np.kind != "c":
+        if dtype.np.kind == "b":
+            return input != 0
+        _warn_once()
+        input = input.real
+    return _cast(input, dtype.np)
+
+
+def _cast(a: Any, d: np.dtype[Any]) -> Any:
+    """As C converts: fractions are cut, and what does not fit wraps (through int64) as PyTorch's casts do."""
+    if a.dtype.kind == "f" and d.kind in "iu" and d.itemsize < 8:
+        return a.astype(np.int64).astype(d)
+    return a.astype(d)
+
+
+def convert(input: Any, dtype: Any) -> Any:
+    """`input` in `dtype`: itself if it has it already. For arrays too."""
+    have = input.dtype
+    return input if have is dtype or have == dtype.np else to_dtype(input, dtype)
+
+
+def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """`x.to(dtype)`, `x.to(device)`, `x.to(device, dtype)`, `x.to(other)`: itself if nothing changes."""
+    dtype, copy = kwargs.get("dtype"), kwargs.get("copy", False)
+    as_device(kwargs.get("device"))
+    other = kwargs.get("other")
+    flags = []
+    for arg in args:
+        if isinstance(arg, Tensor):
+            other = arg
+        elif isinstance(arg, bool):
+            flags.append(arg)
+        elif isinstance(arg, (dtypes.dtype, type, np.dtype)):
+            dtype = arg
+        elif isinstance(arg, (str, device)) or arg is None:
+            as_device(arg)
+        elif isinstance(arg, layout):
+            pass
+        else:
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got ({type(arg).__name__}), but expected one of "
+                "(device, dtype), (dtype) or (Tensor other)"
+            )
+    if len(flags) > 1:
+        copy = flags[1]
+    if other is not None:
+        dtype = other.dtype
+    target = self.dtype if dtype is None else dtypes.as_dtype(dtype)
+    if target is not self.dtype:
+        return to_dtype(self, target)
+    return clone(self, memory_format=kwargs.get("memory_format")) if copy else self
+
+
+def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """The name of the tensor's type; with a dtype (or such a name), the tensor converted."""
+    if dtype is None:
+        return f"torch.{self.dtype.tensor_type}Tensor"
+    if isinstance(dtype, str):
+        known = {f"torch.{d.tensor_type}Tensor": d for d in dtypes.ALL}
+        if dtype not in known:
+            raise ValueError(f"invalid type: '{dtype}'")
+        dtype = known[dtype]
+    return convert(self, dtypes.as_dtype(dtype))
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """Converted to the dtype of `other`."""
+    return convert(self, other.dtype)
+
+
+def _converter(name: str, dtype: dtypes.dtype) -> Any:
+    def method(self: Tensor, memory_format: Any = None) -> Tensor:
+        return self if self._array.dtype == dtype.np else to_dtype(self, dtype)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"Converted to {dtype.name}; itself if it is that already."
+    return method
+
+
+CONVERTERS = {
+    name: _converter(name, dtype)
+    for name, dtype in {
+        "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "long": dtypes.int64,
+        "int": dtypes.int32, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8, "bool": dtypes.bool_,
+        "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
+    }.items()
+}  # fmt: skip
+
+
+@elementwise("copy", promote=None, out=False, method=False, input=0, src=1, node="CopyBackwards", inplace=True)
+def copy(input: Array, src: Array) -> Any:
+    """`src` broadcast to the shape, and cast to the dtype, of `input`."""
+    if src.shape != input.shape:
+        try:
+            src = np.broadcast_to(src, input.shape)
+        except ValueError:
+            lead = src.ndim - input.ndim
+            if lead > 0:
+                raise RuntimeError(
+                    f"expand(torch.{dtypes.of(src.dtype).tensor_type}Tensor{{{list(src.shape)}}}, size={list(input.shape)}): "
+                    f"the number of sizes provided ({input.ndim}) must be greater or equal to the number of dimensions in "
+                    f"the tensor ({src.ndim})"
+                ) from None
+            d = next(i for i in reversed(range(src.ndim)) if src.shape[i] not in (1, input.shape[i - lead]))
+            raise RuntimeError(
+                f"The size of tensor a ({input.shape[d - lead]}) must match the size of tensor b ({src.shape[d]}) at "
+                f"non-singleton dimension {d - lead}"
+            ) from None
+    return cast(src, input.dtype) if src.dtype.kind == "c" and input.dtype.kind != "c" else _cast(src, input.dtype)
+
+
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Overwrite in place with the numbers of `src`."""
+    return inplace(copy.op, (self, src if isinstance(src, Tensor) else wrap(np.asarray(src))))

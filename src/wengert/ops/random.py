@@ -1,0 +1,452 @@
+"""Random numbers: generators, tensors of draws, draws in place, dropout.
+
+The numbers are PyTorch's (`kernels.generator`); here they meet Tensors. Every function takes `generator=`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.batched import Batched
+from ..core.device import as_device
+from ..core.device import device as device_type
+from ..core.op import Array, composite, general
+from ..core.tensor import Tensor, wrap
+from ..core.views import inplace
+from ..kernels import distributions
+from ..kernels import generator as kernel
+from .arithmetic import add, mul
+from .conversion import copy
+from .creation import array_in, check_options, leaf, like, np_dtype, size_of, store_in
+
+__all__ = [
+    "Generator", "bernoulli", "binomial", "default_generator", "dropout", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
+    "seed", "set_rng_state",
+]  # fmt: skip
+
+
+class Generator:
+    """A source of random numbers: the same seed gives the same numbers as PyTorch on a CPU."""
+
+    def __init__(self, device: Any = "cpu", _source: Any = None) -> None:
+        as_device(device)
+        self._source = kernel.Generator() if _source is None else _source
+
+    @property
+    def device(self) -> device_type:
+        return device_type("cpu")
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start again from `seed`."""
+        self._source.manual_seed(seed.item() if isinstance(seed, Tensor) else seed)
+        return self
+
+    def seed(self) -> int:
+        """Start again from a seed of the operating system's, which is returned."""
+        return int(self._source.seed())
+
+    def initial_seed(self) -> int:
+        """The seed that the numbers started from."""
+        return int(self._source.initial_seed())
+
+    def get_state(self) -> Tensor:
+        """All that decides the numbers to come, as a tensor of bytes."""
+        return wrap(self._source.get_state())
+
+    def set_state(self, new_state: Tensor) -> None:
+        """Continue from a state that `get_state` returned."""
+        if not isinstance(new_state, Tensor):
+            raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
+        self._source.set_state(new_state._array)
+
+    def clone_state(self) -> Generator:
+        """Another generator that will give the same numbers."""
+        return Generator(_source=self._source.clone_state())
+
+    def __getstate__(self) -> Any:
+        return self._source.get_state()
+
+    def __setstate__(self, state: Any) -> None:
+        self._source = kernel.Generator().set_state(state)
+
+
+default_generator = Generator(_source=kernel.default_generator)
+
+
+def _source(generator: Any) -> Any:
+    if generator is None:
+        return kernel.default_generator
+    if not isinstance(generator, Generator):
+        raise TypeError(f"generator must be a torch.Generator, not {type(generator).__name__}")
+    return generator._source
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator, and return it."""
+    return default_generator.manual_seed(int(seed))
+
+
+def seed() -> int:
+    """Seed the default generator from the operating system, and return the seed."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The state of the default generator."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Put the default generator in a state that `get_rng_state` returned."""
+    default_generator.set_state(new_state)
+
+
+# -- new tensors -----------------------------------------------------------------------------------------------
+
+
+def _drawn(name: str, draw: Any, doc: str) -> tuple[Any, Any]:
+    def drawn(
+        *size: Any,
+        generator: Any = None,
+        out: Any = None,
+        dtype: Any = None,
+        layout: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        pin_memory: bool = False,
+        **named: Any,
+    ) -> Tensor:
+        if "size" in named:
+            size = (named.pop("size"),)
+        if named:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
+        check_options(device, layout, pin_memory)
+        shape = size_of(name, size)
+        if out is not None:
+            return store_in(out, draw(_source(generator), shape, out._array.dtype))
+        return leaf(draw(_source(generator), shape, np_dtype(dtype)), requires_grad)
+
+    def drawn_like(
+        input: Tensor,
+        *,
+        generator: Any = None,
+        dtype: Any = None,
+        layout: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        pin_memory: bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:
+        check_options(device, layout, pin_memory)
+        array = array_in(input, name + "_like")
+        result = _draw_like(array, lambda s, d: draw(_source(generator), s, d), np_dtype(dtype, array.dtype), memory_format)
+        return leaf(result, requires_grad)
+
+    drawn.__name__ = drawn.__qualname__ = name
+    drawn_like.__name__ = drawn_like.__qualname__ = name + "_like"
+    drawn.__doc__ = doc + "."
+    drawn_like.__doc__ = doc + ", in the shape and dtype of `input`."
+    return drawn, drawn_like
+
+
+def _draw_like(array: Any, make: Any, d: np.dtype[Any], memory_format: Any = None) -> Any:
+    """`like`, where a batched array gets draws for each example (`vmap(randomness="different")`)."""
+    return like(array, make, d, memory_format)
+
+
+rand, rand_like = _drawn("rand", kernel.uniform, "Numbers uniform on [0, 1)")
+randn, randn_like = _drawn("randn", kernel.normal, "Normal numbers with mean 0 and variance 1")
+
+
+def randint(
+    *args: Any,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    **named: Any,
+) -> Tensor:
+    """`randint(low, high, size)` or `randint(high, size)`: integers uniform on [low, high)."""
+    check_options(device, layout, pin_memory)
+    values = list(args)
+    size = named.pop("size", None)
+    if size is None:
+        size = values.pop()
+    low = named.pop("low", values.pop(0) if len(values) > 1 else 0)
+    high = named.pop("high", None)
+    if high is None:
+        high = values.pop(0)
+    elif values:
+        low = values.pop(0)
+    low, high = _integer(low), _integer(high)
+    _check_range(low, high)
+    shape = size_of("randint", (size,))
+    if out is not None:
+        return store_in(out, kernel.randint(_source(generator), low, high, shape, out._array.dtype))
+    return leaf(kernel.randint(_source(generator), low, high, shape, np_dtype(dtype, np.dtype(np.int64))), requires_grad)
+
+
+def _integer(x: Any) -> int:
+    return int(x.item() if isinstance(x, Tensor) else x)
+
+
+def _check_range(low: int, high: int) -> None:
+    if low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+
+
+def randint_like(
+    input: Tensor, *bounds: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+    generator: Any = None, pin_memory: bool = False, memory_format: Any = None, **named: Any,
+) -> Tensor:  # fmt: skip
+    """Integers uniform on [low, high), in the shape and dtype of `input`."""
+    check_options(device, layout, pin_memory)
+    values = [_integer(x) for x in bounds]
+    low = _integer(named.get("low", values[0] if len(values) > 1 else 0))
+    high = _integer(named["high"] if "high" in named else values[-1])
+    if "high" in named and values:
+        low = values[0]
+    _check_range(low, high)
+    array = array_in(input, "randint_like")
+    d = np_dtype(dtype, array.dtype)
+    return leaf(
+        _draw_like(array, lambda s, d: kernel.randint(_source(generator), low, high, s, d), d, memory_format), requires_grad
+    )
+
+
+def randperm(
+    n: int, *, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """The integers 0 .. n-1 in random order."""
+    check_options(device, layout, pin_memory)
+    if n < 0:
+        raise RuntimeError(f"n must be non-negative, got {n}")
+    d = out._array.dtype if out is not None else np_dtype(dtype, np.dtype(np.int64))
+    result = kernel.randperm(_source(generator), n, d)
+    return store_in(out, result) if out is not None else leaf(result, requires_grad)
+
+
+def normal(
+    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, out: Any = None, dtype: Any = None,
+    layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """Normal numbers: of a `size`, or with a mean or standard deviation (tensors) for each."""
+    check_options(device, layout, pin_memory)
+    source = _source(generator)
+    if size is not None:
+        shape = size_of("normal", (size,))
+        d = out._array.dtype if out is not None else np_dtype(dtype)
+        result = kernel.normal(source, shape, d, float(mean), float(std))
+    else:
+        a, b = getattr(mean, "_array", mean), getattr(std, "_array", std)
+        if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+            raise TypeError("normal() received an invalid combination of arguments: a size or a tensor is needed")
+        result = np.asarray(kernel.normal_elementwise(source, a, b))
+    return store_in(out, result) if out is not None else leaf(result, requires_grad)
+
+
+@general("bernoulli", input=lambda g: g * 0, method=False, node="BernoulliBackward0")
+def _bernoulli(input: Array, source: Any) -> Any:
+    return kernel.bernoulli(source, np.asarray(input))
+
+
+def bernoulli(input: Any, p: float | None = None, *, generator: Any = None, out: Any = None) -> Tensor:
+    """1 with the probability that the element says (or `p`), else 0."""
+    if p is not None:
+        drawn = wrap(kernel.bernoulli(_source(generator), float(p), input._array.shape, input._array.dtype))
+    elif out is not None:
+        drawn = wrap(kernel.bernoulli(_source(generator), input._array))
+    else:
+        return _bernoulli(input, _source(generator))
+    return store_in(out, drawn._array) if out is not None else drawn
+
+
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None
+) -> Tensor:
+    """Indices drawn with chances in proportion to each row."""
+    result = kernel_multinomial(_source(generator), input._array, num_samples, replacement)
+    return store_in(out, result) if out is not None else leaf(result)
+
+
+kernel_multinomial = distributions.multinomial
+
+
+def poisson(input: Tensor, generator: Any = None) -> Tensor:
+    """Poisson numbers with the rates given."""
+    return leaf(distributions.poisson(_source(generator), input._array))
+
+
+def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
+    """Successes among `count` trials of probability `prob`."""
+    return leaf(distributions.binomial(_source(generator), count._array, prob._array))
+
+
+# -- draws in place --------------------------------------------------------------------------------------------
+
+
+def _fill(self: Tensor, drawn: Any) -> Tensor:
+    """Overwrite with draws. The old value gets gradient 0, as PyTorch's nodes of these names give."""
+    return inplace(copy.op, (self, wrap(np.asarray(drawn))))
+
+
+def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **bounds: Any) -> Tensor:
+    """Numbers uniform on [from, to)."""
+    low, high = bounds.get("from", a), bounds.get("to", b)
+    return _fill(self, kernel.uniform(_source(generator), self._array.shape, self._array.dtype, float(low), float(high)))
+
+
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Normal numbers."""
+    return _fill(self, kernel.normal(_source(generator), self._array.shape, self._array.dtype, float(mean), float(std)))
+
+
+def random_(self: Tensor, a: Any = None, b: Any = None, *, generator: Any = None, **bounds: Any) -> Tensor:
+    """Integers: all the dtype has, or those on [0, to), or on [from, to)."""
+    low, high = bounds.get("from", a), bounds.get("to", b)
+    if high is None and low is not None and "from" not in bounds:
+        low, high = 0, low
+    return _fill(self, kernel.random_(_source(generator), self._array.shape, self._array.dtype, low, high))
+
+
+def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+    """1 with probability `p` (a number or a tensor), else 0."""
+    shape, d = self._array.shape, self._array.dtype
+    chance = p._array if isinstance(p, Tensor) else float(p)
+    return _fill(self, kernel.bernoulli(_source(generator), chance, shape, d))
+
+
+def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Exponential numbers with mean `1 / lambd`."""
+    return _fill(self, distributions.exponential(_source(generator), self._array.shape, self._array.dtype, float(lambd)))
+
+
+def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
+    """Trials up to the first success of probability `p`."""
+    return _fill(self, distributions.geometric(_source(generator), self._array.shape, self._array.dtype, float(p)))
+
+
+def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Cauchy numbers."""
+    shape, d = self._array.shape, self._array.dtype
+    return _fill(self, distributions.cauchy(_source(generator), shape, d, float(median), float(sigma)))
+
+
+def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Any = None) -> Tensor:
+    """Numbers whose logarithms are normal."""
+    shape, d = self._array.shape, self._array.dtype
+    return _fill(self, distributions.log_normal(_source(generator), shape, d, float(mean), float(std)))
+
+
+METHODS = {
+    f.__name__: f
+    for f in (bernoulli, multinomial, uniform_, normal_, random_, bernoulli_, exponential_, geometric_, cauchy_, log_normal_)
+}
+
+# -- dropout ---------------------------------------------------------------------------------------------------
+
+
+def _check_p(p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def _noise(input: Any, p: float, shape: tuple[int, ...]) -> Any:
+    array = input._array
+    if array.__class__ is Batched:
+        raise NotImplementedError("dropout under vmap: draw the mask outside and multiply by it")
+    return kernel.bernoulli(kernel.default_generator, 1 - p, shape, array.dtype)
+
+
+def _drop(input: Any, p: float, train: bool, shape: Any) -> Any:
+    if p == 0 or not train or input.numel() == 0:
+        return input
+    if p == 1:
+        return mul(input, wrap(np.zeros((), input._array.dtype)))
+    noise = _noise(input, p, shape)
+    noise /= noise.dtype.type(1 - p)
+    return mul(input, wrap(noise))
+
+
+def dropout(input: Any, p: float, train: bool) -> Any:
+    """Elements set to 0 with probability `p`, the others divided by `1 - p`."""
+    _check_p(p)
+    return _drop(input, p, train, tuple(input.shape))
+
+
+def _channels(input: Any) -> tuple[int, ...]:
+    shape = tuple(input.shape)
+    return shape[:2] + (1,) * (len(shape) - 2)
+
+
+def _feature(name: str, dims: int, unbatched: bool) -> Any:
+    def dropped(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+        _check_p(p)
+        if unbatched and input.ndim == dims + 1:
+            out = _drop(input, p, training, (input.shape[0],) + (1,) * dims)
+        else:
+            if input.ndim < 2:
+                raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
+            out = _drop(input, p, training, _channels(input))
+        return input.copy_(out) if inplace and out is not input else out
+
+    dropped.__name__ = dropped.__qualname__ = name
+    dropped.__doc__ = "Whole channels set to 0 with probability `p`, the others divided by `1 - p`."
+    return composite("nn.functional." + name)(dropped)
+
+
+@composite("nn.functional.dropout")
+def functional_dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+    """While training, elements set to 0 with probability `p`, the others divided by `1 - p`."""
+    out = dropout(input, p, training)
+    return input.copy_(out) if inplace and out is not input else out
+
+
+dropout1d = _feature("dropout1d", 1, True)
+dropout2d = _feature("dropout2d", 2, False)
+dropout3d = _feature("dropout3d", 3, True)
+
+_ALPHA = 1.7580993408473766  # minus the limit of SELU for large negative numbers
+
+
+def _alpha(input: Any, p: float, training: bool, shape: Any) -> Any:
+    _check_p(p)
+    if p == 0 or not training or input.numel() == 0:
+        return input
+    if p == 1:
+        return mul(input, wrap(np.zeros((), input._array.dtype)))
+    noise = _noise(input, p, shape)
+    a = 1 / math.sqrt((_ALPHA * _ALPHA * p + 1) * (1 - p))
+    shift = (noise - 1) * (_ALPHA * a) + _ALPHA * a * p
+    return add(mul(input, wrap(noise * a)), wrap(shift))
+
+
+@composite("nn.functional.alpha_dropout")
+def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
+    """Dropout that keeps mean and variance of SELU's output. G. Klambauer et al., 2017."""
+    out = _alpha(input, p, training, tuple(input.shape))
+    return input.copy_(out) if inplace and out is not input else out
+
+
+@composite("nn.functional.feature_alpha_dropout")
+def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
+    """`alpha_dropout` of whole channels."""
+    if input.ndim < 2 and training:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
+    out = _alpha(input, p, training, _channels(input))
+    return input.copy_(out) if inplace and out is not input else out
+
+
