@@ -301,7 +301,8 @@ def walk(
                 if state is None:
                     continue
                 if g is not None:
-                    if g.shape != target.shape or g.dtype is not target.dtype:
+                    array = g._array if create else g
+                    if array.shape != target.shape or array.dtype is not target.dtype:
                         g = conform(g, target, nr, node)
                     if target.shape is None:
                         _add(state, target, nr, g)
