@@ -129,6 +129,8 @@ class Batched:
         from .record import forward
 
         results = forward(op, vals)
+        if op.variadic:
+            return tuple(results)
         return results[0] if len(op.outputs) == 1 else tuple(results[: len(op.outputs)])
 
 

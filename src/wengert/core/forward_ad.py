@@ -97,7 +97,7 @@ def careful_jvp(op: Op, vals: list[Any], out: Any = None) -> Any:
     result = call(op, primals)
     outs = result if isinstance(result, tuple) else (result,)
     found = push(op, primals, tangents, outs)
-    for o, d, t in zip(outs, op.differentiable, found, strict=True):
+    for o, d, t in zip(outs, op.differentiable_among(outs), found, strict=True):
         if d and t is not None and o._array.dtype.kind in "fc":
             attach(o, fit(t, o), level)
     return result
@@ -143,7 +143,7 @@ def environment(op: Op, primals: list[Any], outs: tuple[Any, ...]) -> dict[str, 
                 env[p.name + "_shape"] = tuple(tuple(x.shape) for x in v)
             elif v is not None:
                 env[p.name + "_shape"] = tuple(v.shape) if hasattr(v, "shape") else ()
-    for name, o in zip(op.outputs, outs, strict=True):
+    for name, o in zip(op.outputs, outs, strict=not op.variadic):
         env[name] = o
         env[name + "_shape"] = tuple(o.shape)
     return env

@@ -110,6 +110,7 @@ class Op:
     out: bool = False  # accepts out=
     inplace: bool = False  # has an in-place form
     method: bool = True
+    variadic: bool = False  # as many outputs as the arguments say; the rule's `g` is the list of their gradients
     undefined: bool = False  # the rule copes with missing output gradients (None) itself
     tex: str | None = None  # how explain prints it
     domain: str = ""  # for the table of derivatives: where it is differentiable, and the value chosen at kinks
@@ -118,6 +119,15 @@ class Op:
     doc: str = ""
     result: Any = tuple
     variants: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def single(self) -> bool:
+        """Is the result one tensor, not a tuple?"""
+        return len(self.outputs) == 1 and not self.variadic
+
+    def differentiable_among(self, outputs: Any) -> tuple[bool, ...]:
+        """`differentiable`, for these results."""
+        return self.differentiable * len(outputs) if self.variadic else self.differentiable
 
     @property
     def tensor_params(self) -> tuple[Param, ...]:
@@ -168,6 +178,9 @@ def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: di
     differentiable: list[bool] = []
     aux: list[str] = []
     for text in options.pop("outputs", "out").replace(" ", "").split(","):
+        if text.endswith("..."):
+            options["variadic"] = True
+            text = text[:-3]
         if text.startswith("~"):
             aux.append(text[1:])
         else:

@@ -135,8 +135,11 @@ class Variant:
             "__module__": "wengert.ops",
             "op": op,
             "variant": self,
-            "n_outputs": len(op.outputs),
         }
+        if op.variadic:
+            attributes["__slots__"] += ("n_outputs",)
+        else:
+            attributes["n_outputs"] = len(op.outputs)
         cls = type(op.node_name, (Node,), attributes)
         env = dict(_GLOBALS)
         for arg, r in op.rules.items():
@@ -193,7 +196,10 @@ class Variant:
         if self.holds_tensors:
             body.append("if n.freed: raise RuntimeError(FREED)")
         grads = {name for _, p in self.targets for name in self.rule(p.name).names if name.startswith("g_")}
-        if len(op.outputs) > 1:
+        if op.variadic:
+            body.append("if n.n_outputs == 1: g = (g,)")
+            body.append(f"g = [materialise(n, k, {recorded}) if x is None else x for k, x in enumerate(g)]")
+        elif len(op.outputs) > 1:
             if not op.undefined:
                 for k, name in enumerate(op.outputs):
                     if f"g_{name}" in grads:
@@ -218,7 +224,7 @@ class Variant:
                 body.append(f"needs = tuple(e[0] is not None for e in n.next[:{count}])")
             lines, args = self._reads(op.joint.names, recorded)
             body += [*lines, f"r = JOINT({args})"]
-        elif has_list:
+        elif any(p.kind == LIST for _, p in self.targets):
             # One argument is a list: its rule returns one gradient for each element.
             (_, p) = self.targets[0]
             if len(self.targets) != 1:
@@ -356,7 +362,7 @@ def variant(op: Op, pattern: str, complex: bool = False) -> Variant:
 def _patterns(op: Op) -> list[str]:
     """The argument patterns worth a fast road."""
     params = op.tensor_params
-    if any(p.kind == LIST for p in params) or not params:
+    if any(p.kind == LIST for p in params) or not params or op.variadic:
         return []
     full = "T" * len(params)
     patterns = [full]
@@ -617,6 +623,8 @@ def _on_arrays(op: Op, vals: list[Any]) -> Any:
         i = positions[0]
         raise type_error(op, i + 1, op.params[i].name, "Tensor", vals[i])
     results = forward(op, vals)
+    if op.variadic:
+        return tuple(results)
     return results[0] if len(op.outputs) == 1 else tuple(results[: len(op.outputs)])
 
 
@@ -667,10 +675,10 @@ def forward(op: Op, vals: list[Any]) -> list[Any]:
                 raise NotImplementedError(f'"{simple}" not implemented for \'{_type_name(common, which)}\'') from error
             raise RuntimeError(f"{simple}(): {error}") from error
         raise
-    if len(op.outputs) == 1 and not op.aux:
+    if op.single and not op.aux:
         results = (results,)
     results = list(results)
-    for k in range(len(op.outputs)):
+    for k in range(len(results) if op.variadic else len(op.outputs)):
         if results[k].__class__ is not np.ndarray and isinstance(results[k], np.generic):
             results[k] = np.asarray(results[k])
     if op.promote == "default" and common is not None and results[0].dtype.kind != "b":
@@ -726,7 +734,7 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
     if out is not None:
         refuse_out(op, vals, out)
     results = forward(op, vals)
-    n_out = len(op.outputs)
+    n_out = len(results) if op.variadic else len(op.outputs)
     outputs = [wrap(np.asarray(x) if x.__class__ in ARRAY_TYPES else x) for x in results[:n_out]]
     if op.view:
         from .views import mark_view
@@ -745,7 +753,7 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
         from .views import write_out
 
         return write_out(op, out, outputs)
-    if n_out == 1:
+    if op.single:
         return outputs[0]
     return tuple(outputs) if op.result is tuple else op.result(*outputs)
 
@@ -779,13 +787,16 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
         needs[i] = any(x._rg for x in value) if p.kind == LIST else value._rg
     if not any(needs.values()):
         return None
-    if not any(d and o._array.dtype.kind in "fc" for d, o in zip(op.differentiable, outputs, strict=True)):
+    differentiable = op.differentiable_among(outputs)
+    if not any(d and o._array.dtype.kind in "fc" for d, o in zip(differentiable, outputs, strict=True)):
         return None
     n: Any = _new(v.node)
     n.seq = next(SEQUENCE)
     n.extra = None
     n.freed = False
-    if len(op.outputs) == 1:
+    if op.variadic:
+        n.n_outputs = len(outputs)
+    if len(outputs) == 1:
         n.shape, n.dtype = outputs[0]._array.shape, outputs[0]._array.dtype
     else:
         n.shape = None
@@ -800,7 +811,7 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
             edges.append((value._edge or leaf_edge(value)) if needs.get(i) else NO_EDGE)
     n.next = tuple(edges)
     _save(n, v, by_name, needs, outputs, results)
-    for k, (t, d) in enumerate(zip(outputs, op.differentiable, strict=True)):
+    for k, (t, d) in enumerate(zip(outputs, differentiable, strict=True)):
         if d and t._array.dtype.kind in "fc":
             t._rg = True
             t._edge = (n, k)
