@@ -15,13 +15,21 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import methods, reductions, shape
+from .ops import methods, reductions
+from .ops.activations import *  # noqa: F403
 from .ops.arithmetic import *  # noqa: F403
+from .ops.arranging import *  # noqa: F403
+from .ops.assigning import *  # noqa: F403
 from .ops.comparison import *  # noqa: F403
 from .ops.complex import *  # noqa: F403
 from .ops.conversion import *  # noqa: F403
 from .ops.creation import *  # noqa: F403
+from .ops.gathering import *  # noqa: F403
+from .ops.indexing import *  # noqa: F403
+from .ops.joining import *  # noqa: F403
 from .ops.pointwise import *  # noqa: F403
 from .ops.random import *  # noqa: F403
+from .ops.shape import *  # noqa: F403
+from .ops.special import *  # noqa: F403
 
 methods.install()

@@ -11,8 +11,7 @@ from typing import Any
 from ..core.op import COMPOSITES, TABLE
 from ..core.tensor import Tensor
 from ..core.views import inplace, inplace_composite
-from . import arithmetic, comparison, complex, conversion, creation, pointwise, random, shape
-from .shared import shape_argument
+from . import arithmetic, comparison, complex, conversion, creation, pointwise, random, shape_methods
 
 
 def _inplace_method(name: str) -> Any:
@@ -159,8 +158,4 @@ def _set_part(name: str) -> Any:
 
 def _varargs() -> None:
     T: Any = Tensor
-    T.view = lambda self, *size: shape.view(self, shape_argument(size))
-    T.reshape = lambda self, *size: shape.reshape(self, shape_argument(size))
-    T.expand = lambda self, *size: shape.expand(self, shape_argument(size))
-    T.view_as = shape.view_as
-    T.unbind = shape.unbind
+    shape_methods.install(T)

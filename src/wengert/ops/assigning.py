@@ -1,0 +1,269 @@
+"""Changing tensors in place: `x[...] = v`, `copy_`, `fill_`, and the in-place forms whose signature is their own.
+
+What follows for views and the graph is `core.views`'s (Note [Views and in-place]); the two operations it needs, reading
+and writing a view's place in its base, are stated here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.modes import MODES
+from ..core.op import TABLE, Array, general, linear
+from ..core.record import ARRAY_TYPES, NUMBER_TYPES
+from ..core.tensor import Tensor, wrap
+from ..core.views import bump, check_inplace, check_overlap, inplace
+from ..kernels.scatter import add_at
+from .conversion import copy
+from .indexing import _put, put_at_index, read, view_of
+
+__all__: list[str] = []  # methods of Tensor only
+
+
+# -- a view's place in its base ---------------------------------------------------------------------------------
+
+
+@linear(
+    "as_strided_at",
+    input=lambda g, input_shape, places: add_at_places(g, input_shape, places),
+    method=False,
+    node="AsStridedBackward0",
+)
+def as_strided_at(input: Array, places: Any) -> Any:
+    """The elements at row-major `places`."""
+    return np.ascontiguousarray(input).reshape(-1)[places]
+
+
+@linear("add_at_places", input=lambda g, places: as_strided_at(g, places), method=False)
+def add_at_places(input: Array, shape: Any, places: Any) -> Any:
+    """Zeros of `shape` with `input` added at row-major `places`."""
+    result = np.zeros(shape, input.dtype)
+    add_at(result.reshape(-1), places, np.asarray(input))
+    return result
+
+
+@general(
+    "put_at",
+    input=lambda g, places: clear_at(g, places),
+    source=lambda g, places: as_strided_at(g, places),
+    jvp=lambda t_input, t_source, places: put_at(t_input, t_source, places),
+    method=False,
+)
+def put_at(input: Array, source: Array, places: Any) -> Any:
+    """A copy of `input` with `source` at row-major `places`."""
+    result = np.array(input, order="C")
+    result.reshape(-1)[places] = source
+    return result
+
+
+@linear("clear_at", input=lambda g, places: clear_at(g, places), method=False)
+def clear_at(input: Array, places: Any) -> Any:
+    """A copy of `input` with zeros at row-major `places`."""
+    result = np.array(input, order="C")
+    result.reshape(-1)[places] = 0
+    return result
+
+
+# -- x[...] = v --------------------------------------------------------------------------------------------------
+
+
+def assign(self: Tensor, index: Any, value: Any) -> None:
+    """`self[index] = value`."""
+    if isinstance(value, (list, tuple)):
+        value = wrap(np.asarray(value).astype(self._array.dtype))
+    if value.__class__ in ARRAY_TYPES:
+        value = wrap(np.asarray(value))
+    number = value.__class__ in NUMBER_TYPES
+    if not number and not isinstance(value, Tensor):
+        if not isinstance(value, (int, float, complex)) and not hasattr(value, "__wengert_op__"):
+            raise TypeError(f"can't assign a {type(value).__name__} to a torch.{self.dtype.tensor_type}Tensor")
+        number = isinstance(value, (int, float, complex))
+    found = read(self._array.shape, index)
+    plain = not MODES.active and not self._rg and type(self) is Tensor and (number or type(value) is Tensor and not value._rg)
+    if plain:
+        _assign_array(self, found, value if number else value._array)
+        return
+    check_inplace(self, True)
+    view = view_of(self, found)
+    if not found.arrays:
+        if view is self and number:
+            self.fill_(value)
+        elif number:
+            view.fill_(value)
+        else:
+            view.copy_(_without_leading_ones(value, len(view.shape)))
+        return
+    if number:
+        value = wrap(np.asarray(value).astype(self._array.dtype))
+    elif value.dtype != self.dtype and value._array.ndim == 0:
+        value = value.to(self.dtype)
+    _same_dtype(self._array, value._array)
+    _refuse_wide(self._array.shape, found, value._array)
+    inplace(TABLE["index_put"], (view, value, tuple(found.arrays), tuple(found.dims), False))
+
+
+def _without_leading_ones(value: Any, ndim: int) -> Any:
+    """PyTorch lets the value have more dimensions than the place, if those in front have size 1."""
+    shape = value._array.shape
+    extra = len(shape) - ndim
+    if extra > 0 and all(n == 1 for n in shape[:extra]):
+        return value.reshape(shape[extra:])
+    return value
+
+
+def _same_dtype(array: Any, given: Any) -> None:
+    if given.dtype != array.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{dtypes.of(array.dtype).tensor_type} for the destination and {dtypes.of(given.dtype).tensor_type} for the "
+            "source."
+        )
+
+
+def _refuse_wide(shape: Any, found: Any, value: Any) -> None:
+    """A value that does not fit is refused before anything is changed."""
+
+
+def _assign_array(target: Tensor, found: Any, value: Any) -> None:
+    """The fast way: nothing is recorded."""
+    array = target._array
+    check_overlap(array)
+    part = array[(*found.basic, ...)] if found.last or found.arrays else array
+    if found.arrays:
+        if value.__class__ is np.ndarray and value.ndim:
+            _same_dtype(array, value)
+        indices = [getattr(a, "_array", a) for a in found.arrays]
+        put_at_index(part, value, indices, found.dims, False)
+    elif value.__class__ is np.ndarray:
+        extra = value.ndim - part.ndim
+        if extra > 0 and all(n == 1 for n in value.shape[:extra]):
+            value = value.reshape(value.shape[extra:])
+        part[...] = copy(part, value)
+    else:
+        part[...] = _number_for(array, value)
+    bump(target)
+
+
+def _number_for(array: Any, value: Any) -> Any:
+    if value.__class__ is complex and array.dtype.kind != "c":
+        raise RuntimeError("value cannot be converted to type without overflow")
+    return np.asarray(value).astype(array.dtype) if array.dtype.kind in "iub" else value
+
+
+# -- in-place forms with a signature of their own ----------------------------------------------------------------
+
+
+def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
+    """Write (or add) `values` where a tuple of index tensors points. Returns the tensor itself."""
+
+    def run(input: Any, values: Any, arrays: Any, dims: Any, accumulate: bool) -> Any:
+        return inplace(TABLE["index_put"], (input, values, arrays, dims, accumulate))
+
+    return _put(self, indices, values, accumulate, run)  # type: ignore[no-any-return]
+
+
+def index_fill_(self: Tensor, dim: int, index: Any, value: Any) -> Tensor:
+    """Fill the slices that a vector names. Returns the tensor itself."""
+    name = "index_fill_tensor" if hasattr(value, "dtype") else "index_fill"
+    return inplace(TABLE[name], (self, dim, index, value))
+
+
+def scatter_(
+    self: Tensor, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
+    """Write `src` (a tensor or a number) where `index` points along `dim`. Returns the tensor itself."""
+    src = value if src is None else src
+    if reduce is not None:
+        if reduce not in ("add", "multiply"):
+            raise RuntimeError("reduce argument must be either add or multiply.")
+        return inplace(TABLE["scatter_reduced"], (self, dim, index, src, reduce))
+    name = "scatter_value" if isinstance(src, (int, float, complex)) else "scatter_src"
+    return inplace(TABLE[name], (self, dim, index, src))
+
+
+def index_add_(self: Tensor, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
+    """Add `alpha` times the slices of `source`. Returns the tensor itself."""
+    return inplace(TABLE["index_add"], (self, dim, index, source, alpha))
+
+
+# -- another shape in place ----------------------------------------------------------------------------------------
+
+
+def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+    """The tensor itself if its elements lie in row-major order without gaps, else a copy that does."""
+    if self.is_contiguous():
+        return self
+    from .creation import clone
+
+    return clone(self, memory_format="contiguous")
+
+
+def reshaped_inplace(name: str) -> Any:
+    """`x.transpose_(0, 1)` and the like: the tensor becomes that view of itself."""
+    row = TABLE[name]
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return _become(self, row.function, args, kwargs)
+
+    method.__name__ = method.__qualname__ = name + "_"
+    return method
+
+
+def _become(self: Tensor, view: Any, args: Any, kwargs: Any) -> Tensor:
+    check_inplace(self, self._rg)
+    result = view(self, *args, **kwargs)
+    bump(self)
+    self._array = result._array
+    if result._edge is not None:
+        self._rg, self._edge = True, result._edge
+    return self
+
+
+def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
+    """Drop dimensions of size 1 in place."""
+    from .shape import squeeze
+
+    return _become(self, squeeze, (dim,), {})
+
+
+def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Another shape in place: elements stay in memory order, new ones are not set."""
+    from .shared import shape_argument
+
+    if self._rg:
+        raise RuntimeError("cannot resize variables that require grad")
+    shape = shape_argument(sizes)
+    for n in shape:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
+    array = self._array
+    if array.shape == shape:
+        return self
+    size = 1
+    for n in shape:
+        size *= n
+    if array.flags.c_contiguous and size <= array.size:
+        self._array = array.reshape(-1)[:size].reshape(shape)
+    else:
+        fresh = np.empty(size, array.dtype)
+        kept = min(size, array.size)
+        fresh[:kept] = array.reshape(-1)[:kept]
+        self._array = fresh.reshape(shape)
+    return self
+
+
+def resize_as_(self: Tensor, other: Tensor, *, memory_format: Any = None) -> Tensor:
+    """`resize_` to the shape of `other`."""
+    return resize_(self, tuple(other.shape))
+
+
+def set_(self: Tensor, source: Tensor | None = None, *ignored: Any) -> Tensor:
+    """Take over the memory of `source`."""
+    if self._rg and self._edge is None:
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    self._array = np.empty((0,), self._array.dtype) if source is None else source._array
+    bump(self)
+    return self
