@@ -115,6 +115,7 @@ class Op:
     tex: str | None = None  # how explain prints it
     domain: str = ""  # for the table of derivatives: where it is differentiable, and the value chosen at kinks
     node_name: str = ""
+    node_names: dict[str, str] = field(default_factory=dict)  # other names, by pattern of arguments
     function: Any = None
     doc: str = ""
     result: Any = tuple
@@ -154,13 +155,11 @@ def _rule(fn: Any) -> Rule:
     return Rule(fn, names)
 
 
-_UFUNC_PARAMS = {
-    1: (Param("input", TENSOR, False, inspect.Parameter.empty, False, "Array"),),
-    2: (
-        Param("input", TENSOR, True, inspect.Parameter.empty, False, "Array | float"),
-        Param("other", TENSOR, True, inspect.Parameter.empty, False, "Array | float"),
-    ),
-}
+def _ufunc_params(count: int, numbers: str) -> tuple[Param, ...]:
+    """The arguments of a bare ufunc. `numbers`: which of two may be Python numbers ("both", "other" or "none")."""
+    empty = inspect.Parameter.empty
+    input = Param("input", TENSOR, count == 2 and numbers == "both", empty, False, "Array")
+    return (input,) if count == 1 else (input, Param("other", TENSOR, numbers != "none", empty, False, "Array"))
 
 
 def camel(name: str) -> str:
@@ -173,7 +172,8 @@ def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: di
 
     if name in TABLE:
         raise ValueError(f"operation {name!r} is stated twice")
-    params = _UFUNC_PARAMS[forward.nin] if isinstance(forward, np.ufunc) else _params(forward)
+    numbers = options.pop("numbers", "both")
+    params = _ufunc_params(forward.nin, numbers) if isinstance(forward, np.ufunc) else _params(forward)
     outputs: list[str] = []
     differentiable: list[bool] = []
     aux: list[str] = []
@@ -187,7 +187,9 @@ def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: di
             outputs.append(text.rstrip("*"))
             differentiable.append(not text.endswith("*"))
     joint = options.pop("joint", None)
+    # A row has one node name, or several by pattern of arguments (T a tensor, S a number), the first for all others.
     node = options.pop("node", None) or camel(name) + "Backward0"
+    nodes = node if isinstance(node, dict) else {"": node}
     result: Any = tuple
     if len(outputs) > 1 and options.pop("named", True):
         result = namedtuple(name.rsplit(".", 1)[-1], outputs)  # type: ignore[misc]  # noqa: PYI024
@@ -202,7 +204,8 @@ def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: di
         differentiable=tuple(differentiable),
         aux=tuple(aux),
         joint=_rule(joint) if joint else None,
-        node_name=node,
+        node_name=next(iter(nodes.values())),
+        node_names=nodes,
         doc=options.pop("doc", None) or getattr(forward, "__doc__", "") or "",
         result=result,
         **options,
@@ -260,7 +263,7 @@ def _with_out(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
     return with_out
 
 
-_OPTIONS = frozenset(Op.__dataclass_fields__) | {"node", "named"}
+_OPTIONS = frozenset(Op.__dataclass_fields__) | {"node", "named", "numbers"}
 
 
 def _kind(kind: str, defaults: dict[str, Any]) -> Callable[..., Any]:

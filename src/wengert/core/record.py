@@ -140,7 +140,7 @@ class Variant:
             attributes["__slots__"] += ("n_outputs",)
         else:
             attributes["n_outputs"] = len(op.outputs)
-        cls = type(op.node_name, (Node,), attributes)
+        cls = type(op.node_names.get(self.pattern, op.node_name), (Node,), attributes)
         env = dict(_GLOBALS)
         for arg, r in op.rules.items():
             env[f"RULE_{arg}"] = r.fn
