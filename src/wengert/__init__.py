@@ -8,6 +8,23 @@ from __future__ import annotations
 
 from . import autograd as autograd
 from .core.dtypes import *  # noqa: F403
+from .core.device import device as device
+from .core.dtypes import bool_ as bool
+from .core.dtypes import complex64 as cfloat
+from .core.dtypes import complex128 as cdouble
+from .core.dtypes import float16 as half
+from .core.dtypes import float32 as float
+from .core.dtypes import float64 as double
+from .core.dtypes import int16 as short
+from .core.dtypes import int32 as int
+from .core.dtypes import int64 as long
+from .core.layout import channels_last as channels_last
+from .core.layout import channels_last_3d as channels_last_3d
+from .core.layout import contiguous_format as contiguous_format
+from .core.layout import layout as layout
+from .core.layout import memory_format as memory_format
+from .core.layout import preserve_format as preserve_format
+from .core.layout import strided as strided
 from .core.modes import enable_grad as enable_grad
 from .core.modes import inference_mode as inference_mode
 from .core.modes import is_grad_enabled as is_grad_enabled

@@ -366,7 +366,7 @@ def _patterns(op: Op) -> list[str]:
         return []
     full = "T" * len(params)
     patterns = [full]
-    if op.kind == "elementwise" and len(params) == 2 and op.promote == "default":
+    if op.kind == "elementwise" and len(params) == 2 and op.promote in ("default", "float", "bool"):
         patterns += [p for p, ok in (("TS", params[1].scalar), ("ST", params[0].scalar)) if ok]
     optional = [i for i, p in enumerate(params) if p.kind == OPTIONAL]
     for n in range(1, len(optional) + 1):
@@ -412,6 +412,9 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
     elif op.promote in ("bool", "same") and len(arrays) > 1:
         same = " and ".join(f"{a}.dtype is {first}.dtype" for a in list(arrays.values())[1:])
         body.append(f"if not ({same}): {bail}")
+    elif op.promote == "bool" and "S" in pattern:
+        # Integers would be compared with a fraction after it was cut, or in another dtype.
+        body.append(f"if {first}.dtype is not F32 and {first}.dtype is not F64: {bail}")
     call = "FORWARD(" + ", ".join(
         (f"{p.name}={arrays.get(p.name, p.name)}" if p.keyword_only else arrays.get(p.name, p.name)) for p in op.params
     )

@@ -22,7 +22,17 @@ NUMBERS = (int, float, complex)
 
 
 def _kind_of(x: Any) -> int:
-    return dtypes.of_scalar(x).category if isinstance(x, NUMBERS) else dtypes.of(x.dtype).category
+    if isinstance(x, NUMBERS):
+        return dtypes.of_scalar(x).category
+    d = x.dtype
+    return (d if isinstance(d, dtypes.dtype) else dtypes.of(d)).category
+
+
+def need_tensors(function: str, **arguments: Any) -> None:
+    """TypeError for numbers where PyTorch wants tensors."""
+    for i, (name, value) in enumerate(arguments.items()):
+        if isinstance(value, NUMBERS):
+            raise TypeError(f"{function}(): argument '{name}' (position {i + 1}) must be Tensor, not {type(value).__name__}")
 
 
 # -- + and - ---------------------------------------------------------------------------------------------------
@@ -59,7 +69,15 @@ def _check_sub_alpha(input: Any, other: Any, alpha: Any) -> None:
 
 plus = elementwise("add", np.add, input=1, other=1, inplace=True, method=False, tex="{input} + {other}")
 minus = elementwise(
-    "sub", np.subtract, input=1, other=-1, inplace=True, method=False, tex="{input} - {other}", check=_check_sub
+    "sub",
+    np.subtract,
+    input=1,
+    other=-1,
+    inplace=True,
+    method=False,
+    node={"": "SubBackward0", "ST": "RsubBackward1"},
+    tex="{input} - {other}",
+    check=_check_sub,
 )
 
 
@@ -84,7 +102,7 @@ def plus_scaled(input: Array | float, other: Array | float, alpha: Any) -> Any:
     other=lambda alpha: -alpha,
     inplace=True,
     method=False,
-    node="SubBackward0",
+    node={"": "SubBackward0", "ST": "RsubBackward1"},
     tex="{input} - {alpha} {other}",
     check=_check_sub_alpha,
 )
@@ -108,6 +126,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 @composite("rsub")
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """`other - alpha * input`."""
+    need_tensors("rsub", input=input)
     return sub(other, input, alpha=alpha)
 
 
@@ -190,7 +209,8 @@ def _check_mode(input: Any, other: Any, rounding_mode: Any) -> None:
 
 
 @elementwise(
-    "div_rounded", input=0, other=0, inplace=True, method=False, node="DivBackward1", check=_check_mode,
+    "div_rounded", input=0, other=0, inplace=True, method=False, check=_check_mode,
+    node={"": "DivBackward1", "TS": "DivBackward2"},
     domain="constant between integers: the derivative is 0",
 )  # fmt: skip
 def over_rounded(input: Array | float, other: Array | float, rounding_mode: Any) -> Any:
@@ -228,6 +248,7 @@ def floor_divide(input: Array | float, other: Array | float) -> Any:
     input=1,
     other=lambda input, other: -over_rounded(input, other, "floor"),
     inplace=True,
+    node={"": "RemainderBackward1", "TS": "RemainderBackward0"},
     tex=r"{input} \bmod {other}",
 )
 def remainder(input: Array | float, other: Array | float) -> Any:
@@ -237,8 +258,14 @@ def remainder(input: Array | float, other: Array | float) -> Any:
     return np.remainder(input, other)
 
 
-@elementwise("fmod", input=1, other=lambda input, other: -over_rounded(input, other, "trunc"), inplace=True)
-def fmod(input: Array | float, other: Array | float) -> Any:
+@elementwise(
+    "fmod",
+    input=1,
+    other=lambda input, other: -over_rounded(input, other, "trunc"),
+    inplace=True,
+    node={"": "FmodBackward1", "TS": "FmodBackward0"},
+)
+def fmod(input: Array, other: Array | float) -> Any:
     """What is left of `input` after whole `other`s, with the sign of `input`."""
     if np.result_type(input, other).kind in "iu":
         _no_zero(other)
@@ -301,7 +328,7 @@ def _pow_number(input: Array, exponent: Array | float) -> Any:
 
 @elementwise(
     "pow_base",
-    node="PowBackward1",
+    node="PowBackward2",
     exponent=lambda base, exponent, out: (
         where(exponent.real >= 0, 0, out * -math.inf) if base == 0 else out * _log_number(base)
     ),
@@ -388,6 +415,7 @@ def square(input: Array) -> Any:
 @composite("ldexp", out=True, inplace=True)
 def ldexp(input: Any, other: Any) -> Any:
     """`input * 2 ** other`."""
+    need_tensors("ldexp", input=input)
     return mul(input, pow(2.0, other))
 
 
@@ -432,17 +460,31 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> 
     return input + (tensor1 / tensor2 if value == 1 else value * tensor1 / tensor2)
 
 
+def _check_lerp(input: Any, end: Any, weight: Any) -> None:
+    for name, a in (("end", end), ("weight", weight)):
+        if hasattr(a, "dtype") and a.dtype != input.dtype:
+            words = [_C_WORDS.get(x.dtype.name, x.dtype.name) for x in (input, a)]
+            raise RuntimeError(f"expected dtype {words[0]} for `{name}` but got dtype {words[1]}")
+
+
+_C_WORDS = {"float32": "float", "float64": "double", "float16": "c10::Half", "int64": "long int"}
+_C_WORDS |= {"complex64": "c10::complex<float>", "complex128": "c10::complex<double>", "int32": "int"}
+
+
 @elementwise(
     "lerp",
-    promote="same",
     input=lambda weight: 1 - weight,
     end=lambda weight: weight,
     weight=lambda input, end: end - input,
     inplace=True,
+    node={"": "LerpBackward1", "TTS": "LerpBackward0"},
+    check=_check_lerp,
     tex="{input} + {weight} ({end} - {input})",
 )
 def lerp(input: Array, end: Array, weight: Array | float) -> Any:
     """`input + weight * (end - input)`, computed from the nearer end."""
+    if np.ndim(weight) == 0:
+        return input + weight * (end - input) if abs(weight) < 0.5 else end - (end - input) * (1 - weight)
     return np.where(np.abs(weight) < 0.5, input + weight * (end - input), end - (end - input) * (1 - weight))
 
 
@@ -456,6 +498,8 @@ copysign = elementwise(
     "copysign",
     np.copysign,
     promote="float",
+    numbers="other",
+    node={"": "CopysignBackward0", "TS": "CopysignBackward1"},
     input=lambda input, out: where(input == 0, 0, out / input),
     other=0,
     inplace=True,

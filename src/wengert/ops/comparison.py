@@ -26,18 +26,18 @@ def _no_order(name: str) -> Any:
     return check
 
 
-eq = elementwise("eq", np.equal, promote="bool", inplace=True, tex="{input} = {other}")
-ne = elementwise("ne", np.not_equal, promote="bool", inplace=True, tex=r"{input} \ne {other}")
-lt = elementwise("lt", np.less, promote="bool", inplace=True, check=_no_order("lt"), tex="{input} < {other}")
-le = elementwise("le", np.less_equal, promote="bool", inplace=True, check=_no_order("le"), tex=r"{input} \le {other}")
-gt = elementwise("gt", np.greater, promote="bool", inplace=True, check=_no_order("gt"), tex="{input} > {other}")
-ge = elementwise("ge", np.greater_equal, promote="bool", inplace=True, check=_no_order("ge"), tex=r"{input} \ge {other}")
+eq = elementwise("eq", np.equal, promote="bool", numbers="other", inplace=True, tex="{input} = {other}")
+ne = elementwise("ne", np.not_equal, promote="bool", numbers="other", inplace=True, tex=r"{input} \ne {other}")
+lt = elementwise("lt", np.less, promote="bool", numbers="other", inplace=True, check=_no_order("lt"), tex="{input} < {other}")
+le = elementwise("le", np.less_equal, promote="bool", numbers="other", inplace=True, check=_no_order("le"), tex=r"{input} \le {other}")
+gt = elementwise("gt", np.greater, promote="bool", numbers="other", inplace=True, check=_no_order("gt"), tex="{input} > {other}")
+ge = elementwise("ge", np.greater_equal, promote="bool", numbers="other", inplace=True, check=_no_order("ge"), tex=r"{input} \ge {other}")
 not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge
 
-logical_and = elementwise("logical_and", np.logical_and, promote="bool", inplace=True)
-logical_or = elementwise("logical_or", np.logical_or, promote="bool", inplace=True)
-logical_xor = elementwise("logical_xor", np.logical_xor, promote="bool", inplace=True)
-logical_not = elementwise("logical_not", np.logical_not, promote="bool", inplace=True)
+logical_and = elementwise("logical_and", np.logical_and, promote="bool", numbers="none", inplace=True)
+logical_or = elementwise("logical_or", np.logical_or, promote="bool", numbers="none", inplace=True)
+logical_xor = elementwise("logical_xor", np.logical_xor, promote="bool", numbers="none", inplace=True)
+logical_not = elementwise("logical_not", np.logical_not, promote="bool", numbers="none", inplace=True)
 
 isnan = elementwise("isnan", np.isnan, promote=None, out=False)
 isfinite = elementwise("isfinite", np.isfinite, promote=None, out=False)

@@ -71,7 +71,14 @@ def imag(input: Any) -> Any:
     return _imag(input)
 
 
-@linear("complex", real=lambda g: _real_part(g), imag=lambda g: _imag_part(g), method=False, out=True)
+@linear(
+    "complex",
+    real=lambda g: _real_part(g),
+    imag=lambda g: _imag_part(g),
+    jvp=lambda t_real, t_imag: complex(t_real, t_imag),
+    method=False,
+    out=True,
+)
 def complex(real: Array, imag: Array) -> Any:
     """`real + 1j * imag`."""
     for a in (real, imag):
@@ -165,7 +172,7 @@ def view_as_real(input: Array) -> Any:
     """A view as pairs of real numbers, in a new last dimension of size 2."""
     if input.dtype.kind != "c":
         raise RuntimeError("view_as_real is only supported for complex tensors")
-    part = input.real
+    part = np.asarray(input).real
     return np.lib.stride_tricks.as_strided(part, (*part.shape, 2), (*part.strides, part.itemsize))
 
 

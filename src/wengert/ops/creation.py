@@ -543,6 +543,12 @@ def _spaced_dtype(dtype: Any, out: Any, start: Any, end: Any) -> np.dtype[Any]:
 
 
 def _spaced(name: str, start: Any, end: Any, steps: int, d: np.dtype[Any]) -> Any:
+    if not isinstance(steps, (int, np.integer)):
+        words = ", ".join(type(x).__name__ for x in (start, end, steps))
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({words}), but expected one of "
+            "(Number start, Number end, int steps, ...)"
+        )
     for position, (word, x) in enumerate((("start", start), ("end", end))):
         if isinstance(x, Tensor) and x._array.ndim:
             raise RuntimeError(f"{name} only supports 0-dimensional start and end tensors, but got {word} with {x._array.ndim} dimension(s).")

@@ -63,29 +63,24 @@ def install() -> None:
 def _operators() -> None:
     T: Any = Tensor
     a, c = arithmetic, comparison
-    T.__add__ = T.__radd__ = a.plus
-    T.__sub__ = a.minus
-    T.__rsub__ = lambda self, other: a.minus(other, self)
-    T.__mul__ = T.__rmul__ = a.mul
-    T.__truediv__ = a.over
-    T.__rtruediv__ = lambda self, other: a.over(other, self)
+    T.__add__, T.__radd__ = a.plus, _reflected(a.plus)
+    T.__sub__, T.__rsub__ = a.minus, _reflected(a.minus)
+    T.__mul__, T.__rmul__ = a.mul, _reflected(a.mul)
+    T.__truediv__, T.__rtruediv__ = a.over, _reflected(a.over)
+    T.__rdiv__ = T.__rtruediv__
     T.__neg__ = a.neg
     T.__pos__ = a.positive
     T.__abs__ = pointwise.abs
-    T.__pow__ = a.pow
-    T.__rpow__ = lambda self, other: a.pow(other, self)
-    T.__floordiv__ = a.floor_divide
-    T.__rfloordiv__ = lambda self, other: a.floor_divide(other, self)
-    T.__mod__ = a.remainder
-    T.__rmod__ = lambda self, other: a.remainder(other, self)
+    T.__pow__, T.__rpow__ = a.pow, _reflected(a.pow)
+    T.__floordiv__, T.__rfloordiv__ = a.floor_divide, _reflected(a.floor_divide)
+    T.__mod__, T.__rmod__ = a.remainder, _reflected(a.remainder)
     T.__invert__ = _invert
-    for name, row in (("and", c.bitwise_and), ("or", c.bitwise_or), ("xor", c.bitwise_xor)):
+    for name, row in (
+        *(("and", c.bitwise_and), ("or", c.bitwise_or), ("xor", c.bitwise_xor)),
+        *(("lshift", c.bitwise_left_shift), ("rshift", c.bitwise_right_shift)),
+    ):
         setattr(T, f"__{name}__", row)
-        setattr(T, f"__r{name}__", lambda self, other, row=row: row(self, other))
-        setattr(T, f"__i{name}__", _inplace_method(row.op.name))
-    for name, row in (("lshift", c.bitwise_left_shift), ("rshift", c.bitwise_right_shift)):
-        setattr(T, f"__{name}__", row)
-        setattr(T, f"__r{name}__", lambda self, other, row=row: row(other, self))
+        setattr(T, f"__r{name}__", _reflected(row))
         setattr(T, f"__i{name}__", _inplace_method(row.op.name))
     T.__eq__ = _or_identity(c.eq)
     T.__ne__ = _or_identity(c.ne)
@@ -97,6 +92,17 @@ def _operators() -> None:
     T.__ifloordiv__ = _inplace_method("floor_divide")
     T.__imod__ = _inplace_method("remainder")
     T.__ipow__ = a.pow_
+
+
+def _reflected(row: Any) -> Any:
+    """`other <operator> self`."""
+
+    def operate(self: Tensor, other: Any) -> Any:
+        if not isinstance(self, Tensor):
+            raise TypeError(f"descriptor doesn't apply to a '{type(self).__name__}' object")
+        return row(other, self)
+
+    return operate
 
 
 def _or_identity(row: Any) -> Any:

@@ -72,6 +72,7 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
     input=lambda g, mask: keep(g, ~mask),
     value=lambda g, mask: keep(g, mask),
     inplace=True,
+    node={"": "MaskedFillBackward0", "TTT": "MaskedFillBackward1"},
     tex=r"\begin{{cases}} {value} & {mask} \\ {input} & \text{{else}} \end{{cases}}",
 )
 def masked_fill(input: Array, mask: Array, value: Array | float) -> Any:
@@ -188,6 +189,7 @@ atanh = elementwise(
 atan2 = elementwise(
     "atan2",
     np.arctan2,
+    numbers="none",
     promote="float",
     inplace=True,
     input=lambda input, other: _over_norm(other, input, other),
@@ -398,6 +400,7 @@ def _not_complex(name: str) -> Any:
 maximum = elementwise(
     "maximum",
     np.maximum,
+    numbers="none",
     input=lambda g, input, other: _share(g, input < other, input == other),
     other=lambda g, input, other: _share(g, other < input, input == other),
     check=_not_complex("maximum"),
@@ -407,6 +410,7 @@ maximum = elementwise(
 minimum = elementwise(
     "minimum",
     np.minimum,
+    numbers="none",
     input=lambda g, input, other: _share(g, input > other, input == other),
     other=lambda g, input, other: _share(g, other > input, input == other),
     check=_not_complex("minimum"),
@@ -423,6 +427,7 @@ def _share(g: Any, loses: Any, ties: Any) -> Any:
 fmax = elementwise(
     "fmax",
     np.fmax,
+    numbers="none",
     input=lambda g, input, other: keep(g, (input >= other) | isnan(other)),
     other=lambda g, input, other: keep(g, ~((input >= other) | isnan(other))),
     check=_not_complex("fmax"),
@@ -432,6 +437,7 @@ fmax = elementwise(
 fmin = elementwise(
     "fmin",
     np.fmin,
+    numbers="none",
     input=lambda g, input, other: keep(g, (input <= other) | isnan(other)),
     other=lambda g, input, other: keep(g, ~((input <= other) | isnan(other))),
     check=_not_complex("fmin"),
@@ -515,7 +521,13 @@ def heaviside(input: Array, values: Array) -> Any:
     return np.where(np.isnan(input), input, result) if input.dtype.kind == "f" else result
 
 
-@elementwise("nextafter", promote="default", inplace=True)
+@elementwise(
+    "nextafter",
+    inplace=True,
+    input=lambda g, input, other: keep(g, input != other),
+    other=lambda g: g * 0,
+    domain="the derivative is that of the identity, and 0 where both arguments are equal",
+)
 def nextafter(input: Array, other: Array) -> Any:
     """The next floating-point number from `input` towards `other`."""
     if input.dtype.kind != "f":

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import dtypes
 from ..core.batched import Batched
 from ..core.device import as_device
 from ..core.device import device as device_type
@@ -21,6 +22,7 @@ from ..kernels import generator as kernel
 from .arithmetic import add, mul
 from .conversion import copy
 from .creation import array_in, check_options, leaf, like, np_dtype, size_of, store_in
+from .shape import sum_to_shape
 
 __all__ = [
     "Generator", "bernoulli", "binomial", "default_generator", "dropout", "get_rng_state", "initial_seed", "manual_seed",
@@ -254,8 +256,21 @@ def normal(
         a, b = getattr(mean, "_array", mean), getattr(std, "_array", std)
         if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
             raise TypeError("normal() received an invalid combination of arguments: a size or a tensor is needed")
+        if out is None:
+            return _normal(mean, std, source)
         result = np.asarray(kernel.normal_elementwise(source, a, b))
     return store_in(out, result) if out is not None else leaf(result, requires_grad)
+
+
+@general(
+    "normal",
+    mean=lambda g, mean_shape: sum_to_shape(g * 0, mean_shape),
+    std=lambda g, std_shape: sum_to_shape(g * 0, std_shape),
+    method=False,
+    node={"": "NormalBackward3", "TS": "NormalBackward1", "ST": "NormalBackward2"},
+)
+def _normal(mean: Array | float, std: Array | float, source: Any) -> Any:
+    return kernel.normal_elementwise(source, mean, std)
 
 
 @general("bernoulli", input=lambda g: g * 0, method=False, node="BernoulliBackward0")
@@ -278,16 +293,20 @@ def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None
 ) -> Tensor:
     """Indices drawn with chances in proportion to each row."""
-    result = kernel_multinomial(_source(generator), input._array, num_samples, replacement)
+    if out is not None and out.dtype is not dtypes.int64:
+        raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype.tensor_type}")
+    result = distributions.multinomial(_source(generator), input._array, num_samples, replacement)
     return store_in(out, result) if out is not None else leaf(result)
-
-
-kernel_multinomial = distributions.multinomial
 
 
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Poisson numbers with the rates given."""
-    return leaf(distributions.poisson(_source(generator), input._array))
+    return _poisson(input, _source(generator))
+
+
+@general("poisson", input=lambda g: g * 0, method=False)
+def _poisson(input: Array, source: Any) -> Any:
+    return distributions.poisson(source, np.asarray(input))
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
