@@ -52,8 +52,7 @@ def modified_error(array: Any, version: int, expected: int, edge: Edge | None, n
     kind = dtypes.of(array.dtype).tensor_type
     source = ""
     if edge is not None and edge[0] is not None:
-        function = edge[0].name().removesuffix("0").removesuffix("Backward")
-        source = f", which is output {edge[1]} of {edge[0].name()}," if not function else f", which is output {edge[1]} of {edge[0].name()},"
+        source = f", which is output {edge[1]} of {edge[0].operation()},"
     message = (
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[torch.{kind}Tensor {list(array.shape)}]{source} is at version {version}; expected version {expected} instead."

@@ -9,6 +9,7 @@ An edge is a pair `(node, input_nr)`: "the gradient goes to `node`, as the gradi
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 import weakref
 from collections import OrderedDict
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 Edge = tuple[Any, int]
+_BACKWARD = re.compile(r"Backward\d*$")
 NO_EDGE: Edge = (None, 0)
 
 # Sequence numbers grow as nodes are made, and an edge always points at an older node (a leaf's sink apart):
@@ -138,6 +140,10 @@ class Node:
     # -- the public face -----------------------------------------------------------------------------------
     def name(self) -> str:
         return type(self).__name__
+
+    def operation(self) -> str:
+        """The name without `Backward0`, as PyTorch's messages have it."""
+        return _BACKWARD.sub("", self.name())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {hex(id(self))}>"

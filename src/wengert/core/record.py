@@ -746,7 +746,9 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
             mark_view(t, vals[0], op.view == "maybe", op.multi_view)
     if LOCAL.inference:
         for t in outputs:
-            t.more().inference = True
+            base = t._base  # a view of a normal tensor is a normal tensor
+            if base is None or base._extra is not None and base._extra.inference:
+                t.more().inference = True
     elif LOCAL.grad:
         record(op, vals, outputs, results)
     if LOCAL.observers:

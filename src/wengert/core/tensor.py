@@ -154,7 +154,7 @@ class Tensor(metaclass=TensorMeta):
         """Steps between neighbours, in elements (NumPy counts bytes)."""
         array = self._array
         strides = tuple(s // array.itemsize for s in array.strides)
-        if array.size == 0 or 1 in array.shape:
+        if 0 in strides:
             strides = _torch_strides(array, strides)
         return strides if dim is None else strides[dim]
 
@@ -597,13 +597,12 @@ def _warn_scalar_once() -> None:
 
 
 def _torch_strides(array: Any, strides: tuple[int, ...]) -> tuple[int, ...]:
-    """NumPy leaves the strides of dimensions of size 1 (and of empty arrays) undetermined; PyTorch computes them."""
-    if not array.flags.c_contiguous:
-        return strides
-    result = [1] * array.ndim
-    for d in range(array.ndim - 2, -1, -1):
-        result[d] = result[d + 1] * max(array.shape[d + 1], 1)
-    return tuple(result)
+    """NumPy gives a dimension of size 1 that was put in stride 0, PyTorch what a neighbour there would need."""
+    found = list(strides)
+    for d in range(array.ndim - 1, -1, -1):
+        if found[d] == 0 and array.shape[d] == 1:
+            found[d] = found[d + 1] * array.shape[d + 1] if d + 1 < array.ndim else 1
+    return tuple(found)
 
 
 def _legacy_array(args: tuple[Any, ...]) -> Any:

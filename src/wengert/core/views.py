@@ -22,7 +22,7 @@ import numpy as np
 from . import dtypes
 from .modes import LOCAL, set_mode
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
-from .op import TABLE, Op
+from .op import LIST, TABLE, Op
 from .tensor import Tensor, TensorExtra, wrap
 
 _new = object.__new__
@@ -80,8 +80,8 @@ def check_inplace(t: Tensor, records: bool) -> None:
     extra = t._extra
     if extra is not None and extra.inference and not LOCAL.inference:
         raise RuntimeError(
-            "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
-            "normal tensor before doing inplace update. See https://github.com/pytorch/rfcs/pull/17 for more details."
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+            "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
         )
     if not LOCAL.grad:
         return
@@ -97,27 +97,24 @@ def check_inplace(t: Tensor, records: bool) -> None:
         return
     if extra.multi_view:
         node, nr = t._edge if t._edge is not None else (None, 0)
-        name = "a view function" if node is None else node.name()
+        name = "a view function" if node is None else node.operation()
         raise RuntimeError(
             f"Output {nr} of {name} is a view and is being modified inplace. This view is the output of a function that "
             "returns multiple views. Such functions do not allow the output views to be modified inplace. You should "
             "replace the inplace operation by an out-of-place one."
         )
     if extra.creation in ("no_grad", "inference_mode"):
-        where = "no_grad mode" if extra.creation == "no_grad" else "inference mode"
-        node, nr = t._edge if t._edge is not None else (None, 0)
+        where = "no_grad" if extra.creation == "no_grad" else "inference_mode"
+        made, now = ("no_grad mode", "with grad mode enabled") if where == "no_grad" else ("inference mode", "in normal mode")
         raise RuntimeError(
-            f"A view was created in {where} and is being modified inplace with grad mode enabled. Given that this use "
-            "case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and "
-            "the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
-            "outside (if you want the inplace to be tracked)."
-            if extra.creation == "no_grad"
-            else f"A view was created in {where} and is being modified inplace in normal mode. To allow the inplace "
-            "operation, clone the view, or create it outside inference mode."
+            f"A view was created in {made} and is being modified inplace {now}. Given that this use case is ambiguous and "
+            "error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both "
+            f"inside the {where} block (if you don't want the inplace to be tracked) or both outside (if you want the "
+            "inplace to be tracked)."
         )
     if extra.creation == "custom_function":
         node, nr = t._edge if t._edge is not None else (None, 0)
-        name = node.name() if node is not None else "a custom Function"
+        name = node.operation() if node is not None else "a custom Function"
         raise RuntimeError(
             f"Output {nr} of {name} is a view and is being modified inplace. This view was created inside a custom "
             "Function (or because an input was returned as-is) and the autograd logic to handle view+inplace would "
@@ -134,6 +131,38 @@ def check_overlap(array: Any) -> None:
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory "
                 "location. Please clone() the tensor before performing the operation."
             )
+
+
+# Every element becomes the same: it does not matter that some are one place in memory.
+_CONSTANT = frozenset(["fill", "zero"])
+
+
+def check_partial_overlap(array: Any, other: Any) -> None:
+    """A change in place must not read, elsewhere, what it writes. Checked, as in PyTorch, for dense tensors only."""
+    if not (_dense(array) and _dense(other)):
+        return
+    a, b = array.__array_interface__["data"][0], other.__array_interface__["data"][0]
+    if a == b and array.nbytes == other.nbytes:
+        if array.strides == other.strides:
+            return
+    elif a + array.nbytes <= b or b + other.nbytes <= a:
+        return
+    raise RuntimeError(
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+        "location. Please clone() the tensor before performing the operation."
+    )
+
+
+def _dense(array: Any) -> bool:
+    """Do the elements fill a stretch of memory, each place once?"""
+    if array.flags.c_contiguous or array.flags.f_contiguous:
+        return True
+    step = array.itemsize
+    for stride, n in sorted((s, n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if stride != step:
+            return False
+        step *= n
+    return True
 
 
 def check_fits(array: Any, result: Any) -> None:
@@ -169,8 +198,20 @@ def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
     flat = [x for v in rest for x in (v if isinstance(v, tuple) else (v,))]
     records = LOCAL.grad and (target._rg or any(isinstance(x, Tensor) and x._rg for x in flat))
     check_inplace(target, records)
+    for i, p in enumerate(op.params):  # what is recorded must be a Tensor
+        if p.is_tensor and i:
+            v = vals[i]
+            if p.kind == LIST:
+                vals[i] = tuple(x if isinstance(x, Tensor) or not hasattr(x, "dtype") else wrap(np.asarray(x)) for x in v)
+            elif isinstance(v, (np.ndarray, np.generic)):
+                vals[i] = wrap(np.asarray(v))
     array = target._array
-    check_overlap(array)
+    if op.name not in _CONSTANT:
+        check_overlap(array)
+        if op.kind == "elementwise" and target._vc is not None:
+            for x in flat:
+                if isinstance(x, Tensor) and x is not target and x._vc is target._vc:
+                    check_partial_overlap(array, x._array)
     if LOCAL.mutation is not None:
         LOCAL.mutation.changing(target)
     if LOCAL.dual_level >= 0:

@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.layout import contiguous_format
 from ..core.modes import MODES
 from ..core.op import TABLE, Array, general, linear
-from ..core.record import ARRAY_TYPES, NUMBER_TYPES
+from ..core.record import NUMBER_TYPES
 from ..core.tensor import Tensor, wrap
-from ..core.views import bump, check_inplace, check_overlap, inplace
+from ..core.views import bump, check_inplace, check_overlap, check_partial_overlap, inplace
+from ..kernels.memory import address, owner
 from ..kernels.scatter import add_at
-from .conversion import copy
+from .conversion import clone, copy
 from .indexing import _put, put_at_index, read, view_of
+from .pointwise import fill
 
 __all__: list[str] = []  # methods of Tensor only
 
@@ -67,26 +70,55 @@ def clear_at(input: Array, places: Any) -> Any:
     return result
 
 
+# -- copy_ and zero_ ---------------------------------------------------------------------------------------------
+
+
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Take the values of `src`, broadcast and converted to this tensor's dtype. Returns the tensor itself."""
+    if not isinstance(src, Tensor):
+        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {_type_name(src)}")
+    if src is self:
+        return self
+    if MODES.active or self._rg or src._rg or self._extra is not None or self.__class__ is not Tensor:
+        return inplace(copy.op, (self, src))
+    array = self._array
+    check_overlap(array)
+    if src._vc is not None and src._vc is self._vc:
+        check_partial_overlap(array, src._array)
+    array[...] = copy(array, src._array)
+    bump(self)
+    return self
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Make every element 0. Returns the tensor itself."""
+    return inplace(TABLE["zero"], (self,))
+
+
+@linear("zero", input=lambda g: fill(g, 0), method=False)
+def zero(input: Array) -> Any:
+    """Zeros like `input`."""
+    return np.zeros(input.shape, input.dtype)
+
+
 # -- x[...] = v --------------------------------------------------------------------------------------------------
 
 
 def assign(self: Tensor, index: Any, value: Any) -> None:
     """`self[index] = value`."""
-    if isinstance(value, (list, tuple)):
-        value = wrap(np.asarray(value).astype(self._array.dtype))
-    if value.__class__ in ARRAY_TYPES:
-        value = wrap(np.asarray(value))
     number = value.__class__ in NUMBER_TYPES
     if not number and not isinstance(value, Tensor):
+        if isinstance(value, np.generic):
+            value = value.item()
         if not isinstance(value, (int, float, complex)) and not hasattr(value, "__wengert_op__"):
-            raise TypeError(f"can't assign a {type(value).__name__} to a torch.{self.dtype.tensor_type}Tensor")
+            shown = "NoneType" if value is None else _type_name(value)
+            raise TypeError(f"can't assign a {shown} to a torch.{self.dtype.tensor_type}Tensor")
         number = isinstance(value, (int, float, complex))
     found = read(self._array.shape, index)
     plain = not MODES.active and not self._rg and type(self) is Tensor and (number or type(value) is Tensor and not value._rg)
     if plain:
         _assign_array(self, found, value if number else value._array)
         return
-    check_inplace(self, True)
     view = view_of(self, found)
     if not found.arrays:
         if view is self and number:
@@ -94,14 +126,13 @@ def assign(self: Tensor, index: Any, value: Any) -> None:
         elif number:
             view.fill_(value)
         else:
-            view.copy_(_without_leading_ones(value, len(view.shape)))
+            value = _without_leading_ones(value, len(view.shape))
+            _check_expands(view._array.shape, value._array.shape)
+            copy_(view, value)
         return
     if number:
         value = wrap(np.asarray(value).astype(self._array.dtype))
-    elif value.dtype != self.dtype and value._array.ndim == 0:
-        value = value.to(self.dtype)
     _same_dtype(self._array, value._array)
-    _refuse_wide(self._array.shape, found, value._array)
     inplace(TABLE["index_put"], (view, value, tuple(found.arrays), tuple(found.dims), False))
 
 
@@ -123,17 +154,29 @@ def _same_dtype(array: Any, given: Any) -> None:
         )
 
 
-def _refuse_wide(shape: Any, found: Any, value: Any) -> None:
-    """A value that does not fit is refused before anything is changed."""
+def _check_expands(shape: Any, given: Any) -> None:
+    """PyTorch's error where a value does not broadcast to the place it is assigned to."""
+    for d in range(1, min(len(given), len(shape)) + 1):
+        if given[-d] not in (1, shape[-d]):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({shape[-d]}) must match the existing size ({given[-d]}) at non-singleton "
+                f"dimension {len(shape) - d}.  Target sizes: {list(shape)}.  Tensor sizes: {list(given)}"
+            )
+
+
+def _type_name(value: Any) -> str:
+    cls = type(value)
+    return cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
 
 
 def _assign_array(target: Tensor, found: Any, value: Any) -> None:
     """The fast way: nothing is recorded."""
     array = target._array
-    check_overlap(array)
     part = array[(*found.basic, ...)] if found.last or found.arrays else array
+    if value.__class__ is np.ndarray:
+        check_overlap(part)
     if found.arrays:
-        if value.__class__ is np.ndarray and value.ndim:
+        if value.__class__ is np.ndarray:
             _same_dtype(array, value)
         indices = [getattr(a, "_array", a) for a in found.arrays]
         put_at_index(part, value, indices, found.dims, False)
@@ -141,6 +184,7 @@ def _assign_array(target: Tensor, found: Any, value: Any) -> None:
         extra = value.ndim - part.ndim
         if extra > 0 and all(n == 1 for n in value.shape[:extra]):
             value = value.reshape(value.shape[extra:])
+        _check_expands(part.shape, value.shape)
         part[...] = copy(part, value)
     else:
         part[...] = _number_for(array, value)
@@ -196,9 +240,7 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor itself if its elements lie in row-major order without gaps, else a copy that does."""
     if self.is_contiguous():
         return self
-    from .creation import clone
-
-    return clone(self, memory_format="contiguous")
+    return clone(self, memory_format=contiguous_format)
 
 
 def reshaped_inplace(name: str) -> Any:
@@ -245,13 +287,14 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     size = 1
     for n in shape:
         size *= n
-    if array.flags.c_contiguous and size <= array.size:
-        self._array = array.reshape(-1)[:size].reshape(shape)
-    else:
-        fresh = np.empty(size, array.dtype)
-        kept = min(size, array.size)
-        fresh[:kept] = array.reshape(-1)[:kept]
-        self._array = fresh.reshape(shape)
+    memory = owner(array)
+    start = (address(array) - address(memory)) // array.itemsize
+    if size and start + size > memory.size or not memory.flags.c_contiguous:
+        fresh = np.empty(start + size, array.dtype)
+        kept = memory.reshape(-1)[: fresh.size]
+        fresh[: kept.size] = kept
+        memory = fresh
+    self._array = memory.reshape(-1)[start : start + size].reshape(shape)
     return self
 
 

@@ -11,7 +11,7 @@ from ..core import dtypes
 from ..core.device import as_device, device
 from ..core.layout import layout
 from ..core.op import Array, elementwise, linear
-from ..core.record import cast
+from ..core.record import broadcast_check, cast
 from ..core.tensor import Tensor, wrap
 from ..core.views import inplace
 
@@ -133,17 +133,10 @@ def copy(input: Array, src: Array) -> Any:
         try:
             src = np.broadcast_to(src, input.shape)
         except ValueError:
-            lead = src.ndim - input.ndim
-            if lead > 0:
-                raise RuntimeError(
-                    f"expand(torch.{dtypes.of(src.dtype).tensor_type}Tensor{{{list(src.shape)}}}, size={list(input.shape)}): "
-                    f"the number of sizes provided ({input.ndim}) must be greater or equal to the number of dimensions in "
-                    f"the tensor ({src.ndim})"
-                ) from None
-            d = next(i for i in reversed(range(src.ndim)) if src.shape[i] not in (1, input.shape[i - lead]))
+            broadcast_check([input, src])
+            wide = np.broadcast_shapes(input.shape, src.shape)
             raise RuntimeError(
-                f"The size of tensor a ({input.shape[d - lead]}) must match the size of tensor b ({src.shape[d]}) at "
-                f"non-singleton dimension {d - lead}"
+                f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(wide)}"
             ) from None
     return cast(src, input.dtype) if src.dtype.kind == "c" and input.dtype.kind != "c" else _cast(src, input.dtype)
 

@@ -40,7 +40,7 @@ def _legacy(shape: Any) -> bool:
 def cat(tensors: Arrays, dim: int = 0) -> Any:
     """Join along a dimension that is there."""
     if not tensors:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     for i, a in enumerate(tensors):
         if not a.ndim:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
@@ -191,7 +191,7 @@ def block_diag(*tensors: Any) -> Any:
 def unbind(input: Array, dim: int = 0) -> Any:
     """The slices along `dim`, as a tuple of views."""
     if not input.ndim:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     lead = (slice(None),) * wrap_dim(dim, input.ndim)
     return tuple(input[(*lead, i, ...)] for i in range(input.shape[len(lead)]))
 
@@ -318,15 +318,21 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> Any:
     if where <= 0:
         raise RuntimeError(f"number of sections must be larger than 0, got {where}")
     small, larger = divmod(n, where)
-    return _split(input, tuple(small + 1 if i < larger else small for i in range(where)), d)
+    starts = [i * small + min(i, larger) for i in range(where + 1)]
+    return tuple(slice_(input, d, a, b, 1) for a, b in zip(starts, starts[1:], strict=False))
 
 
 def _axis_split(name: str, least: int, axis: int, input: Any, where: Any) -> Any:
     shape = tuple(input.shape)
     if len(shape) < least:
         raise RuntimeError(
-            f"torch.{name} requires a tensor with at least {least} dimension{'s' if least > 1 else ''}, but got a tensor "
+            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor "
             f"with {len(shape)} dimensions!"
+        )
+    if isinstance(where, str):
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments. Expected the sections as an int or the indices as a "
+            "tuple of ints"
         )
     if isinstance(where, int):
         if where <= 0 or shape[axis] % where:

@@ -28,7 +28,7 @@ def install(T: Any) -> None:
         *(joining.tensor_split, joining.unsafe_chunk, joining.unsafe_split, joining.vsplit),
         *(gathering.argwhere, gathering.index_add, gathering.index_fill, gathering.nonzero, gathering.scatter),
         *(indexing.index_put, assigning.index_put_, assigning.index_fill_, assigning.scatter_, assigning.index_add_),
-        *(assigning.contiguous, assigning.squeeze_, assigning.resize_, assigning.resize_as_, assigning.set_),
+        *(assigning.copy_, assigning.zero_, assigning.contiguous, assigning.squeeze_, assigning.resize_, assigning.resize_as_, assigning.set_),
     ):
         setattr(T, f.__name__, f)
     for name in ("unsqueeze", "transpose", "t"):
