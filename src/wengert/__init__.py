@@ -32,7 +32,7 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import methods, reductions
+from .ops import convolution, losses, methods, pooling  # noqa: F401  (they state nn.functional's rows)
 from .ops.activations import *  # noqa: F403
 from .ops.arithmetic import *  # noqa: F403
 from .ops.arranging import *  # noqa: F403
@@ -44,9 +44,13 @@ from .ops.creation import *  # noqa: F403
 from .ops.gathering import *  # noqa: F403
 from .ops.indexing import *  # noqa: F403
 from .ops.joining import *  # noqa: F403
+from .ops.matmul import *  # noqa: F403
 from .ops.pointwise import *  # noqa: F403
 from .ops.random import *  # noqa: F403
+from .ops.reductions import *  # noqa: F403
+from .ops.scans import *  # noqa: F403
 from .ops.shape import *  # noqa: F403
+from .ops.softmax import *  # noqa: F403
 from .ops.special import *  # noqa: F403
 
 methods.install()

@@ -11,7 +11,7 @@ from typing import Any
 from ..core.op import COMPOSITES, TABLE
 from ..core.tensor import Tensor
 from ..core.views import inplace, inplace_composite
-from . import arithmetic, comparison, complex, conversion, creation, pointwise, random, shape_methods
+from . import arithmetic, comparison, complex, conversion, creation, matmul, pointwise, random, shape_methods
 
 
 def _inplace_method(name: str) -> Any:
@@ -75,6 +75,8 @@ def _operators() -> None:
     T.__floordiv__, T.__rfloordiv__ = a.floor_divide, _reflected(a.floor_divide)
     T.__mod__, T.__rmod__ = a.remainder, _reflected(a.remainder)
     T.__invert__ = _invert
+    T.__matmul__ = matmul.matmul
+    T.__rmatmul__ = lambda self, other: matmul.matmul(other, self)
     for name, row in (
         *(("and", c.bitwise_and), ("or", c.bitwise_or), ("xor", c.bitwise_xor)),
         *(("lshift", c.bitwise_left_shift), ("rshift", c.bitwise_right_shift)),

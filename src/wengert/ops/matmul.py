@@ -1,0 +1,430 @@
+"""Matrix products: vectors, matrices, batches of them, and the affine map of a dense layer.
+
+The rules use `.T`, `.mT` and `@`, which arrays, Tensors and symbols share.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.op import Array, composite, general, linear
+from .reductions import sum as sum_
+from .shape import expand, unsqueeze
+
+
+def _word(d: Any) -> str:
+    """A dtype as PyTorch's matrix products name it."""
+    return {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}.get(d.name, dtypes.of(d).name)
+
+
+def _same_dtype(a: Any, b: Any) -> None:
+    if a.dtype != b.dtype:
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {_word(a.dtype)} != {_word(b.dtype)}"
+        )
+
+
+def _dims(name: str, a: Any, b: Any, na: int, nb: int) -> None:
+    """PyTorch names the first argument self and the second by the product."""
+    second = {"mm": "mat2", "bmm": "batch2", "mv": "vec", "dot": "tensor"}[name]
+    first = {"bmm": "batch1"}.get(name, "self")
+    kinds = {1: "vector", 2: "matrix", 3: "3D tensor"}
+    if name == "dot":
+        if a.ndim != 1 or b.ndim != 1:
+            raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
+        return
+    if name == "mv" and (a.ndim != 2 or b.ndim != 1):
+        raise RuntimeError(f"vector + matrix @ vector expected, got 1, {a.ndim}, {b.ndim}")
+    for label, x, n in ((first, a, na), (second, b, nb)):
+        if x.ndim != n:
+            raise RuntimeError(f"{label} must be a {kinds[n]}")
+
+
+def _shape(a: Any) -> str:
+    return "x".join(str(n) for n in a.shape)
+
+
+def _check_mm(input: Any, mat2: Any) -> None:
+    _dims("mm", input, mat2, 2, 2)
+    if input.shape[1] != mat2.shape[0]:
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({_shape(input)} and {_shape(mat2)})")
+    _same_dtype(input, mat2)
+
+
+@linear(
+    "mm",
+    input=lambda g, mat2: g @ mat2.T.conjugate(),
+    mat2=lambda g, input: input.T.conjugate() @ g,
+    promote="same",
+    check=_check_mm,
+    out=True,
+    tex=r"{input}\,{mat2}",
+)
+def mm(input: Array, mat2: Array) -> Any:
+    """The product of matrices (n, k) and (k, m)."""
+    if input.ndim != 2 or mat2.ndim != 2:
+        raise ValueError("matrices expected")
+    return np.matmul(input, mat2)
+
+
+def _check_bmm(input: Any, mat2: Any) -> None:
+    _dims("bmm", input, mat2, 3, 3)
+    if input.shape[0] != mat2.shape[0] or input.shape[2] != mat2.shape[1]:
+        want = [input.shape[0], input.shape[2]]
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: {want} but got: {list(mat2.shape[:2])}."
+        )
+    _same_dtype(input, mat2)
+
+
+@linear(
+    "bmm",
+    input=lambda g, mat2: g @ mat2.mT.conjugate(),
+    mat2=lambda g, input: input.mT.conjugate() @ g,
+    promote="same",
+    check=_check_bmm,
+    out=True,
+    tex=r"{input}\,{mat2}",
+)
+def bmm(input: Array, mat2: Array) -> Any:
+    """Products of matrices in pairs: (b, n, k) and (b, k, m)."""
+    if input.ndim != 3 or mat2.ndim != 3 or input.shape[0] != mat2.shape[0]:
+        raise ValueError("batches of matrices expected")
+    return np.matmul(input, mat2)
+
+
+def _check_mv(input: Any, vec: Any) -> None:
+    _dims("mv", input, vec, 2, 1)
+    if input.shape[1] != vec.shape[0]:
+        raise RuntimeError(f"size mismatch, got input ({input.shape[0]}), mat ({_shape(input)}), vec ({vec.shape[0]})")
+    _same_dtype(input, vec)
+
+
+@linear(
+    "mv",
+    input=lambda g, vec: unsqueeze(g, 1) * vec.conjugate(),
+    vec=lambda g, input: input.T.conjugate() @ g,
+    promote="same",
+    check=_check_mv,
+    out=True,
+    tex=r"{input}\,{vec}",
+)
+def mv(input: Array, vec: Array) -> Any:
+    """The product of a matrix (n, k) and a vector (k,)."""
+    if input.ndim != 2 or vec.ndim != 1:
+        raise ValueError("matrix and vector expected")
+    return np.matmul(input, vec)
+
+
+def _check_dot(input: Any, tensor: Any) -> None:
+    _dims("dot", input, tensor, 1, 1)
+    if input.dtype != tensor.dtype:
+        raise RuntimeError(
+            "dot : expected both vectors to have same dtype, but found "
+            f"{dtypes.of(input.dtype).tensor_type} and {dtypes.of(tensor.dtype).tensor_type}"
+        )
+    if input.shape != tensor.shape:
+        raise RuntimeError(
+            "inconsistent tensor size, expected tensor "
+            f"[{input.shape[0]}] and src [{tensor.shape[0]}] to have the same number of elements, but got "
+            f"{input.shape[0]} and {tensor.shape[0]} elements respectively"
+        )
+
+
+@linear(
+    "dot",
+    input=lambda g, tensor: g * tensor.conjugate(),
+    tensor=lambda g, input: g * input.conjugate(),
+    promote="same",
+    check=_check_dot,
+    out=True,
+    tex=r"{input} \cdot {tensor}",
+)
+def dot(input: Array, tensor: Array) -> Any:
+    """The sum of products of two vectors (no conjugation)."""
+    if input.ndim != 1 or tensor.ndim != 1:
+        raise ValueError("vectors expected")
+    return np.matmul(input, tensor)
+
+
+def _check_many(input: Any, other: Any) -> None:
+    if input.shape[-1] != other.shape[-2]:
+        if input.ndim == 2 or other.ndim == 2:
+            a, b = (int(np.prod(input.shape[:-1])), input.shape[-1]), other.shape[-2:]
+            if other.ndim == 2:
+                raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({a[0]}x{a[1]} and {b[0]}x{b[1]})")
+        batch = int(np.prod(np.broadcast_shapes(input.shape[:-2], other.shape[:-2])))
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{batch}, {input.shape[-1]}] but got: "
+            f"[{batch}, {other.shape[-2]}]."
+        )
+    _same_dtype(input, other)
+
+
+@linear(
+    "matmul_many",
+    # What broadcasting repeated, the engine sums.
+    input=lambda g, other: g @ other.mT.conjugate(),
+    other=lambda g, input, other_shape: _right_grad(g, input, other_shape),
+    promote="same",
+    check=_check_many,
+    out=True,
+    method=False,
+    node="UnsafeViewBackward0",
+    tex=r"{input}\,{other}",
+)
+def matmul_many(input: Array, other: Array) -> Any:
+    """Products of matrices, leading dimensions broadcast."""
+    if input.ndim < 2 or other.ndim < 2:
+        raise ValueError("matrices expected")
+    return np.matmul(input, other)
+
+
+def _right_grad(g: Any, input: Any, shape: tuple[int, ...]) -> Any:
+    """The gradient of the right factor. One matrix shared by a batch takes one product over all rows."""
+    if len(shape) == 2:
+        return input.reshape((-1, input.shape[-1])).T.conjugate() @ g.reshape((-1, g.shape[-1]))
+    return input.mT.conjugate() @ g
+
+
+@composite("matmul", out=True)
+def matmul(input: Any, other: Any) -> Any:
+    """The matrix product: of vectors, matrices, or batches of matrices whose leading dimensions broadcast."""
+    for i, (name, x) in enumerate((("input", input), ("other", other))):
+        if not hasattr(x, "ndim"):
+            raise TypeError(f"matmul(): argument '{name}' (position {i + 1}) must be Tensor, not {type(x).__name__}")
+    na, nb = input.ndim, other.ndim
+    if na == 2 and nb == 2:
+        return mm(input, other)
+    if na == 0 or nb == 0:
+        raise RuntimeError(
+            f"both arguments to matmul need to be at least 1D, but they are {na}D and {nb}D"
+        )
+    if na == 1 and nb == 1:
+        return dot(input, other)
+    if nb == 1:
+        if na == 2:
+            return mv(input, other)
+        return matmul_many(input, unsqueeze(other, 1)).reshape(tuple(input.shape[:-1]))
+    if na == 1:
+        if nb == 2:
+            return mm(unsqueeze(input, 0), other).reshape((other.shape[-1],))
+        return matmul_many(unsqueeze(input, 0), other).reshape((*other.shape[:-2], other.shape[-1]))
+    if na == 3 and nb == 3 and input.shape[0] == other.shape[0]:
+        return bmm(input, other)
+    return matmul_many(input, other)
+
+
+def _check_linear(input: Any, weight: Any, bias: Any) -> None:
+    if weight.ndim not in (1, 2) or input.ndim == 0:
+        raise RuntimeError(
+            f"both arguments to linear need to be at least 1D, but they are {input.ndim}D and {weight.ndim}D"
+        )
+    if input.shape[-1] != weight.shape[-1]:
+        rows = int(np.prod(input.shape[:-1]))
+        if input.ndim == 1:
+            raise RuntimeError(f"size mismatch, got input ({weight.shape[0]}), mat ({_shape(weight)}), vec ({input.shape[0]})")
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{input.shape[-1]} and "
+            f"{weight.shape[-1]}x{weight.shape[0]})"
+        )
+    for x in (weight, bias):
+        if x is not None and x.dtype != input.dtype:
+            raise RuntimeError(
+                f"mat1 and mat2 must have the same dtype, but got {dtypes.of(input.dtype).tensor_type} and "
+                f"{dtypes.of(x.dtype).tensor_type}"
+            )
+
+
+def _weight_grad(g: Any, input: Any) -> Any:
+    if input.ndim == 2:
+        return g.T @ input.conjugate()
+    return g.reshape((-1, g.shape[-1])).T @ input.reshape((-1, input.shape[-1])).conjugate()
+
+
+@general(
+    "affine",
+    input=lambda g, weight: g @ weight.conjugate(),
+    weight=lambda g, input: _weight_grad(g, input),
+    bias=lambda g, bias_shape: sum_(g, tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
+    jvp=lambda input, weight, bias, t_input, t_weight, t_bias: affine_jvp(input, weight, bias, t_input, t_weight, t_bias),
+    promote="same",
+    check=_check_linear,
+    node="AddmmBackward0",
+    method=False,
+    tex=r"{input}\,{weight}^{{\mathsf T}} + {bias}",
+)
+def affine(input: Array, weight: Array, bias: Array | None = None) -> Any:
+    """`input @ weight.T + bias`: (*, n), (m, n) and (m,) give (*, m)."""
+    if weight.ndim != 2:
+        raise ValueError("a matrix expected")
+    out = np.matmul(input, weight.T)
+    if bias is not None:
+        if out.ndim:
+            out += bias
+        else:
+            out = out + bias
+    return out
+
+
+def affine_jvp(input: Any, weight: Any, bias: Any, t_input: Any, t_weight: Any, t_bias: Any) -> Any:
+    """The affine map's tangent: it is bilinear in input and weight, and linear in the bias."""
+    t = affine(t_input, weight) + affine(input, t_weight)
+    return t if bias is None else t + t_bias
+
+
+@composite("nn.functional.linear", method=False)
+def linear_(input: Any, weight: Any, bias: Any = None) -> Any:
+    """`input @ weight.T + bias`, the dense layer. A weight (n,) gives a number for each row."""
+    if getattr(weight, "ndim", 2) == 1:
+        out = matmul(input, weight)
+        return out if bias is None else out + bias
+    return affine(input, weight, bias)
+
+
+def _scaled(base: Any, product: Any, beta: Any, alpha: Any) -> Any:
+    product = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return expand(product, tuple(product.shape))
+    return (base if beta == 1 else base * beta) + product
+
+
+@composite("addmm", out=True, inplace=True)
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    """`beta * input + alpha * (mat1 @ mat2)`."""
+    return _scaled(input, mm(mat1, mat2), beta, alpha)
+
+
+@composite("addmv", out=True, inplace=True)
+def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    """`beta * input + alpha * (mat @ vec)`."""
+    return _scaled(input, mv(mat, vec), beta, alpha)
+
+
+@composite("baddbmm", out=True, inplace=True)
+def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    """`beta * input + alpha * (batch1 @ batch2)`."""
+    return _scaled(input, bmm(batch1, batch2), beta, alpha)
+
+
+@composite("addbmm", out=True, inplace=True)
+def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    """`beta * input + alpha * ` the sum over the batch of `batch1 @ batch2`."""
+    return _scaled(input, sum_(bmm(batch1, batch2), 0), beta, alpha)
+
+
+@composite("outer", out=True)
+def outer(input: Any, vec2: Any) -> Any:
+    """All products of an element of one vector with one of another."""
+    if input.ndim != 1 or vec2.ndim != 1:
+        raise RuntimeError(f"outer: Expected 1-D argument self and vec2, but got {input.ndim}-D and {vec2.ndim}-D")
+    return unsqueeze(input, 1) * vec2
+
+
+@composite("ger", out=True)
+def ger(input: Any, vec2: Any) -> Any:
+    """`outer`."""
+    return outer(input, vec2)
+
+
+@composite("addr", out=True, inplace=True)
+def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    """`beta * input + alpha * outer(vec1, vec2)`."""
+    return _scaled(input, outer(vec1, vec2), beta, alpha)
+
+
+@composite("vdot", out=True)
+def vdot(input: Any, other: Any) -> Any:
+    """The sum of products of two vectors, the first conjugated."""
+    return dot(input.conj() if input.is_complex() else input, other)
+
+
+@composite("inner", out=True)
+def inner(input: Any, other: Any) -> Any:
+    """Sums of products over the last dimension of both."""
+    if input.ndim == 0 or other.ndim == 0:
+        return input * other
+    if input.shape[-1] != other.shape[-1]:
+        raise RuntimeError(
+            "inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(input.shape)} and {list(other.shape)}"
+        )
+    lead = (*input.shape[:-1], *other.shape[:-1])
+    return mm(input.reshape((-1, input.shape[-1])), other.reshape((-1, other.shape[-1])).T).reshape(lead)
+
+
+@composite("chain_matmul", method=False)
+def chain_matmul(*matrices: Any) -> Any:
+    """The product of several matrices, in the order that multiplies least."""
+    return multi_dot(list(matrices))
+
+
+@composite("linalg.multi_dot")
+def multi_dot(tensors: Any) -> Any:
+    """The product of several matrices in the order that multiplies least (the first and last may be vectors)."""
+    items = list(tensors)
+    if len(items) < 2:
+        raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(items)}")
+    if len(items) == 2:
+        return matmul(items[0], items[1])
+    first, last = items[0].ndim == 1, items[-1].ndim == 1
+    if first:
+        items[0] = unsqueeze(items[0], 0)
+    if last:
+        items[-1] = unsqueeze(items[-1], 1)
+    sizes = [x.shape[0] for x in items] + [items[-1].shape[1]]
+    n = len(items)
+    cost = [[0] * n for _ in range(n)]
+    cut = [[0] * n for _ in range(n)]
+    for span in range(1, n):
+        for i in range(n - span):
+            j = i + span
+            options = [
+                (cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
+            ]
+            cost[i][j], cut[i][j] = min(options)
+
+    def product(i: int, j: int) -> Any:
+        return items[i] if i == j else mm(product(i, cut[i][j]), product(cut[i][j] + 1, j))
+
+    out = product(0, n - 1)
+    if first:
+        out = out.squeeze(0)
+    return out.squeeze(-1) if last else out
+
+
+@composite("tensordot", method=False, out=True)
+def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
+    """Sums of products over `dims`: a count (last of `a` with first of `b`) or two lists of dimensions."""
+    if hasattr(dims, "tolist"):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.ndim, b.ndim):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    else:
+        left, right = ([d] if isinstance(d, int) else list(d) for d in dims)
+    left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]
+    for x, y in zip(left, right, strict=True):
+        if a.shape[x] != b.shape[y]:
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a.shape[x]} in dim {x} and second has size "
+                f"{b.shape[y]} in dim {y}"
+            )
+    keep_a = [d for d in range(a.ndim) if d not in left]
+    keep_b = [d for d in range(b.ndim) if d not in right]
+    n = int(np.prod([a.shape[d] for d in left], dtype=int))
+    rows = a.permute(tuple(keep_a + left)).reshape((int(np.prod([a.shape[d] for d in keep_a], dtype=int)), n))
+    columns = b.permute(tuple(right + keep_b)).reshape((n, int(np.prod([b.shape[d] for d in keep_b], dtype=int))))
+    return mm(rows, columns).reshape(tuple(a.shape[d] for d in keep_a) + tuple(b.shape[d] for d in keep_b))
+
+
+__all__ = [
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "dot", "ger", "inner", "matmul", "mm", "mv",
+    "outer", "tensordot", "vdot",
+]  # fmt: skip
