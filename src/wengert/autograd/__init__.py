@@ -166,4 +166,9 @@ def _batched(
     )
 
 
-__all__ = ["backward", "grad"]
+from . import forward_ad as forward_ad  # noqa: E402  (they use what is above)
+from .gradcheck import GradcheckError as GradcheckError  # noqa: E402
+from .gradcheck import gradcheck as gradcheck  # noqa: E402
+from .gradcheck import gradgradcheck as gradgradcheck  # noqa: E402
+
+__all__ = ["GradcheckError", "backward", "forward_ad", "grad", "gradcheck", "gradgradcheck"]
