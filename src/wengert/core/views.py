@@ -238,6 +238,11 @@ def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
     if node is None:
         # Recorded arguments, but nothing differentiable comes out (x.floor_divide_ and the like).
         return target
+    versions = getattr(node, "versions", None)
+    if versions:
+        # What was saved but lies in the memory just overwritten is lost: it was saved as it was before.
+        for key in {id(x) for x in flat if isinstance(x, Tensor) and x._vc is target._vc} & versions.keys():
+            versions[key] -= 1
     rebase(target, node)
     for observer in LOCAL.observers:
         observer.changed(op, vals, target)

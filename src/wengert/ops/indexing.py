@@ -388,8 +388,6 @@ def subscript(x: Any, index_: Any) -> Any:
         if -n <= index_ < n:
             return select(x, 0, index_)
     elif cls is slice and x._array.ndim:
-        if index_ == _ALL:
-            return alias(x)
         s = _slice(index_)
         return slice_(x, 0, s.start, s.stop, s.step or 1)
     found = read(x._array.shape, index_)
