@@ -125,7 +125,8 @@ def push(op: Op, primals: list[Any], tangents: dict[str, Any], outs: tuple[Any, 
         return (None,) * len(outs)
     if op.jvp is not None:
         result = op.jvp(**_jvp_arguments(op, primals, tangents, outs))
-        return result if isinstance(result, tuple) else (result,)
+        pushed = iter(result if isinstance(result, tuple) else (result,))
+        return tuple(next(pushed) if d else None for d in op.differentiable_among(outs))
     if op.kind == "elementwise":
         return (_push_elementwise(op, primals, tangents, outs),)
     if op.kind == "linear" and not op.aux:
