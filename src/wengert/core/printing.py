@@ -1,9 +1,9 @@
 """Printing of tensors, to the character as PyTorch prints them.
 
-Works on arrays: what follows the numbers (`grad_fn=...`) is given by the caller. Facts of the format: numbers of one
-tensor share a width; floats print with `precision` digits, as integers with a point when all are whole, and in scientific
-notation when they spread over more than three orders of magnitude, exceed 1e8 or fall below 1e-4; beyond `threshold`
-elements only the edges are shown.
+Works on arrays: what follows the numbers (`grad_fn=...`) is given by the caller, and no tensor is known here. Facts of
+the format: the numbers of one tensor share a width; floats print with `precision` digits, as integers with a point when
+all are whole, and in scientific notation when they spread over more than three orders of magnitude, exceed 1e8 or fall
+below 1e-4 (judged in double precision, on what is shown); beyond `threshold` elements only the edges are shown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 
-@dataclass
+@dataclass(frozen=True)
 class PrintOptions:
     precision: int = 4
     threshold: float = 1000
@@ -27,7 +27,7 @@ class PrintOptions:
 
 
 _OPTIONS = PrintOptions()
-_PROFILES = {
+_PROFILES: dict[str, dict[str, Any]] = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
     "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
     "full": {"precision": 4, "threshold": math.inf, "edgeitems": 3, "linewidth": 80},
@@ -42,7 +42,10 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """Set how tensors print: digits, elements before edges only are shown, how many at each edge, characters a line."""
+    """Set how tensors print: digits, elements before edges only are shown, how many at each edge, characters a line.
+
+    What is not given stays as it was, except `sci_mode`: None puts the choice back to the numbers.
+    """
     global _OPTIONS
     changes: dict[str, Any] = {}
     if profile is not None:
@@ -55,6 +58,7 @@ def set_printoptions(
 
 
 def get_printoptions() -> dict[str, Any]:
+    """The options in force, as keyword arguments for `set_printoptions`."""
     return asdict(_OPTIONS)
 
 
@@ -70,129 +74,119 @@ def printoptions(**options: Any) -> Iterator[None]:
         _OPTIONS = before
 
 
-class Format:
-    """How every number of one array is written."""
+def _write(values: np.ndarray[Any, Any]) -> tuple[list[str], int]:
+    """The texts of the numbers shown, in order, and the width that a line reckons with for each.
 
-    def __init__(self, values: np.ndarray[Any, Any]) -> None:
-        self.floating = values.dtype.kind == "f"
-        self.whole = True
-        self.scientific = False
-        self.width = 1
-        flat = values.reshape(-1)
-        if not self.floating:
-            self.width = max([1, *(len(str(v)) for v in flat.tolist())])
-            return
-        flat = flat.astype(np.float64)
-        finite = flat[np.isfinite(flat) & (flat != 0)]
-        if finite.size == 0:
-            # Only zeros, infinities and NaN.
-            self.scientific = bool(_OPTIONS.sci_mode)
-            return
-        self.whole = bool(np.all(finite == np.ceil(finite)))
-        size = np.abs(finite)
-        low, high = float(size.min()), float(size.max())
-        self.scientific = high / low > 1000 or high > 1e8 or (not self.whole and low < 1e-4)
-        if self.scientific:
-            lengths = (len(f"{v:.{_OPTIONS.precision}e}") for v in finite.tolist())
-        elif self.whole:
-            lengths = (len(f"{v:.0f}") + 1 for v in finite.tolist())
-        else:
-            lengths = (len(f"{v:.{_OPTIONS.precision}f}") for v in finite.tolist())
-        self.width = max([1, *lengths])
-        if _OPTIONS.sci_mode is not None:
-            self.scientific = _OPTIONS.sci_mode
-
-    def __call__(self, value: Any) -> str:
-        if not self.floating:
-            text = str(value)
-        elif self.scientific:
-            text = f"{value:{self.width}.{_OPTIONS.precision}e}"
-        elif self.whole:
-            text = f"{value:.0f}" + ("." if math.isfinite(value) else "")
-        else:
-            text = f"{value:.{_OPTIONS.precision}f}"
-        return text.rjust(self.width)
+    Zeros, infinities and NaN do not count for the width, so their texts can be longer than it.
+    """
+    kind = values.dtype.kind
+    if kind == "c":
+        reals, real_width = _write(values.real)
+        imags, imag_width = _write(values.imag)
+        pairs = zip(reals, (i.lstrip() for i in imags), strict=True)
+        # The sign is looked for in the text: -0.0 has one and is not below zero.
+        return [f"{r}{'' if i.startswith('-') else '+'}{i}j" for r, i in pairs], real_width + imag_width + 1
+    numbers = values.ravel().tolist()
+    if kind == "f":
+        counted, spec, point = _style(values)
+        widths = [len(f"{v:{spec}}{point}") for v in counted]
+        texts = [f"{v:{spec}}" + (point if math.isfinite(v) else "") for v in numbers]
+    else:
+        texts = [str(v) for v in numbers]
+        widths = [len(t) for t in texts]
+    width = max(widths, default=1)
+    return [t.rjust(width) for t in texts], width
 
 
-class ComplexFormat:
-    """A complex number as its two parts, each with a format of its own."""
+def _style(values: np.ndarray[Any, Any]) -> tuple[list[float], str, str]:
+    """The floats that the width is measured on, the format that all are written with, and what follows a finite one."""
+    wide = values.astype(np.float64).ravel()
+    counted = wide[np.isfinite(wide) & (wide != 0)]
+    if not counted.size:
+        # Nothing to judge by, so not even sci_mode=True is obeyed.
+        return [], ".0f", "."
+    scientific = _OPTIONS.sci_mode
+    if scientific is None:
+        sizes = np.abs(counted)
+        low, high = float(sizes.min()), float(sizes.max())
+        scientific = high / low > 1000 or high > 1e8 or low < 1e-4
+    if scientific:
+        return counted.tolist(), f".{_OPTIONS.precision}e", ""
+    if np.array_equal(counted, np.ceil(counted)):
+        return counted.tolist(), ".0f", "."
+    return counted.tolist(), f".{_OPTIONS.precision}f", ""
 
-    def __init__(self, values: np.ndarray[Any, Any]) -> None:
-        self.real, self.imag = Format(values.real), Format(values.imag)
-        self.width = self.real.width + self.imag.width + 1
 
-    def __call__(self, value: complex) -> str:
-        imag = (self.imag(value.imag) + "j").lstrip()
-        return self.real(value.real) + ("" if value.imag < 0 else "+") + imag
-
-
-def _edges(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The elements that are shown of a long array."""
-    k = _OPTIONS.edgeitems
+def _edges(a: np.ndarray[Any, Any], k: int) -> np.ndarray[Any, Any]:
+    """The first and last k along every axis: the elements that are shown of a long array."""
     for axis, n in enumerate(a.shape):
         if n > 2 * k:
             a = np.take(a, [*range(k), *range(n - k, n)], axis=axis)
     return a
 
 
-def _vector(a: np.ndarray[Any, Any], indent: int, short: bool, fmt: Any) -> str:
-    k = _OPTIONS.edgeitems
-    # A complex element takes one more character for its j.
-    per_line = max(1, (_OPTIONS.linewidth - indent) // (fmt.width + 2))
-    if short and not k:
-        items = ["..."]
-    elif short and a.shape[0] > 2 * k:
-        items = [fmt(v) for v in a[:k].tolist()] + [" ..."] + [fmt(v) for v in a[-k:].tolist()]
+def _lay_out(texts: Iterator[str], shape: tuple[int, ...], column: int, per_line: int, k: int | None) -> str:
+    """Brackets, commas and line breaks around the texts of an array of this shape, which starts after `column`.
+
+    With a number `k` an axis longer than 2k has dots between its edges; `texts` then holds the edges alone.
+    """
+    n, inner = shape[0], shape[1:]
+    dots = k is not None and n > 2 * k
+    count = 2 * k if k is not None and dots else n
+    if inner:
+        items = [_lay_out(texts, inner, column + 1, per_line, k) for _ in range(count)]
     else:
-        items = [fmt(v) for v in a.tolist()]
-    lines = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
-    return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
+        items = [next(texts) for _ in range(count)]
+    if dots:
+        # Among numbers the dots are set off by one more space.
+        items.insert(count // 2, "..." if inner or not k else " ...")
+    margin = " " * (column + 1)
+    if inner:
+        # One empty line more for every further axis.
+        return "[" + f",{chr(10) * len(inner)}{margin}".join(items) + "]"
+    lines = (", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line))
+    return "[" + f",\n{margin}".join(lines) + "]"
 
 
-def _nested(a: np.ndarray[Any, Any], indent: int, short: bool, fmt: Any) -> str:
-    if a.ndim == 0:
-        return fmt(a.item())
-    if a.ndim == 1:
-        return _vector(a, indent, short, fmt)
-    k = _OPTIONS.edgeitems
-    if short and a.shape[0] > 2 * k:
-        slices = [_nested(x, indent + 1, short, fmt) for x in a[:k]]
-        slices += ["..."] + [_nested(x, indent + 1, short, fmt) for x in a[len(a) - k :]]
-    else:
-        slices = [_nested(x, indent + 1, short, fmt) for x in a]
-    return "[" + ("," + "\n" * (a.ndim - 1) + " " * (indent + 1)).join(slices) + "]"
+def _numbers(array: np.ndarray[Any, Any], indent: int) -> str:
+    """All between `tensor(` and the suffixes."""
+    if not array.size:
+        return "[]"
+    k = _OPTIONS.edgeitems if array.size > _OPTIONS.threshold else None
+    texts, width = _write(array if k is None else _edges(array, k))
+    if array.ndim == 0:
+        return texts[0]
+    # The innermost vectors stand one column further in for every axis around them; ", " follows each number.
+    per_line = max(1, (_OPTIONS.linewidth - indent - (array.ndim - 1)) // (width + 2))
+    return _lay_out(iter(texts), array.shape, indent, per_line, k)
 
 
 def format_tensor(
     array: np.ndarray[Any, Any], *, default_float: np.dtype[Any], suffixes: Sequence[str] = (), prefix: str = "tensor("
 ) -> str:
     """The text of a tensor. `default_float` is the dtype that is not named; `suffixes` come after the numbers."""
-    indent = len(prefix)
-    parts = []
-    default_complex = np.result_type(default_float, np.complex64)
-    known = array.dtype in (default_float, default_complex, np.dtype(np.int64), np.dtype(np.bool_))
-    if array.size == 0:
-        if array.ndim != 1:
-            parts.append(f"size={tuple(array.shape)}")
-        known = array.dtype == default_float
-        text = "[]"
-    else:
-        short = array.size > _OPTIONS.threshold
-        shown = _edges(array) if short else array
-        fmt = ComplexFormat(shown) if array.dtype.kind == "c" else Format(shown)
-        text = _nested(array, indent, short, fmt)
-    if not known:
-        parts.append(f"dtype=torch.{array.dtype.name}")
-    return _with_suffixes(prefix + text, [*parts, *suffixes], indent)
+    facts = []
+    # A shape is told where the brackets do not show it: of nothing, and where edges of no width are asked for.
+    if array.ndim != 1 if not array.size else not _OPTIONS.edgeitems:
+        facts.append(f"size={tuple(array.shape)}")
+    # Reading the text back would give these dtypes; from no elements only the default one.
+    unnamed = [default_float]
+    if array.size:
+        unnamed += [np.result_type(default_float, np.complex64), np.dtype(np.int64), np.dtype(np.bool_)]
+    if array.dtype not in unnamed:
+        facts.append(f"dtype=torch.{array.dtype.name}")
+    return _close(prefix + _numbers(array, len(prefix)), [*facts, *suffixes], len(prefix))
 
 
-def _with_suffixes(text: str, suffixes: Sequence[str], indent: int) -> str:
-    length = len(text) - text.rfind("\n") + 1
+def _close(text: str, suffixes: Sequence[str], indent: int) -> str:
+    """`text` and its suffixes; one that passes the line's end goes to the next line."""
+    # The last line is reckoned two characters longer than it is, as in PyTorch.
+    used = len(text.rpartition("\n")[2]) + 2
     for suffix in suffixes:
-        if length + len(suffix) + 2 > _OPTIONS.linewidth:
+        used += len(suffix) + 2
+        if used > _OPTIONS.linewidth:
             text += ",\n" + " " * indent + suffix
-            length = indent + len(suffix)
+            used = indent + len(suffix)
         else:
             text += ", " + suffix
-            length += len(suffix) + 2
     return text + ")"
