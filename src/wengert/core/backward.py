@@ -429,7 +429,10 @@ def _accumulate(
         observer.accumulated(node, g, leaf)
     if extra is not None and extra.post_hooks:
         for hook in list(extra.post_hooks.values()):
-            if _user(lambda hook=hook: hook(leaf), create) is not None:
+            result = _user(lambda hook=hook: hook(leaf), create)
+            if result is not None:
+                if not isinstance(result, Tensor):
+                    raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
                 raise RuntimeError("Tensor post accumulate grad hooks should return None.")
     if node.extra is not None and node.extra.posthooks:
         given = (g if isinstance(g, Tensor) else wrap(np.asarray(g)),)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Edge = tuple[Any, int]
 _BACKWARD = re.compile(r"Backward\d*$")
+# PyTorch's engine makes these itself, and their names say so.
+_ENGINE_NODES = frozenset(["AccumulateGrad", "CopyBackwards", "CopySlices"])
 NO_EDGE: Edge = (None, 0)
 
 # Sequence numbers grow as nodes are made, and an edge always points at an older node (a leaf's sink apart):
@@ -139,7 +141,8 @@ class Node:
 
     # -- the public face -----------------------------------------------------------------------------------
     def name(self) -> str:
-        return type(self).__name__
+        kind = type(self).__name__
+        return f"torch::autograd::{kind}" if kind in _ENGINE_NODES else kind
 
     def operation(self) -> str:
         """The name without `Backward0`, as PyTorch's messages have it."""
@@ -208,9 +211,6 @@ class AccumulateGrad(Node):
         self.extra = None
         self.freed = False
         self.variable = variable
-
-    def name(self) -> str:
-        return "torch::autograd::AccumulateGrad"
 
 
 def leaf_edge(leaf: Tensor) -> Edge:

@@ -16,11 +16,7 @@ def tensor_repr(t: Any) -> str:
         return repr(array)
     suffixes = []
     if t._edge is not None:
-        name = t._edge[0].name()
-        if name == "torch::autograd::AccumulateGrad":
-            suffixes.append("requires_grad=True")
-        else:
-            suffixes.append(f"grad_fn=<{name}>")
+        suffixes.append(f"grad_fn=<{type(t._edge[0]).__name__}>")
     elif t._rg:
         suffixes.append("requires_grad=True")
     extra = t._extra

@@ -307,7 +307,7 @@ class Tensor(metaclass=TensorMeta):
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         self._array = value._array
         if self._edge is None:
-            self._acc = None  # a sink made for another shape must not be used again
+            self._acc = _no_sink  # a sink made for another shape must not be used again
 
     def detach(self) -> Tensor:
         """The same memory, outside the graph. Changes in place are seen by both, and by backward."""
@@ -565,6 +565,10 @@ def wrap(array: Any, requires_grad: bool = False) -> Tensor:
     t._vc = None
     t._extra = None
     return t
+
+
+def _no_sink() -> None:
+    """In place of the weak reference to a leaf's AccumulateGrad."""
 
 
 # Classes the fast road takes as they are. nn.Parameter adds itself.

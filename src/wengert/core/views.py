@@ -352,9 +352,6 @@ class CopySlices(Node):
         base_edge = (base._edge or leaf_edge(base)) if base._rg else NO_EDGE
         self.next = (base_edge, *fn.next[1:])
 
-    def name(self) -> str:
-        return "CopySlices"
-
     def run(self, g: Any, keep: bool) -> tuple[Any, ...]:
         whole = np.array(g, order="C")
         flat = whole.reshape(-1)
