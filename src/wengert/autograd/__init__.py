@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from ..core.backward import grad as _grad
 from ..core.backward import roots_of, run_walk
+from ..core.modes import LOCAL, Observer, set_mode
 from ..core.node import AccumulateGrad, leaf_edge
 from ..core.tensor import Tensor
+from .graph import GradientEdge
+
+_LOG = logging.getLogger(f"{__name__}.graph")
 
 _CYCLE = (
     "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
@@ -20,9 +28,9 @@ _CYCLE = (
 
 
 def _sequence(x: Any) -> tuple[Any, ...]:
-    if isinstance(x, dict):
-        return tuple(x.values())
-    return tuple(x) if isinstance(x, (tuple, list)) or (hasattr(x, "__iter__") and not isinstance(x, Tensor) and not hasattr(x, "node")) else (x,)
+    if isinstance(x, (Tensor, GradientEdge)):
+        return (x,)
+    return tuple(x.values()) if isinstance(x, dict) else tuple(x)
 
 
 def _gradients(given: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -32,6 +40,38 @@ def _gradients(given: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(found) != len(outputs):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(found)} gradients")
     return found
+
+
+class _Log(Observer):
+    """Tells the log of each node that runs."""
+
+    def before(self, node: Any, g: Any) -> None:
+        incoming = g if isinstance(g, (list, tuple)) else [g]
+        shown = ", ".join("None" if x is None else f"{_short(x.dtype)}{list(x.shape)}" for x in incoming)
+        _LOG.debug("Executing: %s with grad_outputs: [%s]", node, shown)
+
+
+def _short(dtype: Any) -> str:
+    """`f32` for float32, as PyTorch's log has it."""
+    d = np.dtype(getattr(dtype, "np", dtype))
+    return f"{d.kind}{d.itemsize * 8}"
+
+
+def _logged() -> Any:
+    """Inside, each node that runs is logged, if that is what the logger's level says."""
+    return _logging() if _LOG.isEnabledFor(logging.DEBUG) else _NOTHING
+
+
+_NOTHING = contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _logging() -> Iterator[None]:
+    before = set_mode("observers", (*LOCAL.observers, _Log()))
+    try:
+        yield
+    finally:
+        set_mode("observers", before)
 
 
 def backward(
@@ -84,7 +124,8 @@ def backward(
             else:
                 t.retain_grad()
                 captures[(node, nr)] = None
-    run_walk(roots, keep, create_graph, captures, sinks)
+    with _logged():
+        run_walk(roots, keep, create_graph, captures, sinks)
 
 
 def grad(
@@ -119,10 +160,9 @@ def grad(
     outs = _sequence(outputs)
     ins = _sequence(inputs)
     gradients = _gradients(grad_outputs, outs)
-    if is_grads_batched:
-        results = _batched(outs, ins, gradients, retain_graph, create_graph, allow_unused)
-    else:
-        results = _grad(outs, ins, gradients, retain_graph, create_graph, allow_unused)
+    compute = _batched if is_grads_batched else _grad
+    with _logged():
+        results = compute(outs, ins, gradients, retain_graph, create_graph, allow_unused)
     if materialize_grads:
         from ..ops.creation import zeros_like
 
@@ -142,8 +182,8 @@ def _batched(
     create_graph: bool,
     allow_unused: bool,
 ) -> tuple[Any, ...]:
-    """One vector-Jacobian product for each entry of the gradients' leading dimension, stacked."""
-    from ..ops.shape import stack
+    """One vector-Jacobian product for each entry of the gradients' leading dimension, all in one pass."""
+    from ..func import vmap
 
     for i, (o, g) in enumerate(zip(outs, gradients, strict=True)):
         if g is not None and g._array.shape[1:] != o._array.shape:
@@ -154,21 +194,59 @@ def _batched(
                 f"shape of {o.shape}. If you only want some tensors in `grad_output` to be considered batched, consider "
                 "using vmap."
             )
-    count = next(g._array.shape[0] for g in gradients if g is not None)
-    keep = create_graph if retain_graph is None else retain_graph
-    rows = []
-    for b in range(count):
-        one = [None if g is None else g[b] for g in gradients]
-        last = b == count - 1
-        rows.append(_grad(outs, ins, one, True if not last else keep, create_graph, allow_unused))
-    return tuple(
-        None if all(r[i] is None for r in rows) else stack([r[i] for r in rows]) for i in range(len(ins))
-    )
+    reached: list[bool] = []
+
+    def one(*given: Any) -> tuple[Any, ...]:
+        starts = iter(given)
+        each = [None if g is None else next(starts) for g in gradients]
+        found = _grad(outs, ins, each, retain_graph, create_graph, allow_unused)
+        reached[:] = [g is not None for g in found]
+        return tuple(g for g in found if g is not None)
+
+    found = iter(vmap(one, randomness="same")(*(g for g in gradients if g is not None)))
+    return tuple(next(found) if r else None for r in reached)
+
+
+def variable(*args: Any, **kwargs: Any) -> Any:
+    """Gone, as in PyTorch."""
+    raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")
 
 
 from . import forward_ad as forward_ad  # noqa: E402  (they use what is above)
+from . import function as function  # noqa: E402
+from . import grad_mode as grad_mode  # noqa: E402
+from . import graph as graph  # noqa: E402
+from .anomaly_mode import detect_anomaly as detect_anomaly  # noqa: E402
+from .anomaly_mode import set_detect_anomaly as set_detect_anomaly  # noqa: E402
+from .function import Function as Function  # noqa: E402
+from .grad_mode import enable_grad as enable_grad  # noqa: E402
+from .grad_mode import inference_mode as inference_mode  # noqa: E402
+from .grad_mode import no_grad as no_grad  # noqa: E402
+from .grad_mode import set_grad_enabled as set_grad_enabled  # noqa: E402
+from .grad_mode import set_multithreading_enabled as set_multithreading_enabled  # noqa: E402
 from .gradcheck import GradcheckError as GradcheckError  # noqa: E402
 from .gradcheck import gradcheck as gradcheck  # noqa: E402
 from .gradcheck import gradgradcheck as gradgradcheck  # noqa: E402
 
-__all__ = ["GradcheckError", "backward", "forward_ad", "grad", "gradcheck", "gradgradcheck"]
+Variable = Tensor  # the name tensors that require grad once had
+
+__all__ = [
+    "Function",
+    "GradcheckError",
+    "Variable",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "forward_ad",
+    "function",
+    "grad",
+    "grad_mode",
+    "gradcheck",
+    "gradgradcheck",
+    "graph",
+    "inference_mode",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+    "set_multithreading_enabled",
+]

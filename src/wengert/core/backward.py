@@ -11,6 +11,7 @@ of the nodes that had already run stay freed unless `retain_graph`.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ from .tensor import Tensor, wrap
 
 # AccumulateGrad reads `.grad`, adds and writes: threads that share a leaf take turns.
 _ACCUMULATE = threading.Lock()
+_PASSES = itertools.count()
 
 # How many references an array has inside `deliver` when nothing but the walk holds it; see `_own`.
 _LONE = 3
@@ -45,17 +47,20 @@ def check_version(n: Any, name: str, saved: Any) -> None:
     """Raise PyTorch's error if the saved tensor was changed in place after it was saved."""
     expected = 0 if n.versions is None else n.versions.get(id(saved), 0)
     if saved._vc[0] != expected:
-        raise modified_error(saved._array, saved._vc[0], expected, saved._edge, n, name)
+        raise modified_error(saved._array, saved._vc, expected, saved._edge, n, name)
 
 
-def modified_error(array: Any, version: int, expected: int, edge: Edge | None, n: Any, name: str) -> RuntimeError:
+def modified_error(
+    array: Any, counter: list[Any], expected: int, edge: Edge | None, n: Any, name: str
+) -> RuntimeError:
+    """PyTorch's error for a saved value that was changed in place: by `counter` now, at version `expected` when saved."""
     kind = dtypes.of(array.dtype).tensor_type
     source = ""
     if edge is not None and edge[0] is not None:
         source = f", which is output {edge[1]} of {edge[0].operation()},"
     message = (
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{kind}Tensor {list(array.shape)}]{source} is at version {version}; expected version {expected} instead."
+        f"[torch.{kind}Tensor {list(array.shape)}]{source} is at version {counter[0]}; expected version {expected} instead."
     )
     if LOCAL.anomaly is None:
         message += (
@@ -63,19 +68,18 @@ def modified_error(array: Any, version: int, expected: int, edge: Edge | None, n
             "torch.autograd.set_detect_anomaly(True, check_nan=False)."
         )
     else:
-        message += LOCAL.anomaly.modified_hint(n, name)
+        message += LOCAL.anomaly.modified_hint(n, name, counter)
     return RuntimeError(message)
 
 
 def saved_output(n: Any, name: str, k: int, recorded: bool) -> Any:
     """A result that its own node saved: the array, or a Tensor hung on this node again."""
     value = getattr(n, name)
+    if value.__class__ is not np.ndarray and hasattr(value, "unpack"):
+        return value.unpack(n) if recorded else value._array
     counter, expected = _counter(n, name)
     if counter is not None and counter[0] != expected:
-        array = value if isinstance(value, np.ndarray) else value._array
-        raise modified_error(array, counter[0], expected, (n, k), n, name)
-    if value.__class__ is not np.ndarray and hasattr(value, "unpack"):
-        value = value.unpack(n)._array
+        raise modified_error(value, counter, expected, (n, k), n, name)
     if not recorded:
         return value
     t = wrap(value)
@@ -110,6 +114,8 @@ def run_composite(n: Any, g: Any, keep: bool) -> tuple[Any, ...]:
         if p.is_tensor and p.kind == "list":
             raise NotImplementedError(f"{op.name}: double backward through a list argument")
         value = getattr(n, p.name, None)
+        if hasattr(value, "unpack"):
+            value = value.unpack(n)
         if isinstance(value, Tensor) and value._vc is not None:
             check_version(n, p.name, value)
         if p.is_tensor:
@@ -253,6 +259,8 @@ def walk(
             heappush(ready, (-node.seq, order, node, states[node]))
     # The usual case, a chain, has one node ready at a time: it goes round by `lone`, past the heap.
     lone: Any = None
+    outer = LOCAL.walk, LOCAL.node
+    LOCAL.walk = (next(_PASSES), states)
     try:
         while lone is not None or ready:
             if lone is None:
@@ -268,7 +276,7 @@ def walk(
             state[1] = None
             extra = node.extra
             if extra is not None and (extra.tensor_hooks or extra.retained):
-                g = _tensor_hooks(node, extra, g, create)
+                g = _tensor_hooks(node, extra, g, create, undo)
             if captured and node in captured:
                 for nr in range(node.n_outputs):
                     if (node, nr) in captures:  # type: ignore[operator]
@@ -326,6 +334,8 @@ def walk(
             if array is not None:
                 grad_tensor._array[...] = array
         raise
+    finally:
+        LOCAL.walk, LOCAL.node = outer
     return found
 
 
@@ -385,6 +395,8 @@ def _accumulate(
     if g is not None and _batched(g):
         g, mine = settle(g), False
     extra = leaf._extra
+    if extra is not None or node.extra is not None:
+        LOCAL.node = node
     if extra is not None and extra.hooks:
         g = _leaf_hooks(leaf, g, create)
         mine = False
@@ -526,8 +538,9 @@ def _leaf_hooks(leaf: Tensor, g: Any, create: bool) -> Any:
     return as_gradient(run_tensor_hooks(extra.hooks, as_tensor(g), create), create)
 
 
-def _tensor_hooks(node: Any, extra: Any, g: Any, create: bool) -> Any:
+def _tensor_hooks(node: Any, extra: Any, g: Any, create: bool, undo: list[Any]) -> Any:
     """Hooks of the tensors this node made, then `retain_grad`, which sees what the hooks left."""
+    LOCAL.node = node
     single = node.n_outputs == 1
     grads = [g] if single else (list(g) if g is not None else [None] * node.n_outputs)
     for nr in range(node.n_outputs):
@@ -538,6 +551,7 @@ def _tensor_hooks(node: Any, extra: Any, g: Any, create: bool) -> Any:
         t = keeper() if keeper is not None else None
         if t is not None and grads[nr] is not None:
             old = getattr(t, "_grad", None)
+            undo.append((t, old, None))
             new = as_tensor(grads[nr])
             if old is None:
                 t._grad = new if create and new._rg else wrap(np.array(new._array))
@@ -553,18 +567,29 @@ def _prehooks(node: Any, extra: Any, grads: tuple[Any, ...], create: bool) -> tu
         given = tuple(as_tensor(x) for x in grads)
         result = _user(lambda hook=hook, given=given: hook(given), create)
         if result is not None:
-            if not isinstance(result, tuple):
-                result = (result,)
-            if len(result) != len(grads):
-                raise RuntimeError(
-                    f"hook '{_hook_name(hook)}' has returned an incorrect number of values (got {len(result)}, but "
-                    f"expected {len(grads)})"
-                )
-            grads = tuple(as_gradient(x, create) for x in result)
+            grads = _from_node_hook(hook, result, len(grads), create)
     return grads
 
 
+def _from_node_hook(hook: Any, result: Any, count: int, create: bool) -> tuple[Any, ...]:
+    """What a node's hook returned, checked. A prehook of one gradient may return it without a tuple."""
+    if not isinstance(result, tuple):
+        if not isinstance(result, Tensor):
+            raise TypeError(f"expected tuple, but hook returned '{type(result).__name__}'")
+        result = (result,)
+    if len(result) != count:
+        raise RuntimeError(
+            f"hook '{_hook_name(hook)}' has returned an incorrect number of values (got {len(result)}, but expected "
+            f"{count})"
+        )
+    for x in result:
+        if x is not None and not isinstance(x, Tensor):
+            raise TypeError(f"expected Variable, but hook returned '{type(x).__name__}'")
+    return tuple(as_gradient(x, create) for x in result)
+
+
 def _hooked_run(node: Any, extra: Any, g: Any, keep: bool, create: bool) -> tuple[Any, ...]:
+    LOCAL.node = node
     single = node.n_outputs == 1
     incoming = (g,) if single else tuple(g) if g is not None else (None,) * node.n_outputs
     if extra.prehooks:
@@ -583,14 +608,7 @@ def _hooked_run(node: Any, extra: Any, g: Any, keep: bool, create: bool) -> tupl
         outputs = tuple(as_tensor(x) for x in incoming)
         result = _user(lambda hook=hook, i=inputs, o=outputs: hook(i, o), create)
         if result is not None:
-            if not isinstance(result, tuple):
-                result = (result,)
-            if len(result) != len(inputs):
-                raise RuntimeError(
-                    f"hook '{_hook_name(hook)}' has returned an incorrect number of values (got {len(result)}, but "
-                    f"expected {len(inputs)})"
-                )
-            grads = tuple(as_gradient(x, create) for x in result)
+            grads = _from_node_hook(hook, result, len(inputs), create)
     return grads
 
 
@@ -623,7 +641,10 @@ def _watched_run(
 def call_node(node: Any, grads: tuple[Any, ...]) -> Any:
     """Run one node by hand on Tensors, keeping what it saved. Returns a Tensor or None, or a tuple of them."""
     if len(grads) != node.n_outputs:
-        raise RuntimeError(f"{node.name()}() expected {node.n_outputs} gradients, but got {len(grads)}")
+        raise TypeError(f"expected {node.n_outputs} arguments, got {len(grads)} instead")
+    for i, g in enumerate(grads):
+        if g is not None and not isinstance(g, Tensor):
+            raise TypeError(f"argument {i} is not a Variable")
     if node.__class__ is AccumulateGrad:
         _accumulate(node, as_gradient(grads[0], False), False, False, [], ())
         return None

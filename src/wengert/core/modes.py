@@ -43,6 +43,9 @@ class _Local(threading.local):
     observers: tuple[Any, ...] = ()  # who is told of each recorded operation (explain, profiler)
     mutation: Any = None  # allow_mutation_on_saved_tensors: the clones it keeps
     special = 0
+    # Not switches: what is running in this thread.
+    walk: Any = None  # the innermost pass: its nodes (see core.backward)
+    node: Any = None  # the node whose user code (a hook, a Function) runs
 
     def __init__(self) -> None:
         # PyTorch computes 1/0 without a word; NumPy's warning is per thread, so every thread that meets
@@ -65,6 +68,25 @@ _DEFAULTS = {
         "mutation",
     )
 }
+
+
+class Observer:
+    """Who looks on as operations are recorded and walked back; `set_mode("observers", ...)` lets it in."""
+
+    def recorded(self, op: Any, vals: list[Any], outputs: list[Any]) -> None:
+        """An operation has run on `vals`."""
+
+    def changed(self, op: Any, vals: list[Any], target: Any) -> None:
+        """An operation has stored its result in `target`."""
+
+    def before(self, node: Any, g: Any) -> None:
+        """A node is about to run in a backward pass."""
+
+    def after(self, node: Any, g: Any, grads: tuple[Any, ...]) -> None:
+        """A node has run."""
+
+    def accumulated(self, node: Any, g: Any, leaf: Any) -> None:
+        """A gradient has been added to a leaf's `.grad`."""
 
 
 def set_mode(name: str, value: Any) -> Any:

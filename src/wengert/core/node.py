@@ -160,11 +160,11 @@ class Node:
         return self.more().metadata
 
     @property
-    def _input_metadata(self) -> list[InputMetadata]:
+    def _input_metadata(self) -> tuple[InputMetadata, ...]:
         from . import dtypes
 
         metas = [self.output_meta(i) for i in range(self.n_outputs)]
-        return [InputMetadata(shape, dtypes.of(d)) for shape, d in metas]
+        return tuple(InputMetadata(shape, dtypes.of(d)) for shape, d in metas)
 
     def _sequence_nr(self) -> int:
         return self.seq

@@ -33,6 +33,8 @@ ARRAY_TYPES = frozenset(
 NUMBER_TYPES = frozenset([int, float, bool, complex])
 
 _new = object.__new__
+# A saved tensor, in generated source: itself, or what its unpack hook gives.
+_PLACED = "s if isinstance(s, Tensor) else s.unpack(n)"
 # From NumPy 2.3 on, `out=...` makes a ufunc return a 0-dim array where it would return a scalar.
 _KEEPS_ARRAYS = tuple(int(n) for n in np.__version__.split(".")[:2]) >= (2, 3)
 _GLOBALS: dict[str, Any] = {
@@ -170,7 +172,7 @@ class Variant:
                 if how == "tensor":
                     lines.append(f"s = n.{name}")
                     lines.append(f"if s._vc is not None: check_version(n, {name!r}, s)")
-                    lines.append(f"v_{name} = s" if recorded else f"v_{name} = s._array")
+                    lines.append(f"v_{name} = {_PLACED}" if recorded else f"v_{name} = s._array")
                     if not recorded and self.op.kind == "elementwise":
                         # 0-dim: NumPy is several times faster with its scalars than with 0-dim arrays.
                         lines.append(f"if g.__class__ is not ndarray: v_{name} = v_{name}[()]")
@@ -178,7 +180,7 @@ class Variant:
                 elif how == "list":
                     lines.append(f"for s in n.{name}:")
                     lines.append(f"    if s._vc is not None: check_version(n, {name!r}, s)")
-                    lines.append(f"v_{name} = " + (f"n.{name}" if recorded else f"[s._array for s in n.{name}]"))
+                    lines.append(f"v_{name} = " + (f"[({_PLACED}) for s in n.{name}]" if recorded else f"[s._array for s in n.{name}]"))
                     args.append(f"v_{name}")
                 elif how == "output":
                     k = self.op.outputs.index(name)
@@ -751,6 +753,8 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
                 t.more().inference = True
     elif LOCAL.grad:
         record(op, vals, outputs, results)
+    if LOCAL.anomaly is not None:
+        LOCAL.anomaly.computed(op, vals, outputs)
     if LOCAL.observers:
         for observer in LOCAL.observers:
             observer.recorded(op, vals, outputs)
@@ -821,7 +825,7 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
             t._rg = True
             t._edge = (n, k)
     if LOCAL.anomaly is not None:
-        LOCAL.anomaly.made(n)
+        LOCAL.anomaly.made(n, vals, outputs)
     return n
 
 
@@ -859,7 +863,7 @@ def _save(
             if t._vc is None:
                 t._vc = [0, None]
             counters.append(t._vc)
-            value = pack(n, t, is_output=True)
+            value = pack(n, t, op.outputs.index(name))
         elif how == "output_shape":
             value = outputs[op.outputs.index(name.removesuffix("_shape"))]._array.shape
         else:

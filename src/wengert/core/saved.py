@@ -9,54 +9,105 @@ from __future__ import annotations
 from typing import Any
 
 from .modes import LOCAL, set_mode
-from .node import FREED_MESSAGE
+from .node import FREED_MESSAGE, leaf_edge
 from .tensor import Tensor, wrap
 
 
 class Packed:
-    """A saved tensor that went through a pack hook: what the hook returned, and how to get the tensor back."""
+    """A saved tensor that went through a pack hook: what the hook returned, and its place in the graph.
 
-    __slots__ = ("edge", "packed", "rg", "unpack_hook")
+    `output`: it is this output of the node that saves it, whose place in the graph is there.
+    """
+
+    __slots__ = ("edge", "output", "packed", "rg", "unpack_hook")
 
     _vc = None
 
-    def __init__(self, t: Tensor, pack_hook: Any, unpack_hook: Any) -> None:
-        version = t._vc[0] if t._vc is not None else 0
-        self.rg = t._rg
-        self.edge = t._edge
+    def __init__(self, t: Tensor, pack_hook: Any, unpack_hook: Any, output: int | None = None) -> None:
+        self.output = output
+        self.rg = t._rg or output is not None
+        self.edge = None if output is not None or not t._rg else t._edge or leaf_edge(t)
         self.unpack_hook = unpack_hook
+        given = t.detach()
+        version = given._version
         before = set_mode("saved_hooks", ())
         grad = set_mode("grad", False)
         try:
-            self.packed = pack_hook(t)
+            self.packed = pack_hook(given)
         finally:
             set_mode("grad", grad)
             set_mode("saved_hooks", before)
-        if (t._vc[0] if t._vc is not None else 0) != version:
+        if given._version != version:
             raise RuntimeError(
                 "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook "
-                "can not be modified by in-place operations as this can lead to unexpected side-effects. Please "
+                "cannot be modified by in-place operations as this can lead to unexpected side-effects. Please "
                 "open an issue if you need to perform in-place operations on the input to a pack hook."
             )
 
     def unpack(self, node: Any = None) -> Tensor:
+        """The tensor, at its place in the graph. The hook is called each time."""
         t = self.unpack_hook(self.packed)
         if not isinstance(t, Tensor):
             raise TypeError(
                 "Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
                 f"{type(t).__name__}"
             )
-        return t
+        edge = (node, self.output) if self.output is not None else self.edge
+        if not self.rg or edge == (None, 0) or edge is None:
+            return t
+        placed = wrap(t._array)
+        placed._vc = t._vc
+        placed._rg, placed._edge = True, edge
+        return placed
 
     @property
     def _array(self) -> Any:
-        return self.unpack()._array
+        """What an ordinary backward pass reads."""
+        before = set_mode("grad", False)
+        try:
+            return self.unpack()._array
+        finally:
+            set_mode("grad", before)
 
 
-def pack(node: Any, t: Any, is_output: bool = False) -> Any:
-    """What to keep of a tensor that is saved on the careful road."""
-    if not isinstance(t, Tensor):
+class Guarded(Packed):
+    """A tensor saved inside `allow_mutation_on_saved_tensors`: its old value, should it be changed in place."""
+
+    __slots__ = ("__weakref__", "context", "counter", "old", "value", "version")
+
+    def __init__(self, context: Any, t: Tensor, output: int | None) -> None:
+        self.output = output
+        self.rg = t._rg or output is not None
+        self.edge = None if output is not None or not t._rg else t._edge or leaf_edge(t)
+        if t._vc is None:
+            t._vc = [0, None]
+        self.context = context
+        self.counter = t._vc
+        self.version = t._vc[0]
+        self.value = t._array
+        self.old: Any = None
+
+    def unpack(self, node: Any = None) -> Tensor:
+        if LOCAL.mutation is not self.context:
+            raise AssertionError(
+                "Trying to backward outside of the 'allow_mutation_on_saved_tensors' context in which the graph was "
+                "originally recorded."
+            )
+        t = wrap(self.value if self.old is None else self.old)
+        edge = (node, self.output) if self.output is not None else self.edge
+        if self.rg and edge is not None:
+            t._rg, t._edge = True, edge
         return t
+
+
+def pack(node: Any, t: Any, output: int | None = None) -> Any:
+    """What to keep of a tensor that is saved on the careful road; `output`: it is this output of the node."""
+    return keep_tensor(t, output) if isinstance(t, Tensor) else t
+
+
+def keep_tensor(t: Any, output: int | None) -> Any:
+    if t is None:
+        return None
     if t._extra is not None and t._extra.inference:
         raise RuntimeError(
             "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
@@ -65,28 +116,30 @@ def pack(node: Any, t: Any, is_output: bool = False) -> Any:
         )
     if LOCAL.saved_hooks:
         pack_hook, unpack_hook = LOCAL.saved_hooks[-1]
-        return Packed(t.detach() if is_output else t, pack_hook, unpack_hook)
+        return Packed(t, pack_hook, unpack_hook, output)
     if LOCAL.mutation is not None:
-        LOCAL.mutation.saved(node, t)
-    return t._array if is_output else t
+        return LOCAL.mutation.guard(t, output)
+    return t if output is None else t._array
 
 
 class SavedTensor:
-    """`_raw_saved_*`: one saved tensor of one node, to which a pair of hooks may be given."""
+    """`_raw_saved_*`: one saved tensor of one node, to which a pair of hooks may be given.
 
-    __slots__ = ("_name", "_node")
+    `holder.<name>` is where it is kept: the node, or the place a Function keeps it in.
+    """
 
-    def __init__(self, node: Any, name: str) -> None:
-        self._node = node
+    __slots__ = ("_holder", "_name", "_node")
+
+    def __init__(self, holder: Any, name: str, node: Any) -> None:
+        self._holder = holder
         self._name = name
+        self._node = node
 
     def register_hooks(self, pack_hook: Any, unpack_hook: Any) -> None:
-        value = getattr(self._node, self._name)
-        if isinstance(value, Packed):
-            raise RuntimeError(
-                "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of "
-                "hooks is allowed at a time."
-            )
+        for hook in (pack_hook, unpack_hook):
+            if not callable(hook):
+                raise TypeError("incompatible function arguments: hooks must be callable")
+        value = getattr(self._holder, self._name)
         if self._node.freed:
             raise RuntimeError(
                 "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the "
@@ -96,14 +149,16 @@ class SavedTensor:
             )
         if value is None:
             raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden")
-        for hook in (pack_hook, unpack_hook):
-            if not callable(hook):
-                raise TypeError("incompatible function arguments: hooks must be callable")
-        t = value if isinstance(value, Tensor) else wrap(value)
-        setattr(self._node, self._name, Packed(t, pack_hook, unpack_hook))
-
-
-_ALIASES = {"self": "input", "result": "out", "exponent": "exponent"}
+        if isinstance(value, Packed):
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of "
+                "hooks is allowed at a time."
+            )
+        output = getattr(self._holder, "output", None)
+        if not isinstance(value, Tensor):
+            output = self._node.op.outputs.index(self._name) if output is None else output
+            value = wrap(value)
+        setattr(self._holder, self._name, Packed(value, pack_hook, unpack_hook, output))
 
 
 def _own_name(node: Any, shown: str) -> str | None:
@@ -135,7 +190,7 @@ def read_saved(node: Any, attribute: str) -> Any:
         raise AttributeError(f"'{type(node).__name__}' object has no attribute '{attribute}'")
     how = node.variant.saves[name][0]
     if raw:
-        return SavedTensor(node, name)
+        return SavedTensor(node, name, node)
     if how in ("shape", "shapes", "plain", "scalar_shape", "output_shape"):
         return getattr(node, name)
     if node.freed:
@@ -143,6 +198,8 @@ def read_saved(node: Any, attribute: str) -> Any:
     value = getattr(node, name)
     if isinstance(value, Packed):
         return value.unpack(node)
+    if how == "list":
+        return tuple(x.unpack(node) if isinstance(x, Packed) else x for x in value)
     if how == "output":
         from .backward import saved_output
 

@@ -70,6 +70,8 @@ def bump(t: Tensor) -> None:
         t._vc = [1, None]
     else:
         t._vc[0] += 1
+    if LOCAL.anomaly is not None:
+        LOCAL.anomaly.changed(t)
 
 
 # -- what may not be changed in place --------------------------------------------------------------------------
@@ -229,6 +231,8 @@ def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
     array[...] = result
     bump(target)
     if not records:
+        for observer in LOCAL.observers:
+            observer.changed(op, vals, target)
         return target
     after = wrap(array)
     after._vc = target._vc
@@ -261,12 +265,12 @@ def _saves_input(op: Op) -> bool:
     return any(first in rule.names for rule in rules)
 
 
-def rebase(target: Tensor, node: Node) -> None:
-    """`target` was changed in place by `node`: hang it, and what shares its memory, on the changed graph."""
+def rebase(target: Tensor, node: Node, nr: int = 0) -> None:
+    """`target` was changed in place by `node` (its output `nr`): hang it, and its views, on the changed graph."""
     extra = target._extra
     moved = _take_retained(target)
     if extra is None or extra.base is None:
-        target._rg, target._edge = True, (node, 0)
+        target._rg, target._edge = True, (node, nr)
         base = target
     else:
         base = extra.base

@@ -1,0 +1,46 @@
+"""Switches of recording under the names PyTorch has them by. The switches themselves are `core.modes`'s."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.modes import enable_grad as enable_grad
+from ..core.modes import inference_mode as inference_mode
+from ..core.modes import no_grad as no_grad
+from ..core.modes import set_grad_enabled as set_grad_enabled
+
+__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
+
+
+class _Ignored:
+    """A switch that is remembered and changes nothing: there is one way to do it here."""
+
+    enabled = True
+
+    def __init__(self, mode: bool) -> None:
+        self.before = type(self).enabled
+        self.mode = type(self).enabled = bool(mode)
+
+    def __enter__(self) -> None:
+        type(self).enabled = self.mode
+
+    def __exit__(self, *exc: Any) -> None:
+        type(self).enabled = self.before
+
+
+class set_multithreading_enabled(_Ignored):
+    """Accepted and remembered: a backward pass runs on the thread that asks for it."""
+
+
+class _force_original_view_tracking(_Ignored):
+    """Accepted and remembered: views are tracked in one way."""
+
+    enabled = False
+
+
+def is_multithreading_enabled() -> bool:
+    return set_multithreading_enabled.enabled
+
+
+def is_view_replay_enabled() -> bool:
+    return _force_original_view_tracking.enabled
