@@ -506,7 +506,7 @@ def _hang(
         if id(o) in changed and (o._vc[0] if o._vc is not None else 0) >= versions.get(id(o), 0):
             bump(o)
         if not records or id(o) in fixed or o._array.dtype.kind not in "fc":
-            if o._rg and id(o) not in changed:
+            if (o._rg or id(o) in inputs) and id(o) not in changed:
                 o = o.detach()
             results.append(o)
         elif id(o) in changed:

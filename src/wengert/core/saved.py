@@ -174,8 +174,7 @@ def _own_name(node: Any, shown: str) -> str | None:
         if shown in saves:
             return shown
     if shown == "self":
-        first = node.op.tensor_params[0].name
-        return first if first in saves else None
+        shown = "input" if any(p.name == "input" for p in node.op.params) else node.op.tensor_params[0].name
     if shown == "result":
         return node.op.outputs[0] if node.op.outputs[0] in saves else None
     return shown if shown in saves else None
