@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from . import autograd as autograd
 from .core.dtypes import *  # noqa: F403
+from .autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from .autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
 from .core.device import device as device
 from .core.dtypes import bool_ as bool
 from .core.dtypes import complex64 as cfloat
@@ -28,6 +30,7 @@ from .core.layout import strided as strided
 from .core.modes import enable_grad as enable_grad
 from .core.modes import inference_mode as inference_mode
 from .core.modes import is_grad_enabled as is_grad_enabled
+from .core.modes import is_inference_mode_enabled as is_inference_mode_enabled
 from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size

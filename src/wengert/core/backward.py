@@ -30,6 +30,12 @@ from .tensor import Tensor, wrap
 _ACCUMULATE = threading.Lock()
 _PASSES = itertools.count()
 
+INFERENCE_MESSAGE = (
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation "
+    "tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use "
+    "`torch.no_grad()` instead of `torch.inference_mode()`."
+)
+
 # How many references an array has inside `deliver` when nothing but the walk holds it; see `_own`.
 _LONE = 3
 
@@ -39,7 +45,12 @@ _LONE = 3
 
 def versions_of(pairs: tuple[tuple[str, Any], ...]) -> dict[int, int] | None:
     """Versions, by identity of the saved tensor, of those that have been changed in place already."""
-    found = {id(t): t._vc[0] for _, t in pairs if t is not None and t._vc is not None}
+    found = {}
+    for _, t in pairs:
+        if t is not None and t._vc is not None:
+            if t._extra is not None and t._extra.inference:
+                raise RuntimeError(INFERENCE_MESSAGE)
+            found[id(t)] = t._vc[0]
     return found or None
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from . import dtypes
 from .modes import LOCAL, set_mode
 from .op import LIST, Op
-from .tensor import Tensor, wrap
+from .tensor import Tensor, mark_inference, wrap
 
 
 def tangent_level(x: Any) -> int:
@@ -67,7 +67,7 @@ def detach_tangents(x: Tensor, t: Tensor) -> None:
     """`detach()` keeps forward-mode tangents, themselves detached, and the inference mark."""
     assert x._extra is not None
     if x._extra.inference:
-        t.more().inference = True
+        mark_inference(t)
     if x._extra.tangents:
         t.more().tangents = {k: v.detach() for k, v in x._extra.tangents.items()}
 

@@ -23,7 +23,7 @@ from .batched import run_forward
 from .modes import LOCAL, MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, OPTIONAL, TENSOR, Op, Rule
-from .tensor import PLAIN_TYPES, Tensor, wrap
+from .tensor import PLAIN_TYPES, Tensor, mark_inference, wrap
 
 # What a rule may be called with and computes on directly: arrays and the scalars NumPy makes of 0-dim results.
 ARRAY_TYPES = frozenset(
@@ -750,7 +750,7 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
         for t in outputs:
             base = t._base  # a view of a normal tensor is a normal tensor
             if base is None or base._extra is not None and base._extra.inference:
-                t.more().inference = True
+                mark_inference(t)
     elif LOCAL.grad:
         record(op, vals, outputs, results)
     if LOCAL.anomaly is not None:

@@ -109,11 +109,9 @@ def keep_tensor(t: Any, output: int | None) -> Any:
     if t is None:
         return None
     if t._extra is not None and t._extra.inference:
-        raise RuntimeError(
-            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
-            "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
-        )
+        from .backward import INFERENCE_MESSAGE
+
+        raise RuntimeError(INFERENCE_MESSAGE)
     if LOCAL.saved_hooks:
         pack_hook, unpack_hook = LOCAL.saved_hooks[-1]
         return Packed(t, pack_hook, unpack_hook, output)

@@ -567,6 +567,13 @@ def wrap(array: Any, requires_grad: bool = False) -> Tensor:
     return t
 
 
+def mark_inference(t: Tensor) -> None:
+    """`t` was made in inference mode. It gets a version counter, so that whoever saves it looks at it closely."""
+    t.more().inference = True
+    if t._vc is None:
+        t._vc = [0, None]
+
+
 def _no_sink() -> None:
     """In place of the weak reference to a leaf's AccumulateGrad."""
 

@@ -13,7 +13,7 @@ from ..core import dtypes
 from ..core.device import as_device
 from ..core.layout import layout as layout_type
 from ..core.modes import LOCAL
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor, mark_inference, wrap
 from .conversion import clone as clone  # where the engine looks for it
 from .conversion import to_dtype as to_dtype
 from .conversion import convert
@@ -29,7 +29,7 @@ def leaf(array: Any, requires_grad: bool = False) -> Tensor:
     """A new leaf around `array`."""
     t = wrap(array)
     if LOCAL.inference:
-        t.more().inference = True
+        mark_inference(t)
     if requires_grad:
         if array.dtype.kind not in "fc":
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
