@@ -214,6 +214,7 @@ def variable(*args: Any, **kwargs: Any) -> Any:
 
 from . import forward_ad as forward_ad  # noqa: E402  (they use what is above)
 from . import function as function  # noqa: E402
+from . import functional as functional  # noqa: E402
 from . import grad_mode as grad_mode  # noqa: E402
 from . import graph as graph  # noqa: E402
 from .anomaly_mode import detect_anomaly as detect_anomaly  # noqa: E402
@@ -239,6 +240,7 @@ __all__ = [
     "enable_grad",
     "forward_ad",
     "function",
+    "functional",
     "grad",
     "grad_mode",
     "gradcheck",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..core.forward_ad import attach, strip, tangent_at
-from ..core.modes import LOCAL, set_mode
+from ..core.forward_ad import attach, close_level, open_level, strip, tangent_at, tangent_level
+from ..core.modes import LOCAL
 from ..core.tensor import Tensor, wrap
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
@@ -24,19 +24,20 @@ def enter_dual_level() -> int:
         raise RuntimeError(
             "Nested forward mode AD is not supported at the moment. Use wengert.func.jvp, which nests."
         )
-    set_mode("dual_level", 0)
+    open_level()
     return 0
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
     """Close the level: tangents made in it are gone."""
-    current = LOCAL.dual_level
-    level = current if level is None else level
-    if level != current or current < 0:
+    level = len(LOCAL.dual_levels) - 1 if level is None else level
+    if level < 0:
+        raise RuntimeError("Dual level must be a positive number.")
+    if level != len(LOCAL.dual_levels) - 1:
         raise RuntimeError(
             "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
         )
-    set_mode("dual_level", -1)
+    close_level()
 
 
 class dual_level:
@@ -50,10 +51,22 @@ class dual_level:
         exit_dual_level(level=self.level)
 
 
+def _number(level: int | None) -> int:
+    """The engine's number of an open level; -1 for none."""
+    if level is None:
+        return LOCAL.dual_level
+    return LOCAL.dual_levels[level] if 0 <= level < len(LOCAL.dual_levels) else -1
+
+
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
     """A tensor with a tangent of the same shape and dtype: what is computed with it carries tangents along."""
-    level = LOCAL.dual_level if level is None else level
-    if level < 0:
+    number = _number(level)
+    if number < 0 and level is not None and level >= 0:
+        raise RuntimeError(
+            "Trying to access a forward AD level with an invalid index. This index was either not created or is already "
+            "deleted."
+        )
+    if number < 0:
         raise RuntimeError(
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
         )
@@ -62,21 +75,28 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             raise ValueError(f"Expected {name} to be floating point or complex, but got: {t.dtype}")
     if tensor._array.shape != tangent._array.shape:
         raise RuntimeError(
-            f"Expected tangent to have the same size as primal, but got: {list(tangent.shape)} and {list(tensor.shape)}"
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
+            f"supported. Tensor is of size {list(tensor.shape)} while the given forward gradient is of size "
+            f"{list(tangent.shape)}."
         )
     if tensor.dtype is not tangent.dtype:
         raise RuntimeError(
             f"Expected tangent to have the same dtype as primal, but got: {tangent.dtype} and {tensor.dtype}"
         )
-    if tangent_at(tensor, level) is not None:
-        raise RuntimeError("make_dual: the tensor already has a tangent at this level")
-    dual = tensor.view_as(tensor) if tensor._rg else wrap(tensor._array)  # type: ignore[attr-defined]
-    return attach(dual, tangent, level)
+    if tangent_at(tensor, number) is not None:
+        raise RuntimeError(
+            "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level "
+            f"{LOCAL.dual_levels.index(number)} is not supported."
+        )
+    dual = tensor.view_as(tensor) if tensor._rg or tangent_level(tensor) >= 0 else wrap(tensor._array)  # type: ignore[attr-defined]
+    return attach(dual, tangent, number)
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """`(primal, tangent)` of a dual tensor."""
-    level = LOCAL.dual_level if level is None else level
-    if level < 0:
+    number = _number(level)
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"unpack_dual(): argument 'tensor' (position 1) must be Tensor, not {type(tensor).__name__}")
+    if number < 0:
         return UnpackedDualTensor(tensor, None)
-    return UnpackedDualTensor(strip(tensor, level), tangent_at(tensor, level))
+    return UnpackedDualTensor(strip(tensor, number), tangent_at(tensor, number))

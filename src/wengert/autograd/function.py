@@ -130,13 +130,14 @@ def _hung(t: Tensor, node: Node) -> Tensor:
 class Saved:
     """One tensor a Function saved: an input, output number `output`, or (`lost`) an intermediate."""
 
-    __slots__ = ("counter", "lost", "output", "value", "version")
+    __slots__ = ("counter", "lost", "output", "tangents", "value", "version")
 
     def __init__(self, node: Node, t: Tensor | None, output: int | None, lost: bool) -> None:
         self.output = output
         self.lost = lost
         self.counter = None
         self.version = 0
+        self.tangents: dict[int, Any] | None = None  # of an output, in forward mode
         if t is not None:
             if t._vc is None:
                 t._vc = [0, None]
@@ -158,6 +159,8 @@ class Saved:
             t = wrap(value)
             t._vc = self.counter
             t._rg, t._edge = True, (node, self.output)
+            if self.tangents:
+                t.more().tangents = dict(self.tangents)
             return t
         if self.lost and LOCAL.grad:
             return _hung(value, LostIntermediate(node, value))
@@ -219,7 +222,7 @@ class BackwardCFunction(FunctionCtx, Node):
 
     # -- backward --------------------------------------------------------------------------------------------------
     def run(self, g: Any, keep: bool) -> tuple[Any, ...]:
-        found = self._user_backward(g, False)
+        found = self._user_backward(g, False, False)
         if not keep:
             self.release()
         return tuple(as_gradient(x, False) for x in found)
@@ -229,14 +232,14 @@ class BackwardCFunction(FunctionCtx, Node):
         for name, t in originals.items():
             self.__dict__[name] = _hung(t, LostIntermediate(self, t))
         try:
-            found = self._user_backward(g, True)
+            found = self._user_backward(g, LOCAL.grad, True)
         finally:
             self.__dict__.update(originals)
         if not keep:
             self.release()
         return found
 
-    def _user_backward(self, g: Any, create: bool) -> tuple[Any, ...]:
+    def _user_backward(self, g: Any, create: bool, tensors: bool) -> tuple[Any, ...]:
         cls = self._forward_cls
         if cls.backward is not Function.backward and cls.vjp is not Function.vjp:
             raise RuntimeError(
@@ -246,7 +249,7 @@ class BackwardCFunction(FunctionCtx, Node):
         rule = cls.vjp if cls.vjp is not Function.vjp else cls.backward
         grads = [g] if self.n_outputs == 1 else [None] * self.n_outputs if g is None else list(g)
         given = [
-            as_tensor(materialise(self, k, create) if x is None and self._materialize and self._floats[k] else x)
+            as_tensor(materialise(self, k, tensors) if x is None and self._materialize and self._floats[k] else x)
             for k, x in enumerate(grads)
         ]
         before = set_mode("grad", create)
@@ -449,7 +452,7 @@ class Function(metaclass=FunctionMeta):
         outputs = raw if isinstance(raw, tuple) else (raw,)
         results = _hang(ctx, plain, outputs, records, versions)
         if watch is not None:
-            _keep(ctx, plain, results, watch)
+            _keep(ctx, plain, args, results, watch)
         for observer in observers:
             if isinstance(observer, _Watch):
                 observer.applied(args, results)
@@ -561,10 +564,15 @@ def _output(ctx: Any, o: Tensor, k: int, is_input: bool, n_outputs: int) -> Tens
     return o
 
 
-def _keep(ctx: Any, args: tuple[Any, ...], results: tuple[Any, ...], watch: _Watch) -> None:
-    """Save what forward asked to be saved, now that it is known what is an output."""
+def _keep(
+    ctx: Any, args: tuple[Any, ...], given: tuple[Any, ...], results: tuple[Any, ...], watch: _Watch
+) -> None:
+    """Save what forward asked to be saved, now that it is known what is an output.
+
+    `given` are the arguments with their tangents: in forward over reverse they are what backward must see.
+    """
     places = {id(o): k for k, o in enumerate(results) if isinstance(o, Tensor) and o._edge is not None and o._edge[0] is ctx}
-    inputs = {id(a) for a in args}
+    inputs = {id(a): b for a, b in zip(args, given, strict=True)}
     saved = []
     for i, t in enumerate(ctx.to_save or ()):
         if t is not None and not isinstance(t, Tensor):
@@ -573,7 +581,7 @@ def _keep(ctx: Any, args: tuple[Any, ...], results: tuple[Any, ...], watch: _Wat
             )
         output = places.get(id(t)) if t is not None else None
         lost = t is not None and output is None and id(t) not in inputs and watch.depends(t)
-        saved.append(Saved(ctx, t, output, lost))
+        saved.append(Saved(ctx, inputs.get(id(t), t), output, lost))
     ctx._kept = tuple(saved)
     ctx.to_save = None
     ctx._lost = tuple(
@@ -614,6 +622,9 @@ def _push(cls: Any, ctx: Any, args: tuple[Any, ...], results: tuple[Any, ...], l
             )
         if o._array.dtype.kind in "fc":
             attach(o, t, level)
+    for saved in ctx._kept:
+        if saved.output is not None:
+            saved.tangents = results[saved.output]._extra.tangents
     return results
 
 

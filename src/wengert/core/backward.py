@@ -116,6 +116,19 @@ def materialise(n: Any, k: int, recorded: bool) -> Any:
 
 def run_composite(n: Any, g: Any, keep: bool) -> tuple[Any, ...]:
     """Differentiate a fused operation again: through its definition in other operations."""
+    before = set_mode("grad", True)
+    try:
+        grads = _composite_grads(n, g, keep)
+    finally:
+        set_mode("grad", before)
+    if before:
+        return grads
+    from .forward_ad import unlinked
+
+    return tuple(None if t is None else unlinked(t) for t in grads)
+
+
+def _composite_grads(n: Any, g: Any, keep: bool) -> tuple[Any, ...]:
     if n.freed:
         raise RuntimeError(FREED_MESSAGE)
     op = n.op
@@ -419,7 +432,8 @@ def _accumulate(
     with _ACCUMULATE:
         old = getattr(leaf, "_grad", None)
         dtype = _grad_dtype(leaf)
-        if create and isinstance(g, Tensor) and (g._rg or (old is not None and old._rg)):
+        linked = create and isinstance(g, Tensor) and (g._rg or g._extra is not None and g._extra.tangents)
+        if linked or create and old is not None and old._rg:
             if dtype is not None and g._array.dtype != dtype:
                 from ..ops.creation import to_dtype
 
@@ -502,8 +516,8 @@ def _laid_out(g: Any, leaf: Any, mine: bool) -> np.ndarray[Any, Any]:
 
 
 def _user(fn: Callable[[], Any], create: bool) -> Any:
-    """Call a user's function with grad mode as `create_graph` says."""
-    before = set_mode("grad", create)
+    """Call a user's function, recording only if the pass does: one on Tensors (`create`) has set the mode it wants."""
+    before = set_mode("grad", create and LOCAL.grad)
     try:
         return fn()
     finally:
@@ -725,6 +739,7 @@ def first_gradient(out: Any, g: Any, position: int, create: bool, batched: bool 
 
 
 def roots_of(outputs: Sequence[Any], gradients: Sequence[Any], create: bool) -> list[tuple[Any, int, Any]]:
+    create = create or LOCAL.dual_level >= 0
     roots = []
     for i, (out, g) in enumerate(zip(outputs, gradients, strict=True)):
         if isinstance(out, Tensor):
@@ -753,10 +768,13 @@ def run_walk(
     captures: dict[tuple[Any, int], Any] | None = None,
     sinks: set[Any] | None = None,
 ) -> dict[tuple[Any, int], Any]:
-    """`walk`, with recording on where `create_graph` asks for it (also under `no_grad`)."""
-    if not create:
+    """`walk`, with recording on where `create_graph` asks for it (also under `no_grad`).
+
+    Inside a dual level gradients are Tensors in any case: the rules carry tangents (forward over reverse).
+    """
+    if not create and LOCAL.dual_level < 0:
         return walk(roots, keep, False, captures, sinks)
-    before = set_mode("grad", True)
+    before = set_mode("grad", create)
     try:
         return walk(roots, keep, True, captures, sinks)
     finally:

@@ -11,6 +11,7 @@ that, transposes its vjp (the vjp is linear in g, so its own vjp with respect to
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,32 @@ import numpy as np
 from . import dtypes
 from .modes import LOCAL, set_mode
 from .op import LIST, Op
-from .tensor import Tensor, mark_inference, wrap
+from .tensor import Tensor, wrap
 
 
 def tangent_level(x: Any) -> int:
     """The innermost open level at which `x` has a tangent, or -1."""
     if isinstance(x, Tensor) and x._extra is not None and x._extra.tangents:
-        return max((k for k in x._extra.tangents if k <= LOCAL.dual_level), default=-1)
+        return max((k for k in x._extra.tangents if k in LOCAL.dual_levels), default=-1)
     return -1
+
+
+# A level's number is never used again: a tangent that outlives its level is not taken for one of a later level.
+_NUMBERS = itertools.count()
+
+
+def open_level() -> int:
+    """Open a level inside those that are open."""
+    level = next(_NUMBERS)
+    LOCAL.dual_levels = (*LOCAL.dual_levels, level)
+    set_mode("dual_level", level)
+    return level
+
+
+def close_level() -> None:
+    """Close the innermost level."""
+    LOCAL.dual_levels = LOCAL.dual_levels[:-1]
+    set_mode("dual_level", LOCAL.dual_levels[-1] if LOCAL.dual_levels else -1)
 
 
 def has_tangents(vals: list[Any]) -> bool:
@@ -63,13 +82,13 @@ def tangent_at(x: Any, level: int) -> Tensor | None:
     return None
 
 
-def detach_tangents(x: Tensor, t: Tensor) -> None:
-    """`detach()` keeps forward-mode tangents, themselves detached, and the inference mark."""
-    assert x._extra is not None
-    if x._extra.inference:
-        mark_inference(t)
-    if x._extra.tangents:
-        t.more().tangents = {k: v.detach() for k, v in x._extra.tangents.items()}
+def unlinked(x: Tensor) -> Tensor:
+    """The same values outside the graph, with their tangents (which `detach()` drops), themselves outside it."""
+    t = wrap(x._array)
+    t._vc = x._vc
+    if x._extra is not None and x._extra.tangents:
+        t.more().tangents = {k: unlinked(v) for k, v in x._extra.tangents.items()}
+    return t
 
 
 def careful_jvp(op: Op, vals: list[Any], out: Any = None) -> Any:
@@ -100,7 +119,51 @@ def careful_jvp(op: Op, vals: list[Any], out: Any = None) -> Any:
     for o, d, t in zip(outs, op.differentiable_among(outs), found, strict=True):
         if d and t is not None and o._array.dtype.kind in "fc":
             attach(o, fit(t, o), level)
+    node = next((o._edge[0] for o in outs if o._edge is not None), None)
+    if node is not None and node.op is op:
+        save_duals(node, primals, vals, outs)
     return result
+
+
+class DualOutput:
+    """A result that its own node saved, with its tangents: where a node without forward mode has the array."""
+
+    __slots__ = ("_array", "k", "tangents")
+
+    def __init__(self, saved: Any, k: int, tangents: dict[int, Any]) -> None:
+        self._array = saved._array if hasattr(saved, "unpack") else saved
+        self.k = k
+        self.tangents = tangents
+
+    def unpack(self, node: Any) -> Tensor:
+        t = wrap(self._array)
+        t._rg, t._edge = True, (node, self.k)
+        t.more().tangents = dict(self.tangents)
+        return t
+
+
+def save_duals(node: Any, primals: list[Any], vals: list[Any], outs: tuple[Any, ...]) -> None:
+    """Forward over reverse: the node must keep what it saved with tangents, for its rule will be pushed forward too."""
+    duals: dict[int, Tensor] = {}
+    for p, v in zip(primals, vals, strict=True):
+        pairs = zip(p, v, strict=True) if isinstance(p, tuple) else ((p, v),)
+        duals.update({id(a): b for a, b in pairs if a is not b})
+    for name, (how, _) in node.variant.saves.items():
+        saved = getattr(node, name)
+        if how == "tensor":
+            kept: Any = duals.get(id(saved), saved)
+        elif how == "list":
+            kept = tuple(duals.get(id(x), x) for x in saved)
+        elif how == "output":
+            k = node.op.outputs.index(name)
+            extra = outs[k]._extra
+            kept = DualOutput(saved, k, extra.tangents) if extra is not None and extra.tangents else saved
+        else:
+            continue
+        setattr(node, name, kept)
+    versions = getattr(node, "versions", None)
+    if versions:
+        versions.update({id(b): versions[a] for a, b in duals.items() if a in versions})
 
 
 def fit(t: Tensor, out: Tensor) -> Tensor:
@@ -267,7 +330,7 @@ def _transpose_twice(op: Op, primals: list[Any], tangents: dict[str, Any], outs:
             else:
                 answer.append(None)
         if not before:
-            answer = [None if t is None else t.detach() for t in answer]
+            answer = [None if t is None else unlinked(t) for t in answer]
         return tuple(answer)
     finally:
         set_mode("grad", before)

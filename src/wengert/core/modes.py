@@ -38,11 +38,12 @@ class _Local(threading.local):
     anomaly: Any = None  # None, or the anomaly settings (autograd.anomaly_mode)
     saved_hooks: tuple[Any, ...] = ()  # stack of (pack, unpack)
     saved_hooks_disabled: str | None = None  # the message, where they are forbidden
-    dual_level = -1  # forward mode: number of the innermost open level
+    dual_level = -1  # forward mode: number of the innermost open level, set by core.forward_ad alone
     vmap_levels: tuple[Any, ...] = ()  # open vmap levels, outermost first
     observers: tuple[Any, ...] = ()  # who is told of each recorded operation (explain, profiler)
     mutation: Any = None  # allow_mutation_on_saved_tensors: the clones it keeps
     special = 0
+    dual_levels: tuple[int, ...] = ()  # all open ones, outermost first
     # Not switches: what is running in this thread.
     walk: Any = None  # the innermost pass: its nodes (see core.backward)
     node: Any = None  # the node whose user code (a hook, a Function) runs

@@ -16,14 +16,16 @@ def tensor_repr(t: Any) -> str:
         return repr(array)
     suffixes = []
     if t._edge is not None:
-        suffixes.append(f"grad_fn=<{type(t._edge[0]).__name__}>")
+        # A leaf without its tangent stands at the leaf's sink.
+        name = type(t._edge[0]).__name__
+        suffixes.append("requires_grad=True" if name == "AccumulateGrad" else f"grad_fn=<{name}>")
     elif t._rg:
         suffixes.append("requires_grad=True")
     extra = t._extra
     if extra is not None and extra.tangents:
-        from .modes import LOCAL
+        from .forward_ad import tangent_level
 
-        tangent = extra.tangents.get(LOCAL.dual_level)
+        tangent = extra.tangents.get(tangent_level(t))
         if tangent is not None:
             suffixes.append(f"tangent={tensor_repr(tangent)}")
     text = format_tensor(

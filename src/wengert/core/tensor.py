@@ -310,15 +310,13 @@ class Tensor(metaclass=TensorMeta):
             self._acc = _no_sink  # a sink made for another shape must not be used again
 
     def detach(self) -> Tensor:
-        """The same memory, outside the graph. Changes in place are seen by both, and by backward."""
+        """The same memory, outside the graph and without tangents. Changes in place are seen by both, and by backward."""
         t = wrap(self._array)
         if self._vc is None:
             self._vc = [0, None]
         t._vc = self._vc
-        if self._extra is not None and (self._extra.inference or self._extra.tangents):
-            from .forward_ad import detach_tangents
-
-            detach_tangents(self, t)
+        if self._extra is not None and self._extra.inference:
+            mark_inference(t)
         return t
 
     def detach_(self) -> Tensor:

@@ -62,7 +62,7 @@ def _reaches_outside(outputs: list[Tensor], places: list[Tensor]) -> bool:
 
 
 def _detached(tree: Any) -> Any:
-    return tree_map(lambda t: t.detach() if isinstance(t, Tensor) and t._rg else t, tree)
+    return tree_map(lambda t: fad.unlinked(t) if isinstance(t, Tensor) and t._rg else t, tree)
 
 
 def _wrap_leaves(tree: Any, what: str) -> tuple[Any, list[Tensor]]:
@@ -138,7 +138,7 @@ def _gradients(
     outputs: list[Tensor], places: list[Tensor], cotangents: list[Tensor] | None, tracked: bool
 ) -> list[Tensor]:
     """Gradients at `places`, zeros where nothing depends on one; recorded if `tracked` or in forward mode."""
-    create = tracked or LOCAL.dual_level >= 0
+    create = tracked  # forward mode needs no recording: a walk inside a dual level carries tangents by itself
     pairs = [
         (o, c) for o, c in zip(outputs, cotangents or [None] * len(outputs), strict=True) if isinstance(o, Tensor) and o._rg
     ]
@@ -235,8 +235,7 @@ def jvp(
         )
     if not leaves:
         raise RuntimeError("jvp: expected at least one Tensor in primals")
-    level = LOCAL.dual_level + 1
-    before = set_mode("dual_level", level)
+    level = fad.open_level()
     try:
         duals = [_dual(p, t, level) for p, t in zip(leaves, directions, strict=True)]
         result = func(*unflatten(duals, spec))
@@ -261,7 +260,7 @@ def jvp(
         if has_aux:
             aux = tree_map(lambda a: fad.strip(a, level) if isinstance(a, Tensor) else a, aux)
     finally:
-        set_mode("dual_level", before)
+        fad.close_level()
     out = unflatten(plain, out_spec), unflatten(pushed, out_spec)
     return (*out, aux) if has_aux else out
 

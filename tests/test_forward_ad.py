@@ -1,0 +1,151 @@
+"""Forward mode: dual levels, what is checked, and its composition with reverse mode."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import wengert as torch
+from wengert import func
+from wengert.autograd import forward_ad as fwAD
+from wengert.autograd import functional
+
+
+def raises(error: type[BaseException], message: str):
+    """The message must start with (or be) these exact words."""
+    return pytest.raises(error, match="^" + re.escape(message))
+
+
+def test_make_and_unpack() -> None:
+    with fwAD.dual_level():
+        x = fwAD.make_dual(torch.tensor([2.0]), torch.tensor([1.0]))
+        y = x**3
+        assert repr(y) == "tensor([8.], tangent=tensor([12.]))"
+        unpacked = fwAD.unpack_dual(y)
+        assert isinstance(unpacked, fwAD.UnpackedDualTensor)
+        assert unpacked.primal.tolist() == [8.0]
+        assert unpacked.tangent.tolist() == [12.0]
+        assert fwAD.unpack_dual(torch.ones(1)).tangent is None
+    assert fwAD.unpack_dual(y).tangent is None
+    assert repr(y) == "tensor([8.])"
+
+
+def test_levels() -> None:
+    level = fwAD.enter_dual_level()
+    x = fwAD.make_dual(torch.ones(1), torch.ones(1))
+    assert fwAD.unpack_dual(x).tangent.tolist() == [1.0]
+    with raises(RuntimeError, "Nested forward mode AD is not supported at the moment"):
+        fwAD.enter_dual_level()
+    fwAD.exit_dual_level(level=level)
+    with raises(RuntimeError, "Dual level must be a positive number."):
+        fwAD.exit_dual_level()
+    with fwAD.dual_level():
+        assert fwAD.unpack_dual(x).tangent is None
+
+
+def test_make_dual_is_checked() -> None:
+    with raises(RuntimeError, "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual"):
+        fwAD.make_dual(torch.ones(1), torch.ones(1))
+    with fwAD.dual_level():
+        with raises(ValueError, "Expected primal to be floating point or complex, but got: torch.int64"):
+            fwAD.make_dual(torch.ones(1, dtype=torch.int64), torch.ones(1))
+        with raises(ValueError, "Expected tangent to be floating point or complex, but got: torch.int64"):
+            fwAD.make_dual(torch.ones(1), torch.ones(1, dtype=torch.int64))
+        with raises(RuntimeError, "Trying to set a forward gradient that has a different size than that of the original"):
+            fwAD.make_dual(torch.ones(2), torch.ones(3))
+        x = fwAD.make_dual(torch.ones(1), torch.ones(1))
+        assert fwAD.unpack_dual(x.detach()).tangent is None
+        message = "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not"
+        with raises(RuntimeError, message):
+            fwAD.make_dual(x, torch.ones(1))
+        with raises(RuntimeError, "Trying to exit a forward AD level that was not the last one that was created."):
+            fwAD.exit_dual_level(level=3)
+
+
+def test_in_place_views_and_constants() -> None:
+    with fwAD.dual_level():
+        x = fwAD.make_dual(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 10.0]))
+        y = x * 2
+        y.mul_(x)
+        assert fwAD.unpack_dual(y).tangent.tolist() == [4.0, 80.0]
+        assert fwAD.unpack_dual(x[1:] * 3).tangent.tolist() == [30.0]
+        assert fwAD.unpack_dual(x > 1).tangent is None
+
+
+def test_under_no_grad_tangents_go_on() -> None:
+    with fwAD.dual_level(), torch.no_grad():
+        x = fwAD.make_dual(torch.tensor([2.0]), torch.tensor([1.0]))
+        assert fwAD.unpack_dual(x.exp()).tangent.item() == pytest.approx(np.exp(2.0))
+
+
+def f(x):
+    return (x.exp() * x.sin()).sum() + (x**3).prod() + torch.logsumexp(x, 0)
+
+
+X = torch.tensor([0.5, -0.3, 1.2], dtype=torch.float64)
+V = torch.tensor([1.0, 2.0, -1.0], dtype=torch.float64)
+
+
+def hvp() -> torch.Tensor:
+    return functional.hvp(f, X, V)[1]
+
+
+@pytest.mark.parametrize("route", ["create_graph", "plain", "leaf is dual", "backward"])
+def test_forward_over_reverse(route) -> None:
+    with fwAD.dual_level():
+        if route == "leaf is dual":
+            d = fwAD.make_dual(X, V).requires_grad_()
+            (g,) = torch.autograd.grad(f(d), d)
+        elif route == "backward":
+            p = X.clone().requires_grad_()
+            f(fwAD.make_dual(p, V)).backward()
+            g = p.grad
+        else:
+            p = X.clone().requires_grad_()
+            (g,) = torch.autograd.grad(f(fwAD.make_dual(p, V)), p, create_graph=route == "create_graph")
+        tangent = fwAD.unpack_dual(g).tangent
+    assert torch.allclose(tangent, hvp(), rtol=1e-12)
+
+
+def test_reverse_over_forward() -> None:
+    p = X.clone().requires_grad_()
+    with fwAD.dual_level():
+        tangent = fwAD.unpack_dual(f(fwAD.make_dual(p, V))).tangent
+    (g,) = torch.autograd.grad(tangent, p)
+    assert torch.allclose(g, hvp(), rtol=1e-12)
+
+
+def by_vmap_over_grad(fn, x):
+    p = x.clone().requires_grad_()
+    (g,) = torch.autograd.grad(fn(p), p, create_graph=True)
+    return func.vmap(lambda v: torch.autograd.grad(g, p, v, retain_graph=True)[0])(torch.eye(3, dtype=x.dtype))
+
+
+ROUTES = {
+    "reverse over reverse": lambda fn, x: func.jacrev(func.jacrev(fn))(x),
+    "forward over reverse": lambda fn, x: func.jacfwd(func.jacrev(fn))(x),
+    "reverse over forward": lambda fn, x: func.jacrev(func.jacfwd(fn))(x),
+    "forward over forward": lambda fn, x: func.jacfwd(func.jacfwd(fn))(x),
+    "functional.hessian": functional.hessian,
+    "functional.hessian, forward": lambda fn, x: functional.hessian(
+        fn, x, vectorize=True, outer_jacobian_strategy="forward-mode"
+    ),
+    "func.hessian": lambda fn, x: func.hessian(fn)(x),
+    "vmap over grad": by_vmap_over_grad,
+}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_all_routes_lead_to_one_hessian(route) -> None:
+    eps = 1e-5
+    rows = []
+    for i in range(3):
+        step = torch.zeros(3, dtype=torch.float64)
+        step[i] = eps
+        rows.append((functional.vjp(f, X + step)[1] - functional.vjp(f, X - step)[1]) / (2 * eps))
+    numeric = torch.stack(rows)
+    found = ROUTES[route](f, X)
+    assert torch.allclose(found, numeric, atol=1e-8)
+    assert torch.allclose(found, functional.hessian(f, X), rtol=1e-10, atol=1e-12)
