@@ -60,7 +60,7 @@ def long_chain(module: str, n: int) -> dict[str, Any]:
 def import_seconds(module: str, repeat: int = 7) -> float:
     """Seconds that `import module` takes in a fresh interpreter, NumPy having been imported before."""
     code = (
-        "import numpy, time, json; s = time.perf_counter(); import {m}; "
-        "print(json.dumps({{'s': time.perf_counter() - s}}))"
-    ).format(m=module)
+        f"import numpy, time, json; s = time.perf_counter(); import {module}; "
+        "print(json.dumps({'s': time.perf_counter() - s}))"
+    )
     return statistics.median(run_python(code)["s"] for _ in range(repeat))

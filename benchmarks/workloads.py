@@ -5,6 +5,7 @@ Lives here: the work, written once for every library. Not here: how it is timed 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -51,16 +52,14 @@ def chain_hips(shape: tuple[int, ...], times: int = 100) -> Step:
 def _network(lib: Any, sizes: tuple[int, ...], activation: str) -> Any:
     lib.manual_seed(0)
     layers = []
-    for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (a, b) in enumerate(itertools.pairwise(sizes)):
         layers.append(lib.nn.Linear(a, b))
         if i < len(sizes) - 2:
             layers.append(getattr(lib.nn, activation)())
     return lib.nn.Sequential(*layers)
 
 
-def training_step(
-    lib: Any, sizes: tuple[int, ...], batch: int, activation: str, optimiser: str, lr: float
-) -> Step:
+def training_step(lib: Any, sizes: tuple[int, ...], batch: int, activation: str, optimiser: str, lr: float) -> Step:
     """One step of training a dense classifier: forward, loss, backward, update. float32."""
     model = _network(lib, sizes, activation)
     loss_of = lib.nn.CrossEntropyLoss()
@@ -87,7 +86,7 @@ def training_step_hips(sizes: tuple[int, ...], batch: int, activation: str, lr: 
     rng = np.random.default_rng(0)
     params = [
         (rng.normal(0, a**-0.5, (a, b)).astype(np.float32), np.zeros(b, np.float32))
-        for a, b in zip(sizes, sizes[1:], strict=False)
+        for a, b in itertools.pairwise(sizes)
     ]
     x = rng.random((batch, sizes[0]), dtype=np.float32)
     y = rng.integers(0, sizes[-1], batch)

@@ -49,7 +49,9 @@ def test_without_check_nan_nothing_is_checked() -> None:
 def test_a_graph_made_outside_has_no_traceback() -> None:
     y = leaf(0.0).sqrt() * 0
     with torch.autograd.detect_anomaly():
-        with pytest.warns(UserWarning, match="No forward pass information available. Enable detect anomaly during forward"):
+        with pytest.warns(
+            UserWarning, match="No forward pass information available. Enable detect anomaly during forward"
+        ):
             with pytest.raises(RuntimeError, match="Function 'SqrtBackward0' returned nan values"):
                 y.backward()
 
@@ -79,7 +81,10 @@ def test_errors_in_backward_get_the_traceback() -> None:
 
     with torch.autograd.set_detect_anomaly(True):
         y = Broken.apply(leaf(1.0))
-        with pytest.warns(UserWarning, match="Error detected in BrokenBackward"), pytest.raises(ValueError, match="mine"):
+        with (
+            pytest.warns(UserWarning, match="Error detected in BrokenBackward"),
+            pytest.raises(ValueError, match="mine"),
+        ):
             y.backward()
 
 
@@ -94,7 +99,9 @@ def test_infinity_is_an_anomaly() -> None:
     x = leaf(0.0)
     with torch.autograd.set_detect_anomaly(True):
         y = x.sqrt()
-        with pytest.raises(RuntimeError, match="Function 'SqrtBackward0' returned inf values in its 0th output.") as error:
+        with pytest.raises(
+            RuntimeError, match="Function 'SqrtBackward0' returned inf values in its 0th output."
+        ) as error:
             y.backward()
     assert "The operands it had, going forward:" in told(error)
     assert "input = [0.]" in told(error)
@@ -104,7 +111,9 @@ def test_infinity_is_an_anomaly() -> None:
 def test_the_first_bad_value_is_reported_also_forward() -> None:
     x = leaf(1.0, -1.0)
     with torch.autograd.set_detect_anomaly(True):
-        with pytest.raises(RuntimeError, match="Function 'log' returned nan values in its 0th output, going forward") as e:
+        with pytest.raises(
+            RuntimeError, match="Function 'log' returned nan values in its 0th output, going forward"
+        ) as e:
             x.log()
         assert "nan at [1]" in told(e)
         assert re.search(r"at .*test_anomaly.py:\d+: x.log\(\)", told(e))

@@ -476,7 +476,9 @@ def test_deepcopy_copies_a_leaf_with_its_grad() -> None:
     with torch.no_grad():
         c.add_(1)
     assert x.tolist() == [1.0, 2.0]
-    with raises(RuntimeError, "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol"):
+    with raises(
+        RuntimeError, "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol"
+    ):
         copy.deepcopy(x * 2)
 
 

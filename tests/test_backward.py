@@ -301,9 +301,7 @@ def test_materialize_grads() -> None:
     y = (x * 2).sum()
     _, zeros = torch.autograd.grad(y, [x, other], materialize_grads=True, retain_graph=True)
     assert zeros.tolist() == [0.0, 0.0]
-    message = (
-        "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
-    )
+    message = "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
     with raises(ValueError, message):
         torch.autograd.grad(y, [x], materialize_grads=True, allow_unused=False)
 

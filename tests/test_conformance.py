@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rows
-from rows.sample import ROWS, arguments
 
+import rows
 import wengert
+from rows.sample import ROWS, arguments
 from wengert.core.op import TABLE
 from wengert.core.tensor import Tensor, wrap
 
@@ -36,7 +36,7 @@ def torch() -> Any:
 
 def find(torch: Any, name: str) -> Any:
     """PyTorch's function of this name, or None."""
-    if name in PRIVATE or not TABLE[name].method and "." not in name and not hasattr(wengert, name):
+    if name in PRIVATE or (not TABLE[name].method and "." not in name and not hasattr(wengert, name)):
         return None
     place: Any = torch
     for part in name.split("."):
@@ -83,9 +83,9 @@ def test_same_as_pytorch(torch: Any, name: str, i: int, dtype: Any) -> None:
     args, kwargs = arguments(ROWS[name][i])
     ours = TABLE[name].function
     a, k = to_dtype(args, dtype), {n: to_dtype(v, dtype) for n, v in kwargs.items()}
-    b, l = to_torch(torch, args, dtype), {n: to_torch(torch, v, dtype) for n, v in kwargs.items()}
+    b, c = to_torch(torch, args, dtype), {n: to_torch(torch, v, dtype) for n, v in kwargs.items()}
     try:
-        expected = theirs(*b, **l)
+        expected = theirs(*b, **c)
     except TypeError:
         pytest.skip("PyTorch's function of this name takes other arguments")
     found = ours(*a, **k)
@@ -101,9 +101,12 @@ def test_same_as_pytorch(torch: Any, name: str, i: int, dtype: Any) -> None:
     if not pairs:
         return
     inputs = [t for t in tensors([a, list(k.values())]) if t.requires_grad]
-    theirs_in = [t for t in tensors([b, list(l.values())]) if t.requires_grad]
+    theirs_in = [t for t in tensors([b, list(c.values())]) if t.requires_grad]
     rng = np.random.default_rng(3)
-    starts = [np.asarray(rng.standard_normal(tuple(w.shape)).astype(w.detach().resolve_conj().numpy().dtype)) for _, w in pairs]
+    starts = [
+        np.asarray(rng.standard_normal(tuple(w.shape)).astype(w.detach().resolve_conj().numpy().dtype))
+        for _, w in pairs
+    ]
     mine = wengert.autograd.grad([o for o, _ in pairs], inputs, [wrap(s) for s in starts], allow_unused=True)
     want = torch.autograd.grad([w for _, w in pairs], theirs_in, [torch.tensor(s) for s in starts], allow_unused=True)
     for g, w in zip(mine, want, strict=True):

@@ -9,9 +9,9 @@ import warnings
 import weakref
 
 import pytest
-from test_function import make, once
 
 import wengert as torch
+from test_function import make, once
 
 
 def leaf(*values: float) -> torch.Tensor:
@@ -95,7 +95,9 @@ def test_anomaly_mode_names_the_first_operation_not_the_last() -> None:
             y = (x.sqrt()).exp() * 1
             with pytest.raises(RuntimeError, match="Function 'SqrtBackward0' returned inf values in its 0th output."):
                 y.backward()
-            with pytest.raises(RuntimeError, match="Function 'log' returned nan values in its 0th output, going forward"):
+            with pytest.raises(
+                RuntimeError, match="Function 'log' returned nan values in its 0th output, going forward"
+            ):
                 (x - 1).log()
 
 

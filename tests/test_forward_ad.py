@@ -46,18 +46,24 @@ def test_levels() -> None:
 
 
 def test_make_dual_is_checked() -> None:
-    with raises(RuntimeError, "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual"):
+    with raises(
+        RuntimeError, "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual"
+    ):
         fwAD.make_dual(torch.ones(1), torch.ones(1))
     with fwAD.dual_level():
         with raises(ValueError, "Expected primal to be floating point or complex, but got: torch.int64"):
             fwAD.make_dual(torch.ones(1, dtype=torch.int64), torch.ones(1))
         with raises(ValueError, "Expected tangent to be floating point or complex, but got: torch.int64"):
             fwAD.make_dual(torch.ones(1), torch.ones(1, dtype=torch.int64))
-        with raises(RuntimeError, "Trying to set a forward gradient that has a different size than that of the original"):
+        with raises(
+            RuntimeError, "Trying to set a forward gradient that has a different size than that of the original"
+        ):
             fwAD.make_dual(torch.ones(2), torch.ones(3))
         x = fwAD.make_dual(torch.ones(1), torch.ones(1))
         assert fwAD.unpack_dual(x.detach()).tangent is None
-        message = "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not"
+        message = (
+            "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not"
+        )
         with raises(RuntimeError, message):
             fwAD.make_dual(x, torch.ones(1))
         with raises(RuntimeError, "Trying to exit a forward AD level that was not the last one that was created."):

@@ -274,7 +274,9 @@ def test_clear_saved_tensors_on_access() -> None:
         ctx.save_for_backward(x)
         return x * 2
 
-    F = make(forward, lambda ctx, g: (ctx.saved_tensors, ctx.saved_tensors)[0][0] * g, clear_saved_tensors_on_access=True)
+    F = make(
+        forward, lambda ctx, g: (ctx.saved_tensors, ctx.saved_tensors)[0][0] * g, clear_saved_tensors_on_access=True
+    )
     message = "saved_tensors can only be accessed once when clear_saved_tensors_on_access=True is set on the"
     with raises(RuntimeError, message):
         F.apply(leaf(1.0)).backward()
@@ -345,7 +347,9 @@ def test_mark_dirty_is_checked() -> None:
         ctx.mark_dirty(x)
         return x, x * 2
 
-    with raises(RuntimeError, "If your Function modifies inplace an input that is a view of another Tensor, your Function"):
+    with raises(
+        RuntimeError, "If your Function modifies inplace an input that is a view of another Tensor, your Function"
+    ):
         make(two).apply((leaf(1.0, 2.0) * 1)[0:1])
 
 
@@ -493,12 +497,18 @@ def test_vmap_without_a_rule() -> None:
         pass
 
     x = torch.ones(2)
-    with raises(RuntimeError, "You tried to vmap over F, but it does not have vmap support. Please override and implement"):
+    with raises(
+        RuntimeError, "You tried to vmap over F, but it does not have vmap support. Please override and implement"
+    ):
         vmap(make(lambda x: x * 2, setup_context=setup).apply)(x)
     both = make(lambda x: x * 2, setup_context=setup, vmap=lambda i, d, x: (x, 0), generate_vmap_rule=True)
-    with raises(RuntimeError, "You tried to vmap over F, but it has both generate_vmap_rule=True and an overridden vmap"):
+    with raises(
+        RuntimeError, "You tried to vmap over F, but it has both generate_vmap_rule=True and an overridden vmap"
+    ):
         vmap(both.apply)(x)
-    with raises(RuntimeError, "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev"):
+    with raises(
+        RuntimeError, "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev"
+    ):
         vmap(make(lambda ctx, x: x * 2).apply)(x)
 
 
@@ -506,7 +516,9 @@ def test_vmap_without_a_rule() -> None:
 
 
 def test_instances_are_a_relic() -> None:
-    with pytest.warns(DeprecationWarning, match="should not be instantiated. Methods on autograd functions are all static"):
+    with pytest.warns(
+        DeprecationWarning, match="should not be instantiated. Methods on autograd functions are all static"
+    ):
         f = Square()
     with raises(RuntimeError, "Legacy autograd function with non-static forward method is deprecated."):
         f(leaf(1.0))

@@ -115,7 +115,11 @@ def test_jacobian_and_create_graph() -> None:
             RuntimeError,
             "The Tensor returned by the function given to vhp should contain a single element",
         ),
-        (lambda: F.hvp(lambda x: (x, x), X, V), RuntimeError, "The function given to hvp should return a single Tensor"),
+        (
+            lambda: F.hvp(lambda x: (x, x), X, V),
+            RuntimeError,
+            "The function given to hvp should return a single Tensor",
+        ),
         (
             lambda: F.vjp(square, X),
             RuntimeError,
@@ -192,7 +196,9 @@ def test_strict(call, message) -> None:
 # -- hessian and products ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", [{}, {"vectorize": True}, {"vectorize": True, "outer_jacobian_strategy": "forward-mode"}])
+@pytest.mark.parametrize(
+    "how", [{}, {"vectorize": True}, {"vectorize": True, "outer_jacobian_strategy": "forward-mode"}]
+)
 def test_hessian(how) -> None:
     assert F.hessian(cubes, X, **how).tolist() == [[6.0, 0.0], [0.0, 12.0]]
     assert F.hessian(lambda x: (x * 3).sum(), X, **how).tolist() == [[0.0, 0.0], [0.0, 0.0]]

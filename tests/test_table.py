@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rows
-from rows.sample import ROWS, arguments
 
+import rows
 import wengert
+from rows.sample import ROWS, arguments
 from wengert.autograd import forward_ad as fwAD
 from wengert.autograd import gradcheck, gradgradcheck
 from wengert.core.op import TABLE

@@ -7,10 +7,10 @@ can be shown as mathematics, from the rule that really ran: see `wengert.explain
 from __future__ import annotations
 
 from . import autograd as autograd
-from .core.dtypes import *  # noqa: F403
 from .autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
 from .autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
 from .core.device import device as device
+from .core.dtypes import *
 from .core.dtypes import bool_ as bool
 from .core.dtypes import complex64 as cfloat
 from .core.dtypes import complex128 as cdouble
@@ -35,25 +35,28 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import convolution, losses, methods, pooling  # noqa: F401  (they state nn.functional's rows)
-from .ops.activations import *  # noqa: F403
-from .ops.arithmetic import *  # noqa: F403
-from .ops.arranging import *  # noqa: F403
-from .ops.assigning import *  # noqa: F403
-from .ops.comparison import *  # noqa: F403
-from .ops.complex import *  # noqa: F403
-from .ops.conversion import *  # noqa: F403
-from .ops.creation import *  # noqa: F403
-from .ops.gathering import *  # noqa: F403
-from .ops.indexing import *  # noqa: F403
-from .ops.joining import *  # noqa: F403
-from .ops.matmul import *  # noqa: F403
-from .ops.pointwise import *  # noqa: F403
-from .ops.random import *  # noqa: F403
-from .ops.reductions import *  # noqa: F403
-from .ops.scans import *  # noqa: F403
-from .ops.shape import *  # noqa: F403
-from .ops.softmax import *  # noqa: F403
-from .ops.special import *  # noqa: F403
+from .ops import convolution, losses, methods, pooling
+from .ops.activations import *
+from .ops.arithmetic import *
+from .ops.arranging import *
+from .ops.assigning import *
+from .ops.comparison import *
+from .ops.complex import *
+from .ops.conversion import *
+from .ops.creation import *
+from .ops.gathering import *
+from .ops.indexing import *
+from .ops.joining import *
+from .ops.matmul import *
+from .ops.meeting import *
+from .ops.places import *
+from .ops.pointwise import *
+from .ops.random import *
+from .ops.reductions import *
+from .ops.scans import *
+from .ops.shape import *
+from .ops.slices import *
+from .ops.softmax import *
+from .ops.special import *
 
 methods.install()

@@ -24,7 +24,7 @@ _HERE = str(Path(__file__).resolve().parent.parent)
 
 
 def _bad(x: Any) -> str | None:
-    """"nan" or "inf" if there is one in `x`."""
+    """ "nan" or "inf" if there is one in `x`."""
     array = getattr(x, "_array", x)
     if isinstance(array, (float, complex)):
         array = np.asarray(array)
@@ -139,7 +139,11 @@ class Anomaly:
             if any(_bad(y) for y in incoming if y is not None):
                 told[-1] = "The gradient that backward was given, which it starts from, has such values already."
             told.append("The gradient that came to it:")
-            told += [_show(f"g{i}" if len(incoming) > 1 else "g", _tensor(y)) for i, y in enumerate(incoming) if y is not None]
+            told += [
+                _show(f"g{i}" if len(incoming) > 1 else "g", _tensor(y))
+                for i, y in enumerate(incoming)
+                if y is not None
+            ]
             told += self.origin(node)
             raise RuntimeError("\n".join(told))
 
@@ -155,10 +159,16 @@ class Anomaly:
         told = []
         if node in self.operands:
             told += ["The operands it had, going forward:", self.operands[node]]
-        told.append(f"It was recorded at {found['line_']}" if "line_" in found else "It was recorded before anomaly mode was on.")
+        told.append(
+            f"It was recorded at {found['line_']}"
+            if "line_" in found
+            else "It was recorded before anomaly mode was on."
+        )
         parent = found.get("parent_")
         if parent is not None:
-            told.append(f"by the backward of '{parent.name()}', recorded at {parent.metadata.get('line_', '(no line known)')}")
+            told.append(
+                f"by the backward of '{parent.name()}', recorded at {parent.metadata.get('line_', '(no line known)')}"
+            )
         return told
 
     def warn(self, node: Any) -> None:
@@ -170,7 +180,9 @@ class Anomaly:
                 "forward pass for more information."
             )
         else:
-            text = f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{''.join(lines)}"
+            text = (
+                f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{''.join(lines)}"
+            )
         warnings.warn(text, UserWarning, stacklevel=2)
         parent = node.metadata.get("parent_")
         while parent is not None:

@@ -21,9 +21,7 @@ class UnpackedDualTensor(NamedTuple):
 def enter_dual_level() -> int:
     """Open the level in which dual tensors live; there is one at a time."""
     if LOCAL.dual_level >= 0:
-        raise RuntimeError(
-            "Nested forward mode AD is not supported at the moment. Use wengert.func.jvp, which nests."
-        )
+        raise RuntimeError("Nested forward mode AD is not supported at the moment. Use wengert.func.jvp, which nests.")
     open_level()
     return 0
 

@@ -315,7 +315,7 @@ class _Watch(Observer):
 
     def recorded(self, op: Any, vals: list[Any], outputs: list[Any]) -> None:
         for p, v in zip(op.params, vals, strict=True):
-            if not p.is_tensor or op.joint is None and p.name not in op.rules:
+            if not p.is_tensor or (op.joint is None and p.name not in op.rules):
                 continue
             rule = op.rules.get(p.name)
             if rule is not None and rule.constant and rule.fn == 0:
@@ -564,14 +564,14 @@ def _output(ctx: Any, o: Tensor, k: int, is_input: bool, n_outputs: int) -> Tens
     return o
 
 
-def _keep(
-    ctx: Any, args: tuple[Any, ...], given: tuple[Any, ...], results: tuple[Any, ...], watch: _Watch
-) -> None:
+def _keep(ctx: Any, args: tuple[Any, ...], given: tuple[Any, ...], results: tuple[Any, ...], watch: _Watch) -> None:
     """Save what forward asked to be saved, now that it is known what is an output.
 
     `given` are the arguments with their tangents: in forward over reverse they are what backward must see.
     """
-    places = {id(o): k for k, o in enumerate(results) if isinstance(o, Tensor) and o._edge is not None and o._edge[0] is ctx}
+    places = {
+        id(o): k for k, o in enumerate(results) if isinstance(o, Tensor) and o._edge is not None and o._edge[0] is ctx
+    }
     inputs = {id(a): b for a, b in zip(args, given, strict=True)}
     saved = []
     for i, t in enumerate(ctx.to_save or ()):

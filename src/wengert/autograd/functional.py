@@ -42,15 +42,15 @@ class _Call:
         self.create = create
         self.many_in, given = _as_tuple(inputs, "inputs", name)
         self.inputs = tuple(_place(t, create) for t in given)
-        self.many_out, self.outputs = _as_tuple(
-            func(*self.inputs), "outputs of the user-provided function", name
-        )
+        self.many_out, self.outputs = _as_tuple(func(*self.inputs), "outputs of the user-provided function", name)
 
     def single_value(self) -> None:
         if self.many_out:
             raise RuntimeError(f"The function given to {self.name} should return a single Tensor")
         if self.outputs[0]._array.size != 1:
-            raise RuntimeError(f"The Tensor returned by the function given to {self.name} should contain a single element")
+            raise RuntimeError(
+                f"The Tensor returned by the function given to {self.name} should contain a single element"
+            )
 
     def vector(self, v: Any, like: tuple[Tensor, ...], many: bool, missing: str) -> tuple[Tensor, ...]:
         """`v`, checked against what it is multiplied with; 1 where that has one element."""
@@ -306,7 +306,10 @@ def _rows_at_once(call: _Call, out: Tensor, strict: bool) -> tuple[Tensor, ...]:
 
 
 def _forward_jacobian(func: Callable[..., Any], inputs: Any, create: bool, strict: bool, vectorize: bool) -> Any:
-    reason = '`{}=True` and `strategy="forward-mode"` are not supported together (yet). Please either set `{}=False` or `strategy="reverse-mode"`.'
+    reason = (
+        '`{}=True` and `strategy="forward-mode"` are not supported together (yet). Please either set `{}=False` or '
+        '`strategy="reverse-mode"`.'
+    )
     for on, name in ((create, "create_graph"), (strict, "strict")):
         if on:
             error = NotImplementedError if name == "create_graph" else RuntimeError

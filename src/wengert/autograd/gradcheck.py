@@ -65,9 +65,7 @@ def _evaluate(func: Callable[..., Any], inputs: tuple[Any, ...], count: int) -> 
     return [np.array(o._array) for o in outs if isinstance(o, Tensor) and o._array.dtype.kind in "fc"][:count]
 
 
-def numerical_jacobians(
-    func: Callable[..., Any], inputs: tuple[Any, ...], i: int, eps: float, count: int
-) -> list[Any]:
+def numerical_jacobians(func: Callable[..., Any], inputs: tuple[Any, ...], i: int, eps: float, count: int) -> list[Any]:
     """For each output, the (input size, output size) matrix of central differences with respect to input `i`."""
     x = inputs[i]._array
     rows: list[list[Any]] = [[] for _ in range(count)]
@@ -86,7 +84,10 @@ def numerical_jacobians(
         for k in range(count):
             rows[k].append(tuple(s[k].reshape(-1) for s in slopes))
     return [
-        [np.array([r[j] for r in rows[k]]) if rows[k] else np.zeros((0, 0)) for j in range(1 if x.dtype.kind == "f" else 2)]
+        [
+            np.array([r[j] for r in rows[k]]) if rows[k] else np.zeros((0, 0))
+            for j in range(1 if x.dtype.kind == "f" else 2)
+        ]
         for k in range(count)
     ]
 
@@ -192,7 +193,14 @@ def _gradcheck(
 
 
 def _check_reverse(
-    out: Tensor, sources: list[Tensor], wanted: list[int], jacobians: Any, k: int, atol: float, rtol: float, nondet: float
+    out: Tensor,
+    sources: list[Tensor],
+    wanted: list[int],
+    jacobians: Any,
+    k: int,
+    atol: float,
+    rtol: float,
+    nondet: float,
 ) -> None:
     columns: dict[int, list[Any]] = {i: [] for i in wanted}
     numeric: dict[int, list[Any]] = {i: [] for i in wanted}
@@ -252,11 +260,19 @@ def _check_batched(outs: list[Tensor], sources: list[Tensor]) -> None:
             one = _grad(out, sources, wrap(np.asarray(many[b])), retain_graph=True, allow_unused=True)
             for x, y in zip(together, one, strict=True):
                 if x is not None and y is not None and not np.allclose(x._array[b], y._array):
-                    raise GradcheckError("While computing batched gradients, got a result unlike that of each by itself.")
+                    raise GradcheckError(
+                        "While computing batched gradients, got a result unlike that of each by itself."
+                    )
 
 
 def _check_forward(
-    func: Any, inputs: tuple[Any, ...], wanted: list[int], jacobians: Any, floating: list[Tensor], atol: float, rtol: float
+    func: Any,
+    inputs: tuple[Any, ...],
+    wanted: list[int],
+    jacobians: Any,
+    floating: list[Tensor],
+    atol: float,
+    rtol: float,
 ) -> None:
     from . import forward_ad as fwAD
 
@@ -320,7 +336,9 @@ def gradgradcheck(
 
     def gradient(*args: Any) -> Any:
         ins, us = args[:count], args[count:]
-        ins = tuple(t.detach().requires_grad_() if i in wanted and not t.requires_grad else t for i, t in enumerate(ins))
+        ins = tuple(
+            t.detach().requires_grad_() if i in wanted and not t.requires_grad else t for i, t in enumerate(ins)
+        )
         outs = _differentiable(_tuple(func(*ins)))
         sources = [ins[i] for i in wanted]
         grads = _grad(outs, sources, us, create_graph=True, allow_unused=True)

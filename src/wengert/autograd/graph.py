@@ -162,9 +162,7 @@ class _Handles:
         self.remove()
 
 
-def register_multi_grad_hook(
-    tensors: Sequence[Tensor], fn: Callable[..., None], *, mode: str = "all"
-) -> _Handles:
+def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., None], *, mode: str = "all") -> _Handles:
     """Call `fn` in each backward pass, once: with the list of all gradients (None for a tensor the pass does not reach)
     when the last has come (mode "all"), or with the first one that comes ("any").
     """

@@ -61,9 +61,7 @@ def check_version(n: Any, name: str, saved: Any) -> None:
         raise modified_error(saved._array, saved._vc, expected, saved._edge, n, name)
 
 
-def modified_error(
-    array: Any, counter: list[Any], expected: int, edge: Edge | None, n: Any, name: str
-) -> RuntimeError:
+def modified_error(array: Any, counter: list[Any], expected: int, edge: Edge | None, n: Any, name: str) -> RuntimeError:
     """PyTorch's error for a saved value that was changed in place: by `counter` now, at version `expected` when saved."""
     kind = dtypes.of(array.dtype).tensor_type
     source = ""
@@ -157,9 +155,7 @@ def _composite_grads(n: Any, g: Any, keep: bool) -> tuple[Any, ...]:
     cotangents = g if isinstance(g, list) else [g]
     pairs = [(o, c) for o, c in zip(outputs, cotangents, strict=False) if c is not None and o._rg]
     wanted = [w for w in where if w is not None]
-    found = iter(
-        grad([o for o, _ in pairs], wanted, [c for _, c in pairs], create_graph=True, allow_unused=True)
-    )
+    found = iter(grad([o for o, _ in pairs], wanted, [c for _, c in pairs], create_graph=True, allow_unused=True))
     if not keep:
         n.release()
     return tuple(next(found) if w is not None else None for w in where)
@@ -212,9 +208,7 @@ def reducible(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
 def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     """Undo broadcasting: sum over the axes that were stretched."""
     lead = len(g.shape) - len(shape)
-    axes = tuple(range(lead)) + tuple(
-        lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1
-    )
+    axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
     if isinstance(g, np.ndarray):
         if lead:
             g = np.add.reduce(g, axis=axes, keepdims=False)
@@ -227,9 +221,7 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
 
 def _own(g: Any) -> bool:
     """Does nothing but the walk hold this array? Then it may be kept, and added to, without a copy."""
-    return (
-        g.__class__ is np.ndarray and g.base is None and g.flags.c_contiguous and sys.getrefcount(g) <= _LONE
-    )
+    return g.__class__ is np.ndarray and g.base is None and g.flags.c_contiguous and sys.getrefcount(g) <= _LONE
 
 
 def walk(
@@ -432,8 +424,8 @@ def _accumulate(
     with _ACCUMULATE:
         old = getattr(leaf, "_grad", None)
         dtype = _grad_dtype(leaf)
-        linked = create and isinstance(g, Tensor) and (g._rg or g._extra is not None and g._extra.tangents)
-        if linked or create and old is not None and old._rg:
+        linked = create and isinstance(g, Tensor) and (g._rg or (g._extra is not None and g._extra.tangents))
+        if linked or (create and old is not None and old._rg):
             if dtype is not None and g._array.dtype != dtype:
                 from ..ops.creation import to_dtype
 
@@ -447,10 +439,7 @@ def _accumulate(
             if old is None:
                 undo.append((leaf, None, None))
                 leaf._grad = wrap(_laid_out(array, leaf._array, mine or (not isinstance(g, Tensor) and _own(g))))
-            elif old._rg:
-                undo.append((leaf, old, None))
-                leaf._grad = wrap(old._array + array)
-            elif create:
+            elif old._rg or create:
                 undo.append((leaf, old, None))
                 leaf._grad = wrap(old._array + array)
             else:
@@ -478,7 +467,7 @@ def _accumulate(
 
 
 def _batched(g: Any) -> bool:
-    return g.__class__ is Batched or isinstance(g, Tensor) and g._array.__class__ is Batched
+    return g.__class__ is Batched or (isinstance(g, Tensor) and g._array.__class__ is Batched)
 
 
 def _grad_dtype(leaf: Tensor) -> Any:
@@ -690,9 +679,7 @@ def call_node(node: Any, grads: tuple[Any, ...]) -> Any:
 def edge_of(t: Any, position: int) -> Edge:
     """Where the gradient of a root enters the graph."""
     if not t._rg:
-        raise RuntimeError(
-            f"element {position} of tensors does not require grad and does not have a grad_fn"
-        )
+        raise RuntimeError(f"element {position} of tensors does not require grad and does not have a grad_fn")
     return t._edge or leaf_edge(t)
 
 
@@ -704,8 +691,7 @@ def first_gradient(out: Any, g: Any, position: int, create: bool, batched: bool 
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         if array.dtype.kind == "c":
             raise RuntimeError(
-                "grad can be implicitly created only for real scalar outputs but got "
-                f"{dtypes.of(array.dtype)!r}"
+                f"grad can be implicitly created only for real scalar outputs but got {dtypes.of(array.dtype)!r}"
             )
         if not create and array.ndim == 0:
             return array.dtype.type(1)  # NumPy computes with its scalars faster than with 0-dim arrays

@@ -22,7 +22,6 @@ import numpy as np
 from .modes import LOCAL
 from .op import TABLE, Op
 
-
 SELF = object()  # as `op.batch`: the forward itself knows batched arrays
 
 
@@ -246,9 +245,7 @@ def stack_examples(rows: list[Any]) -> Any:
     if inner is None:
         return np.stack(rows)
     size = next(r.value.shape[0] for r in rows if is_at(r, inner))
-    values = [
-        r.value if is_at(r, inner) else np.broadcast_to(r, (size, *np.shape(r))) for r in rows
-    ]
+    values = [r.value if is_at(r, inner) else np.broadcast_to(r, (size, *np.shape(r))) for r in rows]
     return Batched(np.stack(values, axis=1), inner)
 
 
@@ -306,4 +303,3 @@ def _sum_inner(v: Any, level: int) -> Any:
     if v.level == level:
         return v.value.sum(axis=0)
     return Batched(_sum_inner(v.value, level), v.level)
-

@@ -48,9 +48,7 @@ def close_level() -> None:
 
 
 def has_tangents(vals: list[Any]) -> bool:
-    return any(
-        tangent_level(x) >= 0 for v in vals for x in (v if isinstance(v, tuple) else (v,))
-    )
+    return any(tangent_level(x) >= 0 for v in vals for x in (v if isinstance(v, tuple) else (v,)))
 
 
 def attach(primal: Tensor, tangent: Tensor, level: int) -> Tensor:
@@ -257,7 +255,7 @@ def _push_linear(op: Op, primals: list[Any], tangents: dict[str, Any]) -> tuple[
     totals: list[Any] | None = None
     for i, p in enumerate(op.params):
         t = tangents.get(p.name)
-        if t is None or p.name not in op.rules and op.joint is None:
+        if t is None or (p.name not in op.rules and op.joint is None):
             continue
         if p.kind == LIST:
             t = tuple(

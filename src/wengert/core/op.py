@@ -192,7 +192,7 @@ def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: di
     nodes = node if isinstance(node, dict) else {"": node}
     result: Any = tuple
     if len(outputs) > 1 and options.pop("named", True):
-        result = namedtuple(name.rsplit(".", 1)[-1], outputs)  # type: ignore[misc]  # noqa: PYI024
+        result = namedtuple(name.rsplit(".", 1)[-1], outputs)  # type: ignore[misc]
         result.__module__ = "torch.return_types"
     op = Op(
         name=name,

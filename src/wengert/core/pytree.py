@@ -60,7 +60,7 @@ def broadcast_to(prefix: Any, spec: Spec) -> list[Any] | None:
     """A structure that may stop early (`0` for all of a tuple) as one value for each leaf; None if it does not fit."""
     if spec is LEAF:
         return [prefix]
-    kind, keys, children = spec
+    _kind, keys, children = spec
     if isinstance(prefix, (tuple, list, dict)):
         if isinstance(prefix, dict):
             if keys is None or set(prefix) != set(keys):

@@ -26,10 +26,11 @@ from .op import LIST, OPTIONAL, TENSOR, Op, Rule
 from .tensor import PLAIN_TYPES, Tensor, mark_inference, wrap
 
 # What a rule may be called with and computes on directly: arrays and the scalars NumPy makes of 0-dim results.
-ARRAY_TYPES = frozenset(
-    [np.ndarray, np.float64, np.float32, np.float16, np.complex128, np.complex64, np.bool_]
-    + [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64]
+_SCALARS = (
+    *(np.float64, np.float32, np.float16, np.complex128, np.complex64, np.bool_),
+    *(np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64),
 )
+ARRAY_TYPES: frozenset[type] = frozenset((np.ndarray, *_SCALARS))
 NUMBER_TYPES = frozenset([int, float, bool, complex])
 
 _new = object.__new__
@@ -180,7 +181,10 @@ class Variant:
                 elif how == "list":
                     lines.append(f"for s in n.{name}:")
                     lines.append(f"    if s._vc is not None: check_version(n, {name!r}, s)")
-                    lines.append(f"v_{name} = " + (f"[({_PLACED}) for s in n.{name}]" if recorded else f"[s._array for s in n.{name}]"))
+                    lines.append(
+                        f"v_{name} = "
+                        + (f"[({_PLACED}) for s in n.{name}]" if recorded else f"[s._array for s in n.{name}]")
+                    )
                     args.append(f"v_{name}")
                 elif how == "output":
                     k = self.op.outputs.index(name)
@@ -443,7 +447,9 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
         if op.promote in ("default", "float"):
             record = [line.replace("n.dtype = x0.dtype", "n.dtype = d") for line in record]
         for k, d in enumerate(op.differentiable):
-            record += [f"t{k}._rg = True", f"t{k}._edge = (n, {k})"] if d else [f"t{k}._rg = False", f"t{k}._edge = None"]
+            record += (
+                [f"t{k}._rg = True", f"t{k}._edge = (n, {k})"] if d else [f"t{k}._rg = False", f"t{k}._edge = None"]
+            )
         body += ["    " + line for line in record]
         body.append("else:")
         for k in range(n_out):
@@ -487,7 +493,11 @@ def compile_function(op: Op) -> Any:
             tests = [is_tensor[pattern]]
             for q, c in zip(params, pattern, strict=True):
                 if c == "S":
-                    tests.append(f"{q.name} is None" if q.kind == OPTIONAL else f"{q.name}.__class__ is float or {q.name}.__class__ is int")
+                    tests.append(
+                        f"{q.name} is None"
+                        if q.kind == OPTIONAL
+                        else f"{q.name}.__class__ is float or {q.name}.__class__ is int"
+                    )
             test = " and ".join(f"({t})" if " or " in t and not t.startswith("(") else t for t in tests)
             lines.append(f"    {keyword} {test}:")
             lines += ["        " + line.replace("VALUES", values) for line in _emit_road(op, pattern, env)]
@@ -574,7 +584,7 @@ def classify(op: Op, values: tuple[Any, ...]) -> tuple[list[Any], bool, Any]:
     tensors = False
     interpreter = None
     for i, (p, v) in enumerate(zip(op.params, vals, strict=True)):
-        if not p.is_tensor or v is None and p.kind == OPTIONAL:
+        if not p.is_tensor or (v is None and p.kind == OPTIONAL):
             continue
         items: Any = (v,)
         if p.kind == LIST:
@@ -592,9 +602,7 @@ def classify(op: Op, values: tuple[Any, ...]) -> tuple[list[Any], bool, Any]:
             elif isinstance(x, Tensor):
                 tensors = True
             elif p.kind == LIST:
-                raise TypeError(
-                    f"expected Tensor as element {k} in argument {i}, but got {type(x).__name__}"
-                )
+                raise TypeError(f"expected Tensor as element {k} in argument {i}, but got {type(x).__name__}")
             elif p.scalar and isinstance(x, (int, float, complex)):
                 vals[i] = x if isinstance(x, (bool, int, float, complex)) else float(x)
             else:
@@ -677,7 +685,7 @@ def forward(op: Op, vals: list[Any]) -> list[Any]:
             simple = op.name.rsplit(".", 1)[-1]
             if "ufunc" in str(error):
                 which = common.name if common is not None else "these"
-                raise NotImplementedError(f'"{simple}" not implemented for \'{_type_name(common, which)}\'') from error
+                raise NotImplementedError(f"\"{simple}\" not implemented for '{_type_name(common, which)}'") from error
             raise RuntimeError(f"{simple}(): {error}") from error
         raise
     if op.single and not op.aux:
@@ -749,7 +757,7 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
     if LOCAL.inference:
         for t in outputs:
             base = t._base  # a view of a normal tensor is a normal tensor
-            if base is None or base._extra is not None and base._extra.inference:
+            if base is None or (base._extra is not None and base._extra.inference):
                 mark_inference(t)
     elif LOCAL.grad:
         record(op, vals, outputs, results)
@@ -831,7 +839,9 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
 
 def _any_complex(op: Op, vals: list[Any], outputs: list[Any]) -> bool:
     flat = [x for p, v in zip(op.params, vals, strict=True) if p.is_tensor for x in (v if p.kind == LIST else (v,))]
-    return any(isinstance(x, complex) or isinstance(x, Tensor) and x._array.dtype.kind == "c" for x in (*flat, *outputs))
+    return any(
+        isinstance(x, complex) or (isinstance(x, Tensor) and x._array.dtype.kind == "c") for x in (*flat, *outputs)
+    )
 
 
 def _save(

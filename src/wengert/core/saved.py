@@ -49,8 +49,7 @@ class Packed:
         t = self.unpack_hook(self.packed)
         if not isinstance(t, Tensor):
             raise TypeError(
-                "Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
-                f"{type(t).__name__}"
+                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}"
             )
         edge = (node, self.output) if self.output is not None else self.edge
         if not self.rg or edge == (None, 0) or edge is None:

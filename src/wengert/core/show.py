@@ -28,9 +28,7 @@ def tensor_repr(t: Any) -> str:
         tangent = extra.tangents.get(tangent_level(t))
         if tangent is not None:
             suffixes.append(f"tangent={tensor_repr(tangent)}")
-    text = format_tensor(
-        array, default_float=dtypes.get_default_dtype().np, suffixes=suffixes
-    )
+    text = format_tensor(array, default_float=dtypes.get_default_dtype().np, suffixes=suffixes)
     if type(t).__name__ == "Parameter":
         return "Parameter containing:\n" + text
     return text

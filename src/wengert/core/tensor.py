@@ -259,7 +259,9 @@ class Tensor(metaclass=TensorMeta):
             self._grad = None
             return
         if not isinstance(value, Tensor):
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            raise TypeError(
+                f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+            )
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         wanted = self.grad_dtype
@@ -494,9 +496,7 @@ class Tensor(metaclass=TensorMeta):
     def __contains__(self, element: Any) -> bool:
         if isinstance(element, (Tensor, int, float, complex, bool)):
             return bool((element == self).any())  # type: ignore[union-attr]
-        raise RuntimeError(
-            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
-        )
+        raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
     # -- copies ------------------------------------------------------------------------------------------------
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
@@ -542,7 +542,13 @@ def _copy_memory(array: Any, memo: dict[int, Any]) -> Any:
     if new.strides != base.strides:
         return array.copy(order="K")
     offset = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    return np.ndarray(array.shape, array.dtype, buffer=new.reshape(-1).view(np.uint8).data if new.flags.c_contiguous else new.data, offset=offset, strides=array.strides)
+    return np.ndarray(
+        array.shape,
+        array.dtype,
+        buffer=new.reshape(-1).view(np.uint8).data if new.flags.c_contiguous else new.data,
+        offset=offset,
+        strides=array.strides,
+    )
 
 
 def _rebuild(cls: type, array: Any, rg: bool, attributes: dict[str, Any]) -> Tensor:
@@ -579,7 +585,15 @@ def _no_sink() -> None:
 # Classes the fast road takes as they are. nn.Parameter adds itself.
 PLAIN_TYPES: set[type] = {Tensor}
 
-_DTYPE_WORDS = {"float32": "float", "float64": "double", "float16": "c10::Half", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>", "int64": "long long", "int32": "int"}  # fmt: skip
+_DTYPE_WORDS = {
+    "float32": "float",
+    "float64": "double",
+    "float16": "c10::Half",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+    "int64": "long long",
+    "int32": "int",
+}
 
 
 def _type_word(d: dtypes.dtype) -> str:

@@ -41,9 +41,7 @@ def mark_view(t: Tensor, x: Tensor, maybe: bool = False, multi: bool = False) ->
         if extra.base is not x:
             extra.base._vc = counter
     t._vc = counter
-    if multi:
-        extra.multi_view = True
-    elif source is not None and source.multi_view:
+    if multi or (source is not None and source.multi_view):
         extra.multi_view = True
     if not LOCAL.grad:
         extra.creation = "inference_mode" if LOCAL.inference else "no_grad"
@@ -107,7 +105,9 @@ def check_inplace(t: Tensor, records: bool) -> None:
         )
     if extra.creation in ("no_grad", "inference_mode"):
         where = "no_grad" if extra.creation == "no_grad" else "inference_mode"
-        made, now = ("no_grad mode", "with grad mode enabled") if where == "no_grad" else ("inference mode", "in normal mode")
+        made, now = (
+            ("no_grad mode", "with grad mode enabled") if where == "no_grad" else ("inference mode", "in normal mode")
+        )
         raise RuntimeError(
             f"A view was created in {made} and is being modified inplace {now}. Given that this use case is ambiguous and "
             "error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both "
@@ -204,7 +204,9 @@ def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
         if p.is_tensor and i:
             v = vals[i]
             if p.kind == LIST:
-                vals[i] = tuple(x if isinstance(x, Tensor) or not hasattr(x, "dtype") else wrap(np.asarray(x)) for x in v)
+                vals[i] = tuple(
+                    x if isinstance(x, Tensor) or not hasattr(x, "dtype") else wrap(np.asarray(x)) for x in v
+                )
             elif isinstance(v, (np.ndarray, np.generic)):
                 vals[i] = wrap(np.asarray(v))
     array = target._array
@@ -360,7 +362,7 @@ class CopySlices(Node):
         whole = np.array(g, order="C")
         flat = whole.reshape(-1)
         part = flat[self.places]
-        grads = self.fn.run(part, keep) if not self.fn.user_code else self.fn.run(part, keep)
+        grads = self.fn.run(part, keep)
         old = grads[0]
         flat[self.places] = 0 if old is None else _fit(old, self.places.shape)
         return (whole, *grads[1:])

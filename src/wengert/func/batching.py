@@ -200,7 +200,7 @@ def product(op: Op, args: list[Any], level: int, size: int) -> Any:
         return NotImplemented
     if is_at(a, level):
         # The right factor is shared: the batch is more rows of the left one.
-        if nb > 2 or na > 2 and nb == 1:
+        if nb > 2 or (na > 2 and nb == 1):
             return NotImplemented
         if na == 1:
             return _matmul(va, vb)
@@ -303,7 +303,9 @@ def _automatic(op: Op) -> Any:
     if not first.is_tensor or first.kind == LIST or sum(p.is_tensor for p in op.params) != 1:
         return None
     dims = [n for n in names if n in _DIMENSIONS]
-    if not dims or any("shape" in n or "size" in n for n in names if n not in _DIMENSIONS) and op.name not in ("unfold",):
+    if not dims or (
+        any("shape" in n or "size" in n for n in names if n not in _DIMENSIONS) and op.name not in ("unfold",)
+    ):
         return None
     return along(*dims)
 

@@ -26,7 +26,9 @@ def functional_call(
         for d in parameter_and_buffer_dicts:
             repeated = set(given) & set(d)
             if repeated:
-                raise ValueError(f"{sorted(repeated)} appear in multiple dictionaries; behavior of functional call is ambiguous")
+                raise ValueError(
+                    f"{sorted(repeated)} appear in multiple dictionaries; behavior of functional call is ambiguous"
+                )
             given.update(d)
     else:
         given = dict(parameter_and_buffer_dicts)

@@ -140,7 +140,9 @@ def _gradients(
     """Gradients at `places`, zeros where nothing depends on one; recorded if `tracked` or in forward mode."""
     create = tracked  # forward mode needs no recording: a walk inside a dual level carries tangents by itself
     pairs = [
-        (o, c) for o, c in zip(outputs, cotangents or [None] * len(outputs), strict=True) if isinstance(o, Tensor) and o._rg
+        (o, c)
+        for o, c in zip(outputs, cotangents or [None] * len(outputs), strict=True)
+        if isinstance(o, Tensor) and o._rg
     ]
     if pairs:
         wanted = [p for p in places if p._rg]
@@ -183,7 +185,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         aux = None
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):
-                raise RuntimeError("vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is True")
+                raise RuntimeError(
+                    "vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is True"
+                )
             result, aux = result
     outputs, spec = flatten(result)
     for o in outputs:
@@ -218,9 +222,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     return (out, vjp_fn, aux) if has_aux else (out, vjp_fn)
 
 
-def jvp(
-    func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False
-) -> Any:
+def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
     """`(func(*primals), Jacobian times tangents)`, computed forwards; with `has_aux`, `(output, jvp, aux)`."""
     if not isinstance(primals, tuple):
         raise RuntimeError(
@@ -242,7 +244,9 @@ def jvp(
         aux = None
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):
-                raise RuntimeError("jvp(f, primals, tangents): output of function f should be a tuple: (output, aux) if has_aux is True")
+                raise RuntimeError(
+                    "jvp(f, primals, tangents): output of function f should be a tuple: (output, aux) if has_aux is True"
+                )
             result, aux = result
         outputs, out_spec = flatten(result)
         for o in outputs:
@@ -253,7 +257,9 @@ def jvp(
             t = fad.tangent_at(o, level)
             if t is None:
                 if strict:
-                    raise RuntimeError("jvp(f, primals, tangents): The output of f is independent of the inputs (strict=True)")
+                    raise RuntimeError(
+                        "jvp(f, primals, tangents): The output of f is independent of the inputs (strict=True)"
+                    )
                 t = _zeros(o)
             pushed.append(t)
         plain = [fad.strip(o, level) for o in outputs]
@@ -292,9 +298,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     def jvp_fn(*tangents: Any) -> Any:
         given, given_spec = flatten(tangents)
         if given_spec != in_spec:
-            raise RuntimeError(
-                f"Expected the tangents {given_spec} to have the same argspec as the primals {in_spec}"
-            )
+            raise RuntimeError(f"Expected the tangents {given_spec} to have the same argspec as the primals {in_spec}")
         for i, (t, p) in enumerate(zip(given, leaves, strict=True)):
             if t._array.shape != p._array.shape or t._array.dtype != p._array.dtype:
                 raise RuntimeError(
@@ -334,7 +338,9 @@ def _chosen(args: tuple[Any, ...], argnums: Any) -> tuple[tuple[int, ...], Any]:
     return numbers, tuple(args[n] for n in numbers)
 
 
-def _partial(func: Callable[..., Any], args: tuple[Any, ...], numbers: tuple[int, ...], kwargs: Any) -> Callable[..., Any]:
+def _partial(
+    func: Callable[..., Any], args: tuple[Any, ...], numbers: tuple[int, ...], kwargs: Any
+) -> Callable[..., Any]:
     def of_chosen(*chosen: Any) -> Any:
         full = list(args)
         for n, c in zip(numbers, chosen, strict=True):

@@ -80,7 +80,14 @@ def vmap(
             )
         if chunk_size is not None and chunk_size < size:
             return _in_chunks(
-                func, name, (leaves, spec, dims), (keyword, keyword_spec, keyword_dims), size, out_dims, randomness, chunk_size
+                func,
+                name,
+                (leaves, spec, dims),
+                (keyword, keyword_spec, keyword_dims),
+                size,
+                out_dims,
+                randomness,
+                chunk_size,
             )
         return _run(func, name, (leaves, spec, dims), (keyword, keyword_spec, keyword_dims), size, out_dims, randomness)
 
@@ -139,9 +146,7 @@ def _arguments(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any
     return leaves, spec, dims, size
 
 
-def _run(
-    func: Any, name: str, positional: Any, keyword: Any, size: int, out_dims: Any, randomness: str
-) -> Any:
+def _run(func: Any, name: str, positional: Any, keyword: Any, size: int, out_dims: Any, randomness: str) -> Any:
     level = Level(size, randomness)
     before = set_mode("vmap_levels", (*LOCAL.vmap_levels, level))
     try:
@@ -219,4 +224,3 @@ def _in_chunks(
         for column, d in zip(zip(*flat, strict=True), places, strict=True)
     ]
     return unflatten(joined, spec)
-

@@ -76,9 +76,7 @@ def forward(x: Any, w: Any, stride: Ints, padding: Ints, dilation: Ints, groups:
     return result.reshape((n, o, *out))
 
 
-def weight_grad(
-    x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
-) -> Any:
+def weight_grad(x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
     """Transpose with respect to the weight."""
     n, c = x.shape[:2]
     o, kernel = weight_shape[0], weight_shape[2:]
@@ -97,9 +95,7 @@ def weight_grad(
     return total.reshape(weight_shape)
 
 
-def input_grad(
-    g: Any, w: Any, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
-) -> Any:
+def input_grad(g: Any, w: Any, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
     """Transpose with respect to the input, whose spatial size is `size`."""
     n, o = g.shape[:2]
     c, kernel = w.shape[1] * groups, w.shape[2:]

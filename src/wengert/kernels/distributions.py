@@ -51,9 +51,7 @@ def geometric(gen: Generator, shape: Shape, dtype: npt.DTypeLike, p: float) -> A
     return cast(np.ceil(libm("log", draws) / math.log1p(-p)), dtype).reshape(shape)
 
 
-def cauchy(
-    gen: Generator, shape: Shape, dtype: npt.DTypeLike, median: float = 0.0, sigma: float = 1.0
-) -> Array:
+def cauchy(gen: Generator, shape: Shape, dtype: npt.DTypeLike, median: float = 0.0, sigma: float = 1.0) -> Array:
     """Cauchy numbers with half-width `sigma` at half height, for float16, 32 and 64."""
     if not sigma > 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
@@ -64,9 +62,7 @@ def cauchy(
     return cast(fused_multiply_add(libm("tan", draws), sigma, median), dtype).reshape(shape)
 
 
-def log_normal(
-    gen: Generator, shape: Shape, dtype: npt.DTypeLike, mean: float = 1.0, std: float = 2.0
-) -> Array:
+def log_normal(gen: Generator, shape: Shape, dtype: npt.DTypeLike, mean: float = 1.0, std: float = 2.0) -> Array:
     """Numbers whose logarithm is normal. They come in pairs at every size, and share `normal`'s spare."""
     if not std > 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
@@ -292,9 +288,7 @@ def binomial(gen: Generator, trials: Array, p: Array) -> Array:
     if trials.dtype.kind != "f" or trials.dtype == np.float16:
         raise not_implemented("binomial_cpu", trials.dtype)
     if trials.dtype != p.dtype:
-        raise RuntimeError(
-            f"Found dtype {NAMES[code(p.dtype)][0]} but expected {NAMES[code(trials.dtype)][0]}"
-        )
+        raise RuntimeError(f"Found dtype {NAMES[code(p.dtype)][0]} but expected {NAMES[code(trials.dtype)][0]}")
     rounded = _rounding(trials.dtype)
     trials, p = np.broadcast_arrays(trials, p)
     with _Draws(gen) as draws:
@@ -363,10 +357,7 @@ def _btrs(draws: _Draws, n: float, p: float, rounded: Rounding) -> float:
             return k
 
 
-_TAILS = [
-    math.lgamma(k + 1) - ((k + 0.5) * math.log(k + 1) - (k + 1) + 0.5 * math.log(2 * math.pi))
-    for k in range(10)
-]
+_TAILS = [math.lgamma(k + 1) - ((k + 0.5) * math.log(k + 1) - (k + 1) + 0.5 * math.log(2 * math.pi)) for k in range(10)]
 
 
 def _stirling_tail(k: float) -> float:

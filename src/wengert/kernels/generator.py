@@ -63,9 +63,7 @@ def uniform(gen: Generator, shape: Shape, dtype: npt.DTypeLike, low: float = 0.0
         if not float(limits.min) <= value <= float(limits.max):
             raise RuntimeError(f"{name} is out of bounds for {NAMES[code(real)][1]}")
     if not low <= high:
-        raise RuntimeError(
-            f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}"
-        )
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
     if high - low > float(limits.max):
         raise RuntimeError(
             f"uniform_ expects to-from <= std::numeric_limits<{NAMES[code(real)][0]}>::max(), but found "
@@ -204,9 +202,7 @@ def random_(
     else:
         stop = int(high)
         if start >= stop:
-            raise RuntimeError(
-                f"random_ expects 'from' to be less than 'to', but got from={start} >= to={stop}"
-            )
+            raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={start} >= to={stop}")
     if dtype.kind == "f":
         start, stop = _representable_range(start, stop, dtype, to_given=high is not None)
     _check_range(start, stop - 1, dtype)

@@ -14,9 +14,7 @@ import numpy as np
 Ints = tuple[int, ...]
 
 
-def result_size(
-    size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil: bool
-) -> Ints:
+def result_size(size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil: bool) -> Ints:
     """Windows along each dimension. With `ceil`, a last window that begins inside the input (or its left padding) counts."""
     found = []
     for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
@@ -44,19 +42,20 @@ def _padded(x: Any, out: Ints, kernel: Ints, stride: Ints, padding: Ints, dilati
 def _offsets(kernel: Ints, out: Ints, stride: Ints, dilation: Ints) -> Any:
     """For each offset in the kernel: the offset, and the index of that element of every window."""
     for offset in itertools.product(*(range(k) for k in kernel)):
-        yield offset, (
-            slice(None),
-            slice(None),
-            *(
-                slice(i * d, i * d + s * (m - 1) + 1, s)
-                for i, d, s, m in zip(offset, dilation, stride, out, strict=True)
+        yield (
+            offset,
+            (
+                slice(None),
+                slice(None),
+                *(
+                    slice(i * d, i * d + s * (m - 1) + 1, s)
+                    for i, d, s, m in zip(offset, dilation, stride, out, strict=True)
+                ),
             ),
         )
 
 
-def max_pool(
-    x: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil: bool
-) -> tuple[Any, Any]:
+def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil: bool) -> tuple[Any, Any]:
     """Maxima of windows and their places: indices into the flattened spatial dimensions. The first maximum wins."""
     size = x.shape[2:]
     out = result_size(size, kernel, stride, padding, dilation, ceil)
@@ -77,9 +76,7 @@ def max_pool(
     return best, _places(which, size, out, kernel, stride, padding, dilation)
 
 
-def _places(
-    which: Any, size: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
-) -> Any:
+def _places(which: Any, size: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:
     """Numbers of offsets in each window as indices into the flattened image."""
     rank = len(size)
     flat: Any = 0

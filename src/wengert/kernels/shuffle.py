@@ -19,9 +19,7 @@ def randperm(gen: Generator, n: int, dtype: npt.DTypeLike = np.int64) -> Array:
     if dtype.kind not in "iuf":
         raise not_implemented("randperm", dtype)
     if dtype.kind == "f" and n > greatest(dtype) + 1:
-        raise RuntimeError(
-            f"n cannot be greater than {greatest(dtype) + 1} for {NAMES[code(dtype)][0]} type."
-        )
+        raise RuntimeError(f"n cannot be greater than {greatest(dtype) + 1} for {NAMES[code(dtype)][0]} type.")
     if dtype.kind != "f" and n > greatest(dtype) + 1:
         raise RuntimeError(f"value cannot be converted to type {dtype.name}_t without overflow")
     if n >= 0xFFFFFFFF // 20:

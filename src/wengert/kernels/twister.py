@@ -126,12 +126,7 @@ class Generator:
         fields = np.ascontiguousarray(state).reshape(-1).view(_STATE)[0]
         left, position = int(fields["left"]), int(fields["next"])
         exhausted = left == 1  # covers the fresh state, whose position is 0
-        if (
-            fields["seeded"] != 1
-            or not 1 <= left <= 624
-            or position > 624
-            or not (exhausted or left + position == 625)
-        ):
+        if fields["seeded"] != 1 or not 1 <= left <= 624 or position > 624 or not (exhausted or left + position == 625):
             raise RuntimeError("Invalid mt19937 state")
         key = fields["key"].astype(np.uint32)
         self._twister.set_state(("MT19937", key, 624 if exhausted else position, 0, 0.0))

@@ -35,7 +35,9 @@ class ModuleHooks:
         self.load_pre = Hooks()
         self.load_post = Hooks()
 
-    def add(self, hooks: Hooks, hook: Any, prepend: bool = False, with_kwargs: bool = False, always: bool = False) -> Any:
+    def add(
+        self, hooks: Hooks, hook: Any, prepend: bool = False, with_kwargs: bool = False, always: bool = False
+    ) -> Any:
         handle = RemovableHandle(hooks, extra_dict=[self.with_kwargs, self.always])
         hooks[handle.id] = hook
         if with_kwargs:
@@ -298,9 +300,9 @@ class BackwardWatch:
         """The gradients of the inputs are there."""
         if self.grad_outputs is None:
             raise RuntimeError(
-                f"Module backward hook for grad_input is called before the grad_output one. This happens because the "
-                f"gradient in your nn.Module flows to the Module's input without passing through the Module's output. "
-                f"Make sure that the output depends on the input and that the loss is computed based on the output."
+                "Module backward hook for grad_input is called before the grad_output one. This happens because the "
+                "gradient in your nn.Module flows to the Module's input without passing through the Module's output. "
+                "Make sure that the output depends on the input and that the loss is computed based on the output."
             )
         assert self.input_places is not None
         full = self._spread(grads, self.input_places, self.n_inputs)

@@ -126,7 +126,14 @@ class StateDict:
         return _IncompatibleKeys(missing, unexpected)
 
     def _load_tree(
-        self, state: Any, prefix: str, metadata: Any, assign: bool, missing: list[str], unexpected: list[str], errors: list[str]
+        self,
+        state: Any,
+        prefix: str,
+        metadata: Any,
+        assign: bool,
+        missing: list[str],
+        unexpected: list[str],
+        errors: list[str],
     ) -> None:
         local = {} if metadata is None else metadata.get(prefix[:-1], {})
         if assign:

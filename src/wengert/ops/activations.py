@@ -233,9 +233,7 @@ def prelu(input: Any, weight: Any) -> Any:
                 f"{channels}."
             )
     if weight.ndim > 1:
-        raise RuntimeError(
-            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
-        )
+        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}")
     if input.ndim == weight.ndim == 0 or (input.ndim == 1 and weight.ndim == 1):
         return _prelu(input, weight)
     shape = (1,) * input.ndim if n == 1 else (1, n) + (1,) * (input.ndim - 2)
@@ -249,12 +247,12 @@ def functional_prelu(input: Any, weight: Any) -> Any:
 
 
 @composite("nn.functional.rrelu")
-def rrelu(
-    input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
-) -> Any:
+def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Any:
     """`leaky_relu` whose slopes are drawn anew for each element while training. B. Xu et al., 2015."""
     if not lower <= upper:
-        raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, lower: {lower:g}, upper: {upper:g}")
+        raise RuntimeError(
+            f"Lower bound should be less than or equal to the upper bound, lower: {lower:g}, upper: {upper:g}"
+        )
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     array = input._array
@@ -492,5 +490,11 @@ def _in_place(fn: Any) -> Any:
 
 for _fn in (elu, hardtanh, leaky_relu):
     composite(f"nn.functional.{_fn.__name__}_")(_in_place(_fn))
-for _name, _function in (("relu_", pointwise.relu_), ("celu_", celu_), ("selu_", selu_), ("rrelu_", rrelu_), ("threshold_", threshold_)):
+for _name, _function in (
+    ("relu_", pointwise.relu_),
+    ("celu_", celu_),
+    ("selu_", selu_),
+    ("rrelu_", rrelu_),
+    ("threshold_", threshold_),
+):
     composite("nn.functional." + _name)(_function)

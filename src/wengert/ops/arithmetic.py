@@ -32,7 +32,9 @@ def need_tensors(function: str, **arguments: Any) -> None:
     """TypeError for numbers where PyTorch wants tensors."""
     for i, (name, value) in enumerate(arguments.items()):
         if isinstance(value, NUMBERS):
-            raise TypeError(f"{function}(): argument '{name}' (position {i + 1}) must be Tensor, not {type(value).__name__}")
+            raise TypeError(
+                f"{function}(): argument '{name}' (position {i + 1}) must be Tensor, not {type(value).__name__}"
+            )
 
 
 # -- + and - ---------------------------------------------------------------------------------------------------
@@ -273,7 +275,12 @@ def fmod(input: Array, other: Array | float) -> Any:
 
 
 reciprocal = elementwise(
-    "reciprocal", np.reciprocal, promote="float", inplace=True, input=lambda out: -(out * out), tex=r"\frac{{1}}{{{input}}}"
+    "reciprocal",
+    np.reciprocal,
+    promote="float",
+    inplace=True,
+    input=lambda out: -(out * out),
+    tex=r"\frac{{1}}{{{input}}}",
 )
 
 # -- powers and roots ------------------------------------------------------------------------------------------
@@ -337,7 +344,11 @@ def _pow_number(input: Array, exponent: Array | float) -> Any:
 )
 def _pow_base(base: Array | float, exponent: Array) -> Any:
     """`base ** exponent` for a number `base`."""
-    return np.exp2(exponent) if base.__class__ in NUMBERS and base == 2 and exponent.dtype.kind == "f" else np.power(base, exponent)
+    return (
+        np.exp2(exponent)
+        if base.__class__ in NUMBERS and base == 2 and exponent.dtype.kind == "f"
+        else np.power(base, exponent)
+    )
 
 
 def _log_number(x: Any) -> Any:
@@ -392,7 +403,9 @@ def float_power(input: Any, exponent: Any) -> Any:
 
     if isinstance(exponent, NUMBERS) and not complex_:
         exponent = float(exponent)
-    return pow(widen(input) if not isinstance(input, NUMBERS) else float(input) if not complex_ else input, widen(exponent))
+    return pow(
+        widen(input) if not isinstance(input, NUMBERS) else float(input) if not complex_ else input, widen(exponent)
+    )
 
 
 def float_power_(self: Any, exponent: Any) -> Any:

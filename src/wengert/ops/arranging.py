@@ -10,7 +10,15 @@ from ..core import dtypes
 from ..core.op import Array, composite, general, linear
 from .pointwise import fill
 from .shape import (
-    diagonal, diagonal_back, expand, flatten, reshape, select, slice_, sum_to_shape, transpose,
+    diagonal,
+    diagonal_back,
+    expand,
+    flatten,
+    reshape,
+    select,
+    slice_,
+    sum_to_shape,
+    transpose,
     unsqueeze,
 )  # fmt: skip
 from .shared import wrap_dim, wrap_dims
@@ -53,7 +61,7 @@ def tile(input: Any, dims: Any) -> Any:
 def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, output_size: Any = None) -> Any:
     """Each element along `dim` `repeats` times in a row; with only one argument, the index that does that."""
     from ..core.tensor import Tensor, wrap
-    from .gathering import index_select
+    from .slices import index_select
 
     if repeats is None:
         counts = getattr(input, "_array", input)
@@ -78,7 +86,7 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, outpu
             raise RuntimeError("repeats has to be Long or Int tensor")
         if (counts < 0).any():
             raise RuntimeError("repeats can not be negative")
-        if counts.size not in (1, n) or counts.size == 1 and counts.ndim == 1 and n == 0:
+        if counts.size not in (1, n) or (counts.size == 1 and counts.ndim == 1 and n == 0):
             raise RuntimeError(
                 f"repeats must have the same size as input along dim, but got repeats.size(0) = {counts.size} and "
                 f"input.size({d}) = {n}"

@@ -115,7 +115,12 @@ def assign(self: Tensor, index: Any, value: Any) -> None:
             raise TypeError(f"can't assign a {shown} to a torch.{self.dtype.tensor_type}Tensor")
         number = isinstance(value, (int, float, complex))
     found = read(self._array.shape, index)
-    plain = not MODES.active and not self._rg and type(self) is Tensor and (number or type(value) is Tensor and not value._rg)
+    plain = (
+        not MODES.active
+        and not self._rg
+        and type(self) is Tensor
+        and (number or (type(value) is Tensor and not value._rg))
+    )
     if plain:
         _assign_array(self, found, value if number else value._array)
         return
@@ -289,7 +294,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         size *= n
     memory = owner(array)
     start = (address(array) - address(memory)) // array.itemsize
-    if size and start + size > memory.size or not memory.flags.c_contiguous:
+    if (size and start + size > memory.size) or not memory.flags.c_contiguous:
         fresh = np.empty(start + size, array.dtype)
         kept = memory.reshape(-1)[: fresh.size]
         fresh[: kept.size] = kept

@@ -19,7 +19,10 @@ __all__ = [
 
 def _no_order(name: str) -> Any:
     def check(input: Any, other: Any) -> None:
-        if any(isinstance(x, complex) or getattr(x, "dtype", None) is not None and x.dtype.kind == "c" for x in (input, other)):
+        if any(
+            isinstance(x, complex) or (getattr(x, "dtype", None) is not None and x.dtype.kind == "c")
+            for x in (input, other)
+        ):
             word = dtypes.result_type([input, other]).tensor_type
             raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{word}'")
 
@@ -28,10 +31,30 @@ def _no_order(name: str) -> Any:
 
 eq = elementwise("eq", np.equal, promote="bool", numbers="other", inplace=True, tex="{input} = {other}")
 ne = elementwise("ne", np.not_equal, promote="bool", numbers="other", inplace=True, tex=r"{input} \ne {other}")
-lt = elementwise("lt", np.less, promote="bool", numbers="other", inplace=True, check=_no_order("lt"), tex="{input} < {other}")
-le = elementwise("le", np.less_equal, promote="bool", numbers="other", inplace=True, check=_no_order("le"), tex=r"{input} \le {other}")
-gt = elementwise("gt", np.greater, promote="bool", numbers="other", inplace=True, check=_no_order("gt"), tex="{input} > {other}")
-ge = elementwise("ge", np.greater_equal, promote="bool", numbers="other", inplace=True, check=_no_order("ge"), tex=r"{input} \ge {other}")
+lt = elementwise(
+    "lt", np.less, promote="bool", numbers="other", inplace=True, check=_no_order("lt"), tex="{input} < {other}"
+)
+le = elementwise(
+    "le",
+    np.less_equal,
+    promote="bool",
+    numbers="other",
+    inplace=True,
+    check=_no_order("le"),
+    tex=r"{input} \le {other}",
+)
+gt = elementwise(
+    "gt", np.greater, promote="bool", numbers="other", inplace=True, check=_no_order("gt"), tex="{input} > {other}"
+)
+ge = elementwise(
+    "ge",
+    np.greater_equal,
+    promote="bool",
+    numbers="other",
+    inplace=True,
+    check=_no_order("ge"),
+    tex=r"{input} \ge {other}",
+)
 not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge
 
 logical_and = elementwise("logical_and", np.logical_and, promote="bool", numbers="none", inplace=True)
@@ -150,4 +173,3 @@ bitwise_left_shift = elementwise(
 bitwise_right_shift = elementwise(
     "bitwise_right_shift", np.right_shift, inplace=True, check=_integral("bitwise_right_shift")
 )
-

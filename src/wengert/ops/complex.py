@@ -30,7 +30,12 @@ def conj(input: Any) -> Any:
 
 
 conj_physical = elementwise(
-    "conj_physical", np.conjugate, promote=None, inplace=True, input=lambda g: g.conjugate(), tex=r"\overline{{{input}}}"
+    "conj_physical",
+    np.conjugate,
+    promote=None,
+    inplace=True,
+    input=lambda g: g.conjugate(),
+    tex=r"\overline{{{input}}}",
 )
 
 
@@ -181,7 +186,9 @@ def view_as_complex(input: Array) -> Any:
     """A view of a last dimension of size 2 as complex numbers."""
     if input.dtype.kind != "f":
         word = dtypes.of(input.dtype).tensor_type
-        raise RuntimeError(f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: {word}")
+        raise RuntimeError(
+            f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: {word}"
+        )
     if input.ndim == 0:
         raise RuntimeError("Input tensor must have one or more dimensions")
     if input.shape[-1] != 2:

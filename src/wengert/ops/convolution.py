@@ -45,9 +45,7 @@ def conv(input: Array, weight: Array, stride: Any, padding: Any, dilation: Any, 
     node="ConvolutionBackward0",
     method=False,
 )
-def conv_input(
-    input: Array, weight: Array, size: Any, stride: Any, padding: Any, dilation: Any, groups: int
-) -> Any:
+def conv_input(input: Array, weight: Array, size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """The transpose of `conv` in its input, whose spatial size was `size`."""
     return kernel.input_grad(input, weight, tuple(size), stride, padding, dilation, groups)
 
@@ -88,7 +86,8 @@ def _checked(input: Any, weight: Any, bias: Any, rank: int, groups: int, transpo
     name = f"conv{'_transpose' if transposed else ''}{rank}d"
     if input.dtype != weight.dtype:
         raise RuntimeError(
-            f"Input type ({input.dtype.tensor_type.lower()}) and bias type ({weight.dtype.tensor_type.lower()}) should be the same"
+            f"Input type ({input.dtype.tensor_type.lower()}) and bias type ({weight.dtype.tensor_type.lower()}) "
+            "should be the same"
             if hasattr(input.dtype, "tensor_type")
             else f"{name}: input is {input.dtype}, weight {weight.dtype}"
         )
@@ -174,16 +173,25 @@ def _named_padding(
 
 
 def _conv_transpose(
-    input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any, rank: int
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+    rank: int,
 ) -> Any:
     stride, dilation = spread(stride, rank, "stride"), spread(dilation, rank, "dilation")
     padding, extra = spread(padding, rank, "padding"), spread(output_padding, rank, "output_padding")
     input, unbatched = _checked(input, weight, bias, rank, groups, True)
     for e, s, d in zip(extra, stride, dilation, strict=True):
         if e >= s and e >= d:
-            raise RuntimeError("output padding must be smaller than either stride or dilation, but got " + ", ".join(
-                f"{n}: {v}" for n, v in (("output_padding", e), ("stride", s), ("dilation", d))
-            ))
+            raise RuntimeError(
+                "output padding must be smaller than either stride or dilation, but got "
+                + ", ".join(f"{n}: {v}" for n, v in (("output_padding", e), ("stride", s), ("dilation", d)))
+            )
     size = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
         for n, s, p, d, k, e in zip(input.shape[2:], stride, padding, dilation, weight.shape[2:], extra, strict=True)

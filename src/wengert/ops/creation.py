@@ -15,8 +15,8 @@ from ..core.layout import layout as layout_type
 from ..core.modes import LOCAL
 from ..core.tensor import Tensor, mark_inference, wrap
 from .conversion import clone as clone  # where the engine looks for it
-from .conversion import to_dtype as to_dtype
 from .conversion import convert
+from .conversion import to_dtype as to_dtype
 
 __all__ = [
     "arange", "as_tensor", "asarray", "empty", "empty_like", "empty_permuted", "empty_strided", "eye", "from_numpy",
@@ -127,9 +127,8 @@ def _from_sequence(data: Any) -> Any:
         raise RuntimeError("Overflow when unpacking long long")
     if kind in "iub":
         return array
-    if kind == "O":
-        if isinstance(plain, int) or any(isinstance(x, int) for x in _flat(plain)):
-            raise RuntimeError("Overflow when unpacking long long")
+    if kind == "O" and (isinstance(plain, int) or any(isinstance(x, int) for x in _flat(plain))):
+        raise RuntimeError("Overflow when unpacking long long")
     if kind in "US":
         first = next(iter(_flat(plain)))
         if isinstance(plain, str):
@@ -214,7 +213,13 @@ def asarray(
         t = obj if dtype is None else convert(obj, dtypes.as_dtype(dtype))
         if copy is False and t is not obj:
             raise ValueError("can't alias tensor with dtype changed: copy=False was asked for")
-        return t.detach().requires_grad_() if requires_grad and not t._rg else t if requires_grad or not t._rg else t.detach()
+        return (
+            t.detach().requires_grad_()
+            if requires_grad and not t._rg
+            else t
+            if requires_grad or not t._rg
+            else t.detach()
+        )
     return leaf(array_of(obj, dtype, copy=bool(copy)), requires_grad)
 
 
@@ -226,14 +231,14 @@ def from_numpy(ndarray: Any) -> Tensor:
     return leaf(ndarray)
 
 
-def frombuffer(
-    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
-) -> Tensor:
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
     """A one-dimensional tensor that shares the memory of a buffer."""
     return leaf(np.frombuffer(buffer, np_dtype(dtype), count, offset), requires_grad)
 
 
-def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any) -> Tensor:
+def scalar_tensor(
+    s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+) -> Tensor:
     """A 0-dim tensor, of the default dtype unless another is given."""
     check_options(device, **options)
     return leaf(np.asarray(s).astype(np_dtype(dtype)), requires_grad)
@@ -319,12 +324,12 @@ def like(array: Any, make: Any, d: np.dtype[Any], memory_format: Any = None) -> 
     if hasattr(array, "batch_size"):
         return type(array)(like(array.value, make, d), array.level)
     shape = array.shape
-    if memory_format is None or memory_format.name == "preserve_format":
-        if isinstance(array, np.ndarray) and not array.flags.c_contiguous and array.size:
-            order = sorted(builtins.range(array.ndim), key=lambda i: (-abs(array.strides[i]), i))
-            if 0 not in array.strides:
-                result = make(tuple(shape[i] for i in order), d)
-                return result.transpose(np.argsort(order))
+    preserve = memory_format is None or memory_format.name == "preserve_format"
+    if preserve and isinstance(array, np.ndarray) and not array.flags.c_contiguous and array.size:
+        order = sorted(builtins.range(array.ndim), key=lambda i: (-abs(array.strides[i]), i))
+        if 0 not in array.strides:
+            result = make(tuple(shape[i] for i in order), d)
+            return result.transpose(np.argsort(order))
     return make(shape, d)
 
 
@@ -537,7 +542,7 @@ def _spaced_dtype(dtype: Any, out: Any, start: Any, end: Any) -> np.dtype[Any]:
         return np_dtype(dtype)
     if out is not None:
         return out._array.dtype
-    complex_ = any(isinstance(x, complex) or isinstance(x, Tensor) and x.is_complex() for x in (start, end))
+    complex_ = any(isinstance(x, complex) or (isinstance(x, Tensor) and x.is_complex()) for x in (start, end))
     default = dtypes.get_default_dtype()
     return (default.to_complex() if complex_ else default).np
 
@@ -549,9 +554,11 @@ def _spaced(name: str, start: Any, end: Any, steps: int, d: np.dtype[Any]) -> An
             f"{name}() received an invalid combination of arguments - got ({words}), but expected one of "
             "(Number start, Number end, int steps, ...)"
         )
-    for position, (word, x) in enumerate((("start", start), ("end", end))):
+    for _position, (word, x) in enumerate((("start", start), ("end", end))):
         if isinstance(x, Tensor) and x._array.ndim:
-            raise RuntimeError(f"{name} only supports 0-dimensional start and end tensors, but got {word} with {x._array.ndim} dimension(s).")
+            raise RuntimeError(
+                f"{name} only supports 0-dimensional start and end tensors, but got {word} with {x._array.ndim} dimension(s)."
+            )
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     start, end = _number(start), _number(end)
@@ -584,7 +591,9 @@ def logspace(
 # -- methods: new tensors of this one's dtype ------------------------------------------------------------------
 
 
-def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any) -> Tensor:
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **options: Any
+) -> Tensor:
     """A copy of `data` in this tensor's dtype."""
     check_options(device, **options)
     return leaf(array_of(data, self.dtype if dtype is None else dtype, copy=True), requires_grad)
@@ -615,7 +624,9 @@ def new_full(
     layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Every element `fill_value`, of this tensor's dtype."""
-    return full(size, fill_value, dtype=self.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
+    return full(
+        size, fill_value, dtype=self.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad
+    )
 
 
 def new_empty_strided(
@@ -626,6 +637,4 @@ def new_empty_strided(
     return empty_strided(size, stride, dtype=self.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
 
-METHODS = {
-    f.__name__: f for f in (new_tensor, new_zeros, new_ones, new_empty, new_full, new_empty_strided)
-}
+METHODS = {f.__name__: f for f in (new_tensor, new_zeros, new_ones, new_empty, new_full, new_empty_strided)}

@@ -183,9 +183,7 @@ def put_at_index(target: Any, values: Any, indices: Any, dims: Any, accumulate: 
 
 # -- reading an index ------------------------------------------------------------------------------------------
 
-_WRONG = (
-    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {})"
-)
+_WRONG = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {})"
 _KINDS = "tensors used as indices must be long, int, byte or bool tensors"
 
 
@@ -258,8 +256,11 @@ def read(shape: tuple[int, ...], index: Any) -> Places:
             _number(found, shape, source, int(item))
             source += 1
         elif cls is slice:
-            found.basic.append(_slice(item))
-            if item != _ALL:
+            part = _slice(item)
+            if len(items) > 1 and source < ndim and part.indices(shape[source]) == (0, shape[source], 1):
+                part = _ALL
+            found.basic.append(part)
+            if part != _ALL or len(items) == 1:
                 found.last = "slice"
             source += 1
             place += 1
@@ -357,7 +358,9 @@ def _slice(s: slice) -> slice:
     if step < 0:
         raise ValueError("step must be greater than zero")
     return slice(
-        None if s.start is None else s.start.__index__(), None if s.stop is None else s.stop.__index__(), s.step and step
+        None if s.start is None else s.start.__index__(),
+        None if s.stop is None else s.stop.__index__(),
+        s.step and step,
     )
 
 
@@ -432,9 +435,7 @@ def read_tensors(shape: tuple[int, ...], indices: Any) -> Places:
         array = getattr(item, "_array", item)
         if array.ndim == 0 and array.dtype in _INDEX_DTYPES:
             if place >= len(shape):
-                raise IndexError(
-                    f"too many indices for tensor of dimension {len(shape)} (got {len(lifted)})"
-                )
+                raise IndexError(f"too many indices for tensor of dimension {len(shape)} (got {len(lifted)})")
             found.arrays.append(item)
             found.dims.append(place)
             place += 1
@@ -446,4 +447,3 @@ def read_tensors(shape: tuple[int, ...], indices: Any) -> Places:
     if place > len(shape):
         raise IndexError(f"too many indices for tensor of dimension {len(shape)} (got {len(lifted)})")
     return found
-

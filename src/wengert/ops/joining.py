@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, Arrays, composite, linear
-from .shape import broadcast_to, expand, flatten, narrow, reshape, select, slice_, transpose, unsqueeze
+from .shape import broadcast_to, expand, flatten, narrow, reshape, slice_, transpose, unsqueeze
 from .shared import wrap_dim
 
 __all__ = [
@@ -146,7 +147,9 @@ def column_stack(tensors: Any) -> Any:
     return cat(parts, 1)
 
 
-@linear("block_diag", tensors=lambda g, tensors_shape: _blocks(g, tensors_shape), method=False, node="BlockDiagBackward0")
+@linear(
+    "block_diag", tensors=lambda g, tensors_shape: _blocks(g, tensors_shape), method=False, node="BlockDiagBackward0"
+)
 def _block_diag(tensors: Arrays) -> Any:
     """Matrices along the diagonal of a larger one."""
     parts = _common([np.atleast_2d(a) for a in tensors])
@@ -250,7 +253,9 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> Any:
     d = wrap_dim(dim, len(shape))
     sizes = tuple(n.__index__() for n in split_sizes)
     if any(n < 0 for n in sizes):
-        raise RuntimeError(f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}")
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}"
+        )
     total = 0
     for n in sizes:
         total += n
@@ -295,7 +300,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> Any:
     """Split into a number of parts (which may differ by one in size), or before the given indices."""
     shape = tuple(input.shape)
     if not shape:
-        raise RuntimeError(f"tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     d = wrap_dim(dim, len(shape))
     n = shape[d]
     where = indices_or_sections
@@ -314,12 +319,12 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> Any:
         where = where.tolist()
     if isinstance(where, (list, tuple)):
         edges = [0, *(min(max(i if i >= 0 else i + n, 0), n) for i in where), n]
-        return tuple(slice_(input, d, a, max(a, b), 1) for a, b in zip(edges, edges[1:], strict=False))
+        return tuple(slice_(input, d, a, max(a, b), 1) for a, b in itertools.pairwise(edges))
     if where <= 0:
         raise RuntimeError(f"number of sections must be larger than 0, got {where}")
     small, larger = divmod(n, where)
     starts = [i * small + min(i, larger) for i in range(where + 1)]
-    return tuple(slice_(input, d, a, b, 1) for a, b in zip(starts, starts[1:], strict=False))
+    return tuple(slice_(input, d, a, b, 1) for a, b in itertools.pairwise(starts))
 
 
 def _axis_split(name: str, least: int, axis: int, input: Any, where: Any) -> Any:
@@ -334,12 +339,11 @@ def _axis_split(name: str, least: int, axis: int, input: Any, where: Any) -> Any
             f"{name}() received an invalid combination of arguments. Expected the sections as an int or the indices as a "
             "tuple of ints"
         )
-    if isinstance(where, int):
-        if where <= 0 or shape[axis] % where:
-            raise RuntimeError(
-                f"torch.{name} attempted to split along dimension {axis}, but the size of the dimension {shape[axis]} is not "
-                f"divisible by the split_size {where}!"
-            )
+    if isinstance(where, int) and (where <= 0 or shape[axis] % where):
+        raise RuntimeError(
+            f"torch.{name} attempted to split along dimension {axis}, but the size of the dimension {shape[axis]} is not "
+            f"divisible by the split_size {where}!"
+        )
     return tensor_split(input, where, axis)
 
 
@@ -412,9 +416,7 @@ def broadcast_shapes(*shapes: Any) -> Any:
                 raise RuntimeError(f"Trying to create tensor with negative dimension ({n}): ({n})")
             if n != 1 and full[i] != n:
                 if full[i] != 1:
-                    raise RuntimeError(
-                        "Shape mismatch: objects cannot be broadcast to a single shape"
-                    )
+                    raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape")
                 full[i] = n
     return Size(full)
 
@@ -447,9 +449,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> Any:
     vectors = [given[i] for i in order]
     shape = tuple(x.shape[0] if len(x.shape) else 1 for x in vectors)
     n = len(shape)
-    grids = [
-        expand(reshape(x, (1,) * i + (shape[i],) + (1,) * (n - 1 - i)), shape) for i, x in enumerate(vectors)
-    ]
+    grids = [expand(reshape(x, (1,) * i + (shape[i],) + (1,) * (n - 1 - i)), shape) for i, x in enumerate(vectors)]
     if swap:
         grids = [transpose(x, 0, 1) for x in (grids[1], grids[0], *grids[2:])]
     return tuple(grids)
@@ -470,7 +470,7 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """All choices of `r` elements of a vector in order, as rows."""
     import itertools
 
-    from .gathering import index_select
+    from .slices import index_select
 
     if len(input.shape) != 1:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
@@ -482,4 +482,3 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
         return narrow(input, 0, 0, 0)
     rows = np.array(list(choose(range(n), r)), np.int64).reshape(-1, r)
     return reshape(index_select(input, 0, rows.reshape(-1)), rows.shape)
-

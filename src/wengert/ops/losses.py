@@ -31,7 +31,9 @@ def legacy(size_average: Any, reduce_: Any, reduction: str) -> str:
     if size_average is None and reduce_ is None:
         return reduction
     warnings.warn(
-        "size_average and reduce args will be deprecated, please use reduction='none' instead.", UserWarning, stacklevel=4
+        "size_average and reduce args will be deprecated, please use reduction='none' instead.",
+        UserWarning,
+        stacklevel=4,
     )
     if reduce_ is False:
         return "none"
@@ -54,9 +56,7 @@ def same_size(name: str, input: Any, target: Any) -> None:
 
 def _check_classes(input: Any, target: Any) -> None:
     if target.dtype.kind not in "iu":
-        raise RuntimeError(
-            f"expected scalar type Long but found {dtypes.of(target.dtype).tensor_type}"
-        )
+        raise RuntimeError(f"expected scalar type Long but found {dtypes.of(target.dtype).tensor_type}")
     if input.shape[0] != target.shape[0]:
         raise ValueError(
             f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]})."
@@ -174,9 +174,7 @@ def nll_loss(
     rest = tuple(input.shape[2:])
     if rest:
         if tuple(target.shape[1:]) != rest:
-            raise RuntimeError(
-                f"size mismatch (got input: {list(input.shape)}, target: {list(target.shape)})"
-            )
+            raise RuntimeError(f"size mismatch (got input: {list(input.shape)}, target: {list(target.shape)})")
         rows = input.movedim(1, -1).reshape((-1, classes))
     else:
         rows = input

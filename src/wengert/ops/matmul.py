@@ -22,9 +22,7 @@ def _word(d: Any) -> str:
 
 def _same_dtype(a: Any, b: Any) -> None:
     if a.dtype != b.dtype:
-        raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {_word(a.dtype)} != {_word(b.dtype)}"
-        )
+        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {_word(a.dtype)} != {_word(b.dtype)}")
 
 
 def _dims(name: str, a: Any, b: Any, na: int, nb: int) -> None:
@@ -200,9 +198,7 @@ def matmul(input: Any, other: Any) -> Any:
     if na == 2 and nb == 2:
         return mm(input, other)
     if na == 0 or nb == 0:
-        raise RuntimeError(
-            f"both arguments to matmul need to be at least 1D, but they are {na}D and {nb}D"
-        )
+        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {na}D and {nb}D")
     if na == 1 and nb == 1:
         return dot(input, other)
     if nb == 1:
@@ -226,7 +222,9 @@ def _check_linear(input: Any, weight: Any, bias: Any) -> None:
     if input.shape[-1] != weight.shape[-1]:
         rows = int(np.prod(input.shape[:-1]))
         if input.ndim == 1:
-            raise RuntimeError(f"size mismatch, got input ({weight.shape[0]}), mat ({_shape(weight)}), vec ({input.shape[0]})")
+            raise RuntimeError(
+                f"size mismatch, got input ({weight.shape[0]}), mat ({_shape(weight)}), vec ({input.shape[0]})"
+            )
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{input.shape[-1]} and "
             f"{weight.shape[-1]}x{weight.shape[0]})"
@@ -250,7 +248,9 @@ def _weight_grad(g: Any, input: Any) -> Any:
     input=lambda g, weight: g @ weight.conjugate(),
     weight=lambda g, input: _weight_grad(g, input),
     bias=lambda g, bias_shape: sum_(g, tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
-    jvp=lambda input, weight, bias, t_input, t_weight, t_bias: affine_jvp(input, weight, bias, t_input, t_weight, t_bias),
+    jvp=lambda input, weight, bias, t_input, t_weight, t_bias: affine_jvp(
+        input, weight, bias, t_input, t_weight, t_bias
+    ),
     promote="same",
     check=_check_linear,
     node="AddmmBackward0",
@@ -382,9 +382,7 @@ def multi_dot(tensors: Any) -> Any:
     for span in range(1, n):
         for i in range(n - span):
             j = i + span
-            options = [
-                (cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
-            ]
+            options = [(cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)]
             cost[i][j], cut[i][j] = min(options)
 
     def product(i: int, j: int) -> Any:

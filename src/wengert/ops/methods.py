@@ -149,7 +149,13 @@ def _pointwise_methods() -> None:
         for name in module.__all__:  # the second names of functions: multiply, absolute, arccos, greater ...
             if name not in T.__dict__ and name != "relu_":
                 setattr(T, name, getattr(module, name))
-    for name, short in (("greater", "gt"), ("greater_equal", "ge"), ("less", "lt"), ("less_equal", "le"), ("not_equal", "ne")):
+    for name, short in (
+        ("greater", "gt"),
+        ("greater_equal", "ge"),
+        ("less", "lt"),
+        ("less_equal", "le"),
+        ("not_equal", "ne"),
+    ):
         setattr(T, name + "_", getattr(T, short + "_"))
     T.conjugate = complex.conj
     T.real = property(complex.real, _set_part("real"))

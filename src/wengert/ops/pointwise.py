@@ -78,7 +78,10 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
 def masked_fill(input: Array, mask: Array, value: Array | float) -> Any:
     """`input` with the elements where `mask` is true replaced by one value."""
     if mask.dtype != np.bool_:
-        raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype " + dtypes.of(mask.dtype).tensor_type.lower())
+        raise RuntimeError(
+            "masked_fill_ only supports boolean masks, but got mask with dtype "
+            + dtypes.of(mask.dtype).tensor_type.lower()
+        )
     if np.ndim(value):
         raise RuntimeError(
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
@@ -117,7 +120,9 @@ exp = elementwise("exp", np.exp, promote="float", inplace=True, input=lambda out
 exp2 = elementwise(
     "exp2", np.exp2, promote="float", inplace=True, input=lambda out: out * math.log(2), tex=r"2^{{{input}}}"
 )
-expm1 = elementwise("expm1", np.expm1, promote="float", inplace=True, input=lambda out: out + 1, tex=r"e^{{{input}}} - 1")
+expm1 = elementwise(
+    "expm1", np.expm1, promote="float", inplace=True, input=lambda out: out + 1, tex=r"e^{{{input}}} - 1"
+)
 log = elementwise("log", np.log, promote="float", inplace=True, input=lambda input: 1 / input, tex=r"\ln {input}")
 log2 = elementwise(
     "log2", np.log2, promote="float", inplace=True, input=lambda input: 1 / (input * math.log(2)), tex=r"\log_2 {input}"
@@ -139,9 +144,15 @@ log1p = elementwise(
 sin = elementwise("sin", np.sin, promote="float", inplace=True, input=lambda input: cos(input), tex=r"\sin {input}")
 cos = elementwise("cos", np.cos, promote="float", inplace=True, input=lambda input: -sin(input), tex=r"\cos {input}")
 tan = elementwise("tan", np.tan, promote="float", inplace=True, input=lambda out: 1 + out * out, tex=r"\tan {input}")
-sinh = elementwise("sinh", np.sinh, promote="float", inplace=True, input=lambda input: cosh(input), tex=r"\sinh {input}")
-cosh = elementwise("cosh", np.cosh, promote="float", inplace=True, input=lambda input: sinh(input), tex=r"\cosh {input}")
-tanh = elementwise("tanh", np.tanh, promote="float", inplace=True, input=lambda out: 1 - out * out, tex=r"\tanh {input}")
+sinh = elementwise(
+    "sinh", np.sinh, promote="float", inplace=True, input=lambda input: cosh(input), tex=r"\sinh {input}"
+)
+cosh = elementwise(
+    "cosh", np.cosh, promote="float", inplace=True, input=lambda input: sinh(input), tex=r"\cosh {input}"
+)
+tanh = elementwise(
+    "tanh", np.tanh, promote="float", inplace=True, input=lambda out: 1 - out * out, tex=r"\tanh {input}"
+)
 asin = elementwise(
     "asin",
     np.arcsin,
@@ -159,7 +170,12 @@ acos = elementwise(
     tex=r"\arccos {input}",
 )
 atan = elementwise(
-    "atan", np.arctan, promote="float", inplace=True, input=lambda input: 1 / (1 + input * input), tex=r"\arctan {input}"
+    "atan",
+    np.arctan,
+    promote="float",
+    inplace=True,
+    input=lambda input: 1 / (1 + input * input),
+    tex=r"\arctan {input}",
 )
 asinh = elementwise(
     "asinh",
@@ -271,7 +287,9 @@ def _real_only(name: str) -> Any:
 
 floor = elementwise("floor", np.floor, inplace=True, input=0, check=_real_only("floor"), tex=r"\lfloor {input} \rfloor")
 ceil = elementwise("ceil", np.ceil, inplace=True, input=0, check=_real_only("ceil"), tex=r"\lceil {input} \rceil")
-trunc = elementwise("trunc", np.trunc, inplace=True, input=0, check=_real_only("trunc"), tex=r"\operatorname{{trunc}} {input}")
+trunc = elementwise(
+    "trunc", np.trunc, inplace=True, input=0, check=_real_only("trunc"), tex=r"\operatorname{{trunc}} {input}"
+)
 
 
 @elementwise("frac", inplace=True, input=1)

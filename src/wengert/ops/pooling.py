@@ -106,7 +106,14 @@ def _nonempty(out: tuple[int, ...], input: Any) -> None:
 
 
 def _max_pool(
-    input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, with_indices: bool, rank: int
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    with_indices: bool,
+    rank: int,
 ) -> Any:
     k, s, p = _windows(kernel_size, stride, padding, rank)
     d = spread(dilation, rank, "dilation")
@@ -231,9 +238,7 @@ def _unpool(input: Any, indices: Any, kernel_size: Any, stride: Any, padding: An
     places = indices.unsqueeze(0) if added else indices
     if places.dtype.np != np.int64:
         raise RuntimeError(f"elements in indices should be type int64 but got: {places.dtype.tensor_type}")
-    default = tuple(
-        (n - 1) * b - 2 * c + a for n, a, b, c in zip(x.shape[2:], k, s, p, strict=True)
-    )
+    default = tuple((n - 1) * b - 2 * c + a for n, a, b, c in zip(x.shape[2:], k, s, p, strict=True))
     size = default if output_size is None else tuple(int(n) for n in output_size)[-rank:]
     area = int(np.prod(size))
     if places.numel() and (int(places.max()) >= area or int(places.min()) < 0):

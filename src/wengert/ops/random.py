@@ -150,7 +150,9 @@ def _drawn(name: str, draw: Any, doc: str) -> tuple[Any, Any]:
     ) -> Tensor:
         check_options(device, layout, pin_memory)
         array = array_in(input, name + "_like")
-        result = _draw_like(array, lambda s, d: draw(_source(generator), s, d), np_dtype(dtype, array.dtype), memory_format)
+        result = _draw_like(
+            array, lambda s, d: draw(_source(generator), s, d), np_dtype(dtype, array.dtype), memory_format
+        )
         return leaf(result, requires_grad)
 
     drawn.__name__ = drawn.__qualname__ = name
@@ -197,7 +199,9 @@ def randint(
     shape = size_of("randint", (size,))
     if out is not None:
         return store_in(out, kernel.randint(_source(generator), low, high, shape, out._array.dtype))
-    return leaf(kernel.randint(_source(generator), low, high, shape, np_dtype(dtype, np.dtype(np.int64))), requires_grad)
+    return leaf(
+        kernel.randint(_source(generator), low, high, shape, np_dtype(dtype, np.dtype(np.int64))), requires_grad
+    )
 
 
 def _integer(x: Any) -> int:
@@ -224,7 +228,8 @@ def randint_like(
     array = array_in(input, "randint_like")
     d = np_dtype(dtype, array.dtype)
     return leaf(
-        _draw_like(array, lambda s, d: kernel.randint(_source(generator), low, high, s, d), d, memory_format), requires_grad
+        _draw_like(array, lambda s, d: kernel.randint(_source(generator), low, high, s, d), d, memory_format),
+        requires_grad,
     )
 
 
@@ -325,7 +330,9 @@ def _fill(self: Tensor, drawn: Any) -> Tensor:
 def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **bounds: Any) -> Tensor:
     """Numbers uniform on [from, to)."""
     low, high = bounds.get("from", a), bounds.get("to", b)
-    return _fill(self, kernel.uniform(_source(generator), self._array.shape, self._array.dtype, float(low), float(high)))
+    return _fill(
+        self, kernel.uniform(_source(generator), self._array.shape, self._array.dtype, float(low), float(high))
+    )
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
@@ -350,7 +357,9 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
     """Exponential numbers with mean `1 / lambd`."""
-    return _fill(self, distributions.exponential(_source(generator), self._array.shape, self._array.dtype, float(lambd)))
+    return _fill(
+        self, distributions.exponential(_source(generator), self._array.shape, self._array.dtype, float(lambd))
+    )
 
 
 def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
@@ -372,7 +381,18 @@ def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator:
 
 METHODS = {
     f.__name__: f
-    for f in (bernoulli, multinomial, uniform_, normal_, random_, bernoulli_, exponential_, geometric_, cauchy_, log_normal_)
+    for f in (
+        bernoulli,
+        multinomial,
+        uniform_,
+        normal_,
+        random_,
+        bernoulli_,
+        exponential_,
+        geometric_,
+        cauchy_,
+        log_normal_,
+    )
 }
 
 # -- dropout ---------------------------------------------------------------------------------------------------
@@ -467,5 +487,3 @@ def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, in
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     out = _alpha(input, p, training, _channels(input))
     return input.copy_(out) if inplace and out is not input else out
-
-

@@ -50,7 +50,13 @@ def _summed(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     return np.add.reduce(input, axis=_axes(dim, input.ndim), keepdims=keepdim, dtype=want)
 
 
-@linear("sum_all", input=lambda g, input_shape: expand(g, input_shape), node="SumBackward0", method=False, tex=r"\sum {input}")
+@linear(
+    "sum_all",
+    input=lambda g, input_shape: expand(g, input_shape),
+    node="SumBackward0",
+    method=False,
+    tex=r"\sum {input}",
+)
 def sum_all(input: Array, *, dtype: Any = None) -> Any:
     """The sum of all elements."""
     return _summed(input, None, False, dtype)
@@ -398,7 +404,9 @@ argmin = _arg("argmin", np.argmin)
 def _truth(name: str, ufunc: Any) -> Any:
     def row(input: Array, dim: Any = None, keepdim: bool = False) -> Any:
         kind = np.uint8 if input.dtype == np.uint8 else np.bool_
-        return np.asarray(ufunc.reduce(input.astype(np.bool_), axis=_axes(dim, input.ndim), keepdims=keepdim)).astype(kind)
+        return np.asarray(ufunc.reduce(input.astype(np.bool_), axis=_axes(dim, input.ndim), keepdims=keepdim)).astype(
+            kind
+        )
 
     row.__doc__ = f"Whether {name} element is true (not zero), over everything or along dimensions."
     return general(name, row, outputs="out*", out=True)
@@ -446,10 +454,10 @@ def _lse_back(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
 
 @general(
     "var_rows",
-    input=lambda g, input, dim, keepdim, correction: spread(
-        g * (2 / _freedom(tuple(input.shape), dim, correction)), tuple(input.shape), dim, keepdim
-    )
-    * (input - mean_dim(input, dim, True)),
+    input=lambda g, input, dim, keepdim, correction: (
+        spread(g * (2 / _freedom(tuple(input.shape), dim, correction)), tuple(input.shape), dim, keepdim)
+        * (input - mean_dim(input, dim, True))
+    ),
     node="VarBackward0",
     method=False,
     tex=r"\operatorname{{var}} {input}",
@@ -480,18 +488,14 @@ def _moment_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, An
 
 
 @composite("var", out=True)
-def var(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:
+def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
     """Variance; `correction` (1 by default, Bessel's) is taken off the count."""
     dim, correction = _moment_arguments(dim, unbiased, correction)
     return var_rows(input, dim, correction, keepdim)
 
 
 @composite("std", out=True)
-def std(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:
+def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
     """Standard deviation. Where it is zero its derivative is taken as zero."""
     dim, correction = _moment_arguments(dim, unbiased, correction)
     return root(var_rows(input, dim, correction, keepdim))
@@ -518,14 +522,18 @@ def _root_back(g: Any, out: Any) -> Any:
 
 
 @composite("var_mean")
-def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def var_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """`(variance, mean)`."""
     dim, correction = _moment_arguments(dim, unbiased, correction)
     return var_rows(input, dim, correction, keepdim), mean(input, dim, keepdim)
 
 
 @composite("std_mean")
-def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def std_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """`(standard deviation, mean)`."""
     dim, correction = _moment_arguments(dim, unbiased, correction)
     return root(var_rows(input, dim, correction, keepdim)), mean(input, dim, keepdim)

@@ -17,7 +17,8 @@ from ..kernels.scatter import add_at
 from .shared import resolve_shape, wrap_dim
 
 __all__ = [
-    "adjoint", "as_strided", "broadcast_to", "diagonal", "expand_as", "flatten", "movedim", "moveaxis", "narrow", "permute", "ravel",
+    "adjoint", "as_strided", "broadcast_to", "diagonal", "expand_as", "flatten", "movedim", "moveaxis", "narrow", "permute",
+    "ravel",
     "reshape", "select", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unfold", "unsqueeze", "view_as",
 ]  # fmt: skip
 
@@ -38,7 +39,9 @@ def view(input: Array, shape: Any) -> Any:
     return result
 
 
-@linear("reshape", input=lambda g, input_shape: reshape(g, input_shape), view="maybe", node="ViewBackward0", method=False)
+@linear(
+    "reshape", input=lambda g, input_shape: reshape(g, input_shape), view="maybe", node="ViewBackward0", method=False
+)
 def reshape(input: Array, shape: Any) -> Any:
     """Another shape, a view where possible."""
     return input.reshape(resolve_shape(shape, input.size))
@@ -212,20 +215,38 @@ def unsqueeze(input: Array, dim: int) -> Any:
     return input[(slice(None),) * d + (None,)]
 
 
-@linear("squeeze_all", input=lambda g, input_shape: reshape(g, input_shape), view=True, node="SqueezeBackward0", method=False)
+@linear(
+    "squeeze_all",
+    input=lambda g, input_shape: reshape(g, input_shape),
+    view=True,
+    node="SqueezeBackward0",
+    method=False,
+)
 def squeeze_all(input: Array) -> Any:
     """A view without the dimensions of size 1."""
     return np.squeeze(input)
 
 
-@linear("squeeze_dim", input=lambda g, input_shape: reshape(g, input_shape), view=True, node="SqueezeBackward1", method=False)
+@linear(
+    "squeeze_dim",
+    input=lambda g, input_shape: reshape(g, input_shape),
+    view=True,
+    node="SqueezeBackward1",
+    method=False,
+)
 def squeeze_dim(input: Array, dim: int) -> Any:
     """A view without dimension `dim` if that has size 1."""
     d = wrap_dim(dim, input.ndim)
     return input[(slice(None),) * d + (0,)] if input.ndim and input.shape[d] == 1 else input[...]
 
 
-@linear("squeeze_dims", input=lambda g, input_shape: reshape(g, input_shape), view=True, node="SqueezeBackward2", method=False)
+@linear(
+    "squeeze_dims",
+    input=lambda g, input_shape: reshape(g, input_shape),
+    view=True,
+    node="SqueezeBackward2",
+    method=False,
+)
 def squeeze_dims(input: Array, dim: Any) -> Any:
     """A view without those of the dimensions `dim` that have size 1."""
     dims = {wrap_dim(d, input.ndim) for d in dim}
@@ -377,7 +398,9 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     d = wrap_dim(dim, len(shape))
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
-    if getattr(start, "ndim", 0) or (hasattr(start, "dtype") and getattr(start, "_array", start).dtype.kind not in "iu"):
+    if getattr(start, "ndim", 0) or (
+        hasattr(start, "dtype") and getattr(start, "_array", start).dtype.kind not in "iu"
+    ):
         raise RuntimeError("start must be an 0-dim integral Tensor.")
     n, first = shape[d], start.__index__()
     if not -n <= first <= n:
@@ -489,9 +512,7 @@ def adjoint(input: Any) -> Any:
     """The last two dimensions exchanged, complex numbers conjugated."""
     ndim = len(input.shape)
     if ndim == 1:
-        raise RuntimeError(
-            "tensor.adjoint() is only supported on matrices or batches of matrices. Got 1-D tensor."
-        )
+        raise RuntimeError("tensor.adjoint() is only supported on matrices or batches of matrices. Got 1-D tensor.")
     turned = transpose(input, -2, -1) if ndim else input
     return turned.conjugate() if _complex(input) else turned
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import arranging, assigning, gathering, indexing, joining, shape
+from . import arranging, assigning, gathering, indexing, joining, meeting, places, shape, slices
 from .shared import shape_argument
 
 
@@ -26,9 +26,18 @@ def install(T: Any) -> None:
         *(shape.as_strided, shape.expand_as, shape.squeeze, shape.view_as),
         *(joining.chunk, joining.dsplit, joining.hsplit, joining.split, joining.split_with_sizes),
         *(joining.tensor_split, joining.unsafe_chunk, joining.unsafe_split, joining.vsplit),
-        *(gathering.argwhere, gathering.index_add, gathering.index_fill, gathering.nonzero, gathering.scatter),
+        *(places.argwhere, slices.index_add, slices.index_fill, places.nonzero, gathering.scatter),
+        *(meeting.scatter_reduce, meeting.scatter_reduce_, meeting.index_reduce, meeting.index_reduce_),
         *(indexing.index_put, assigning.index_put_, assigning.index_fill_, assigning.scatter_, assigning.index_add_),
-        *(assigning.copy_, assigning.zero_, assigning.contiguous, assigning.squeeze_, assigning.resize_, assigning.resize_as_, assigning.set_),
+        *(
+            assigning.copy_,
+            assigning.zero_,
+            assigning.contiguous,
+            assigning.squeeze_,
+            assigning.resize_,
+            assigning.resize_as_,
+            assigning.set_,
+        ),
     ):
         setattr(T, f.__name__, f)
     for name in ("unsqueeze", "transpose", "t"):
@@ -65,7 +74,9 @@ def _T(self: Any) -> Any:
 
 def _matrix(self: Any, name: str) -> None:
     if len(self.shape) < 2:
-        raise RuntimeError(f"tensor.{name} is only supported on matrices or batches of matrices. Got {len(self.shape)}-D tensor.")
+        raise RuntimeError(
+            f"tensor.{name} is only supported on matrices or batches of matrices. Got {len(self.shape)}-D tensor."
+        )
 
 
 def _mT(self: Any) -> Any:
@@ -85,5 +96,3 @@ def _mH(self: Any) -> Any:
     """The conjugate of the last two dimensions exchanged."""
     _matrix(self, "mH")
     return shape.adjoint(self)
-
-

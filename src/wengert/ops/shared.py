@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core import dtypes
+
 
 def wrap_dim(dim: Any, ndim: int) -> int:
     """A dimension as a number in 0 .. ndim-1. IndexError, in PyTorch's words, if there is none such."""
@@ -17,9 +19,7 @@ def wrap_dim(dim: Any, ndim: int) -> int:
             raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}")
     n = max(ndim, 1)
     if not -n <= dim < n:
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
-        )
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     return int(dim % n)
 
 
@@ -76,3 +76,33 @@ def resolve_shape(shape: Sequence[Any], size: int) -> tuple[int, ...]:
     if known != size:
         raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
     return shape
+
+
+# -- index tensors ---------------------------------------------------------------------------------------------
+
+
+def dtype_word(a: Any) -> str:
+    """The dtype of an array as PyTorch's messages have it: `Float`."""
+    return dtypes.of(a.dtype).tensor_type
+
+
+def inside(index: Any, n: int) -> bool:
+    """Is every index in 0 .. n-1? (Seen as unsigned, a negative number is a large one.)"""
+    if not index.size:
+        return True
+    return bool(index.astype(np.int64, copy=False).view(np.uint64).max() < n)
+
+
+def _first_outside(index: Any, n: int) -> int:
+    return int(index[(index < 0) | (index >= n)].flat[0])
+
+
+def bounds(index: Any, n: int, dim: int, error: type[Exception] = RuntimeError, name: str = "") -> None:
+    """Raise unless every index is inside."""
+    if not inside(index, n):
+        raise error(f"{name}index {_first_outside(index, n)} is out of bounds for dimension {dim} with size {n}")
+
+
+def lifted(*arrays: Any) -> tuple[Any, ...]:
+    """0-dim arrays as vectors: a scalar is indexed as a vector of one element."""
+    return tuple(np.asarray(a).reshape(1) if np.ndim(a) == 0 else a for a in arrays)

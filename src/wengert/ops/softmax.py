@@ -18,7 +18,9 @@ __all__ = ["log_softmax", "softmax"]
 def _shifted(input: Any, dim: int) -> tuple[Any, int]:
     d = wrap_dim(dim, input.ndim)
     if input.dtype.kind not in "fc":
-        raise NotImplementedError(f'"softmax_lastdim_kernel_impl" not implemented for \'{dtypes.of(input.dtype).tensor_type}\'')
+        raise NotImplementedError(
+            f"\"softmax_lastdim_kernel_impl\" not implemented for '{dtypes.of(input.dtype).tensor_type}'"
+        )
     if input.ndim == 0 or input.size == 0:
         return input - input, d
     return input - np.maximum.reduce(input, axis=d, keepdims=True), d
