@@ -1,0 +1,5 @@
+"""`wengert.nn`, shaped like torch.nn."""
+
+from __future__ import annotations
+
+from . import functional as functional
