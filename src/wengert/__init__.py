@@ -44,9 +44,11 @@ from .ops.comparison import *
 from .ops.complex import *
 from .ops.conversion import *
 from .ops.creation import *
+from .ops.einsum import *
 from .ops.gathering import *
 from .ops.indexing import *
 from .ops.joining import *
+from .ops.linalg_products import *
 from .ops.matmul import *
 from .ops.meeting import *
 from .ops.places import *
@@ -61,5 +63,6 @@ from .ops.special import *
 
 methods.install()
 
+from . import linalg as linalg  # noqa: E402
 from . import nn as nn  # noqa: E402  (it collects the rows that are stated by now)
 from . import special as special  # noqa: E402

@@ -86,6 +86,14 @@ class Batched:
     conj = conjugate
 
     @property
+    def mT(self) -> Any:
+        return TABLE["transpose"].function(self, -2, -1)
+
+    @property
+    def T(self) -> Any:
+        return TABLE["permute"].function(self, tuple(range(self.ndim))[::-1])
+
+    @property
     def real(self) -> Batched:
         return Batched(self.value.real, self.level)
 

@@ -233,6 +233,13 @@ class Composite:
 COMPOSITES: dict[str, Composite] = {}
 
 
+def stated_under(prefix: str) -> dict[str, Any]:
+    """The functions whose dotted name starts with `prefix`, by the rest of it: what a public namespace consists of."""
+    rows = {name: op.function for name, op in TABLE.items()}
+    rows.update((name, row.function) for name, row in COMPOSITES.items())
+    return {name.removeprefix(prefix): fn for name, fn in sorted(rows.items()) if name.startswith(prefix)}
+
+
 def composite(
     name: str, *, out: bool = False, inplace: bool = False, method: bool = True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -5,6 +5,7 @@ The rules use `.T`, `.mT` and `@`, which arrays, Tensors and symbols share.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,8 @@ def matmul_many(input: Array, other: Array) -> Any:
 def _right_grad(g: Any, input: Any, shape: tuple[int, ...]) -> Any:
     """The gradient of the right factor. One matrix shared by a batch takes one product over all rows."""
     if len(shape) == 2:
-        return input.reshape((-1, input.shape[-1])).T.conjugate() @ g.reshape((-1, g.shape[-1]))
+        rows = prod(input.shape[:-1])
+        return input.reshape((rows, input.shape[-1])).T.conjugate() @ g.reshape((rows, g.shape[-1]))
     return input.mT.conjugate() @ g
 
 
@@ -240,7 +242,8 @@ def _check_linear(input: Any, weight: Any, bias: Any) -> None:
 def _weight_grad(g: Any, input: Any) -> Any:
     if input.ndim == 2:
         return g.T @ input.conjugate()
-    return g.reshape((-1, g.shape[-1])).T @ input.reshape((-1, input.shape[-1])).conjugate()
+    rows = prod(input.shape[:-1])
+    return g.reshape((rows, g.shape[-1])).T @ input.reshape((rows, input.shape[-1])).conjugate()
 
 
 @general(
@@ -316,113 +319,4 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 
     return _scaled(input, sum_(bmm(batch1, batch2), 0), beta, alpha)
 
 
-@composite("outer", out=True)
-def outer(input: Any, vec2: Any) -> Any:
-    """All products of an element of one vector with one of another."""
-    if input.ndim != 1 or vec2.ndim != 1:
-        raise RuntimeError(f"outer: Expected 1-D argument self and vec2, but got {input.ndim}-D and {vec2.ndim}-D")
-    return unsqueeze(input, 1) * vec2
-
-
-@composite("ger", out=True)
-def ger(input: Any, vec2: Any) -> Any:
-    """`outer`."""
-    return outer(input, vec2)
-
-
-@composite("addr", out=True, inplace=True)
-def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-    """`beta * input + alpha * outer(vec1, vec2)`."""
-    return _scaled(input, outer(vec1, vec2), beta, alpha)
-
-
-@composite("vdot", out=True)
-def vdot(input: Any, other: Any) -> Any:
-    """The sum of products of two vectors, the first conjugated."""
-    return dot(input.conj() if input.is_complex() else input, other)
-
-
-@composite("inner", out=True)
-def inner(input: Any, other: Any) -> Any:
-    """Sums of products over the last dimension of both."""
-    if input.ndim == 0 or other.ndim == 0:
-        return input * other
-    if input.shape[-1] != other.shape[-1]:
-        raise RuntimeError(
-            "inner() the last dimension must match on both input tensors but got shapes "
-            f"{list(input.shape)} and {list(other.shape)}"
-        )
-    lead = (*input.shape[:-1], *other.shape[:-1])
-    return mm(input.reshape((-1, input.shape[-1])), other.reshape((-1, other.shape[-1])).T).reshape(lead)
-
-
-@composite("chain_matmul", method=False)
-def chain_matmul(*matrices: Any) -> Any:
-    """The product of several matrices, in the order that multiplies least."""
-    return multi_dot(list(matrices))
-
-
-@composite("linalg.multi_dot")
-def multi_dot(tensors: Any) -> Any:
-    """The product of several matrices in the order that multiplies least (the first and last may be vectors)."""
-    items = list(tensors)
-    if len(items) < 2:
-        raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(items)}")
-    if len(items) == 2:
-        return matmul(items[0], items[1])
-    first, last = items[0].ndim == 1, items[-1].ndim == 1
-    if first:
-        items[0] = unsqueeze(items[0], 0)
-    if last:
-        items[-1] = unsqueeze(items[-1], 1)
-    sizes = [x.shape[0] for x in items] + [items[-1].shape[1]]
-    n = len(items)
-    cost = [[0] * n for _ in range(n)]
-    cut = [[0] * n for _ in range(n)]
-    for span in range(1, n):
-        for i in range(n - span):
-            j = i + span
-            options = [(cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)]
-            cost[i][j], cut[i][j] = min(options)
-
-    def product(i: int, j: int) -> Any:
-        return items[i] if i == j else mm(product(i, cut[i][j]), product(cut[i][j] + 1, j))
-
-    out = product(0, n - 1)
-    if first:
-        out = out.squeeze(0)
-    return out.squeeze(-1) if last else out
-
-
-@composite("tensordot", method=False, out=True)
-def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
-    """Sums of products over `dims`: a count (last of `a` with first of `b`) or two lists of dimensions."""
-    if hasattr(dims, "tolist"):
-        dims = dims.tolist()
-    if isinstance(dims, int):
-        if dims < 0:
-            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
-        if dims > min(a.ndim, b.ndim):
-            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
-        left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
-    else:
-        left, right = ([d] if isinstance(d, int) else list(d) for d in dims)
-    left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]
-    for x, y in zip(left, right, strict=True):
-        if a.shape[x] != b.shape[y]:
-            raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {a.shape[x]} in dim {x} and second has size "
-                f"{b.shape[y]} in dim {y}"
-            )
-    keep_a = [d for d in range(a.ndim) if d not in left]
-    keep_b = [d for d in range(b.ndim) if d not in right]
-    n = int(np.prod([a.shape[d] for d in left], dtype=int))
-    rows = a.permute(tuple(keep_a + left)).reshape((int(np.prod([a.shape[d] for d in keep_a], dtype=int)), n))
-    columns = b.permute(tuple(right + keep_b)).reshape((n, int(np.prod([b.shape[d] for d in keep_b], dtype=int))))
-    return mm(rows, columns).reshape(tuple(a.shape[d] for d in keep_a) + tuple(b.shape[d] for d in keep_b))
-
-
-__all__ = [
-    "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "dot", "ger", "inner", "matmul", "mm", "mv",
-    "outer", "tensordot", "vdot",
-]  # fmt: skip
+__all__ = ["addbmm", "addmm", "addmv", "baddbmm", "bmm", "dot", "matmul", "mm", "mv"]
