@@ -67,7 +67,8 @@ def test_tensordot_repeats_a_size_of_one() -> None:
 def test_products_of_nothing_have_gradients_of_zero() -> None:
     a, b = torch.ones(5, 5, 0, requires_grad=True), torch.ones(0, 5, requires_grad=True)
     (a @ b).sum().backward()
-    assert a.grad.shape == (5, 5, 0) and b.grad.shape == (0, 5)
+    assert a.grad.shape == (5, 5, 0)
+    assert b.grad.shape == (0, 5)
 
 
 def test_multi_dot_multiplies_least() -> None:

@@ -1,4 +1,4 @@
-"""`wengert.nn.functional`, shaped like torch.nn.functional. States nothing: the rows named `nn.functional.*` live in `wengert.ops`.
+"""`wengert.nn.functional`, shaped like torch.nn.functional. States nothing: rows `nn.functional.*` live in `wengert.ops`.
 
 A row whose name has the prefix appears here under the rest of its name; so do functions of the main namespace that
 PyTorch shows in both places.
