@@ -34,7 +34,8 @@ def call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tens
     """The differentiable floating outputs of one call."""
     result = TABLE[name].function(*args, **kwargs)
     outputs = result if isinstance(result, tuple) else (result,)
-    return tuple(t for t, d in zip(outputs, TABLE[name].differentiable, strict=True) if d and t.requires_grad)
+    differentiable = TABLE[name].differentiable_among(outputs)
+    return tuple(t for t, d in zip(outputs, differentiable, strict=True) if d and t.requires_grad)
 
 
 def leaves(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
@@ -111,7 +112,7 @@ def test_forward_mode_agrees_with_reverse_mode(name: str, i: int) -> None:
         fwd_args, fwd_kwargs = replace(args, kwargs, duals)
         result = TABLE[name].function(*fwd_args, **fwd_kwargs)
         outputs = result if isinstance(result, tuple) else (result,)
-        kept = [o for o, d in zip(outputs, TABLE[name].differentiable, strict=True) if d]
+        kept = [o for o, d in zip(outputs, TABLE[name].differentiable_among(outputs), strict=True) if d]
         pushed = [fwAD.unpack_dual(o).tangent for o in kept if o.is_floating_point() or o.is_complex()]
     outs = call(name, args, kwargs)
     assert len(pushed) == len(outs)
@@ -126,7 +127,11 @@ def test_forward_mode_agrees_with_reverse_mode(name: str, i: int) -> None:
     assert forwards == pytest.approx(backwards, rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize(("name", "i"), SAMPLES, ids=IDS)
+# `view` refuses to copy, `as_strided` reads memory.
+OTHER_LAYOUTS = [(s, id) for s, id in zip(SAMPLES, IDS, strict=True) if s[0] not in ("view", "as_strided")]
+
+
+@pytest.mark.parametrize(("name", "i"), [s for s, _ in OTHER_LAYOUTS], ids=[id for _, id in OTHER_LAYOUTS])
 def test_other_layouts_give_the_same(name: str, i: int) -> None:
     """Transposed and negatively strided memory of the same numbers changes neither result nor gradient."""
     args, kwargs, inputs = differentiable_sample(name, i)

@@ -50,7 +50,7 @@ def _check_inputs(inputs: tuple[Any, ...]) -> list[int]:
                 UserWarning,
                 stacklevel=3,
             )
-        if any(s == 0 and n > 1 for s, n in zip(t._array.strides, t._array.shape, strict=True)):
+        if t._array.size and any(s == 0 and n > 1 for s, n in zip(t._array.strides, t._array.shape, strict=True)):
             raise RuntimeError(
                 f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping to "
                 "be able to compute the numerical gradients correctly. You should call .contiguous on the input before "
@@ -83,9 +83,10 @@ def numerical_jacobians(func: Callable[..., Any], inputs: tuple[Any, ...], i: in
             slopes.append([(a - b) / (2 * eps) for a, b in zip(above, below, strict=True)])
         for k in range(count):
             rows[k].append(tuple(s[k].reshape(-1) for s in slopes))
+    sizes = [] if x.size else [o.size for o in _evaluate(func, inputs, count)]
     return [
         [
-            np.array([r[j] for r in rows[k]]) if rows[k] else np.zeros((0, 0))
+            np.array([r[j] for r in rows[k]]) if rows[k] else np.zeros((0, sizes[k]))
             for j in range(1 if x.dtype.kind == "f" else 2)
         ]
         for k in range(count)

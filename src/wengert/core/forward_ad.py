@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
 from .modes import LOCAL, set_mode
 from .op import LIST, Op
 from .tensor import Tensor, wrap
@@ -272,8 +271,7 @@ def _push_linear(op: Op, primals: list[Any], tangents: dict[str, Any]) -> tuple[
 
 def _transpose_twice(op: Op, primals: list[Any], tangents: dict[str, Any], outs: tuple[Any, ...]) -> tuple[Any, ...]:
     """jvp from vjp: differentiate `v -> vjp(v)`, which is linear, with respect to v, against the tangents."""
-    from .backward import as_tensor, grad
-    from .node import leaf_edge
+    from .backward import grad
 
     before = set_mode("grad", True)
     try:
@@ -319,7 +317,12 @@ def _transpose_twice(op: Op, primals: list[Any], tangents: dict[str, Any], outs:
         else:
             forward = (None,) * len(probes)
         found = iter(forward)
-        _ = (as_tensor, leaf_edge, dtypes)
+        genuine = before and any(
+            x is not None and x._rg
+            for v in (*primals, *tangents.values())
+            for x in (v if isinstance(v, (list, tuple)) else (v,))
+            if isinstance(x, Tensor)
+        )
         answer = []
         for r in results:
             if isinstance(r, Tensor) and r._rg:
@@ -327,7 +330,7 @@ def _transpose_twice(op: Op, primals: list[Any], tangents: dict[str, Any], outs:
                 answer.append(wrap(np.zeros(r._array.shape, r._array.dtype)) if t is None else t)
             else:
                 answer.append(None)
-        if not before:
+        if not genuine:  # the probes above are no part of the user's graph
             answer = [None if t is None else unlinked(t) for t in answer]
         return tuple(answer)
     finally:

@@ -119,6 +119,12 @@ class Variant:
                 else:
                     raise ValueError(f"{op.name}: the rule for {p.name!r} asks for {name!r}, which nothing provides")
                 found.setdefault(name, (how, set()))[1].add(i)
+        if op.composite is not None and self.targets:
+            # The second derivative goes through the definition, which takes the arguments themselves.
+            everyone = {i for i, _ in self.targets}
+            for p in op.params:
+                kind = {"T": "tensor", "S": "plain", "L": "list"}[tensor_kinds[p.name]] if p.is_tensor else "plain"
+                found[p.name] = (kind, everyone)
         return found
 
     @property
@@ -289,18 +295,18 @@ class Variant:
 
     # -- recording ---------------------------------------------------------------------------------------------
     def emit_record(self, results: list[str], aux: list[str]) -> list[str]:
-        """Lines that make the node `n` and hang it on the result tensors `t0`, `t1`, ... (arrays `results`)."""
+        """Lines that make `node_` and hang it on the result tensors `t0`, `t1`, ... (arrays `results`)."""
         op = self.op
         names = [p.name for p in op.tensor_params]
         tensors = [names[i] for i, _ in self.targets]
-        lines = ["n = new(NODE)", "n.seq = next(SEQUENCE)", "n.extra = None"]
+        lines = ["node_ = new(NODE)", "node_.seq = next(SEQUENCE)", "node_.extra = None"]
         if self.holds_tensors:
-            lines.append("n.freed = False")
+            lines.append("node_.freed = False")
         if len(op.outputs) == 1:
-            lines += [f"n.shape = {results[0]}.shape", f"n.dtype = {results[0]}.dtype"]
+            lines += [f"node_.shape = {results[0]}.shape", f"node_.dtype = {results[0]}.dtype"]
         else:
-            lines.append("n.shape = None")
-            lines.append("n.outs = (" + ", ".join(f"({r}.shape, {r}.dtype)" for r in results) + ",)")
+            lines.append("node_.shape = None")
+            lines.append("node_.outs = (" + ", ".join(f"({r}.shape, {r}.dtype)" for r in results) + ",)")
         edges = []
         for i, name in enumerate(names):
             if name not in tensors:
@@ -309,7 +315,7 @@ class Variant:
                 edges.append(f"{name}._edge or leaf_edge({name})")
             else:
                 edges.append(f"({name}._edge or leaf_edge({name})) if q{i} else NO_EDGE")
-        lines.append("n.next = (" + ", ".join(edges) + ",)")
+        lines.append("node_.next = (" + ", ".join(edges) + ",)")
         return lines + self._emit_saves(aux)
 
     def _emit_saves(self, aux: list[str]) -> list[str]:
@@ -323,26 +329,26 @@ class Variant:
             condition = "" if everyone else " or ".join(f"q{i}" for i in sorted(users))
             if how == "tensor":
                 saved_tensors.append(name)
-                lines.append(f"n.{name} = {name}" + (f" if {condition} else None" if condition else ""))
+                lines.append(f"node_.{name} = {name}" + (f" if {condition} else None" if condition else ""))
             elif how == "plain":
-                lines.append(f"n.{name} = {name}")
+                lines.append(f"node_.{name} = {name}")
             elif how == "shape":
-                lines.append(f"n.{name} = {name.removesuffix('_shape')}._array.shape")
+                lines.append(f"node_.{name} = {name.removesuffix('_shape')}._array.shape")
             elif how == "scalar_shape":
-                lines.append(f"n.{name} = ()")
+                lines.append(f"node_.{name} = ()")
             elif how == "output":
                 saved_outputs.append(name)
                 k = op.outputs.index(name)
-                lines.append(f"n.{name} = x{k}")
+                lines.append(f"node_.{name} = x{k}")
             elif how == "output_shape":
                 k = op.outputs.index(name.removesuffix("_shape"))
-                lines.append(f"n.{name} = x{k}.shape")
+                lines.append(f"node_.{name} = x{k}.shape")
             elif how == "aux":
-                lines.append(f"n.{name} = {aux[op.aux.index(name)]}")
+                lines.append(f"node_.{name} = {aux[op.aux.index(name)]}")
         if saved_tensors:
             unshared = " and ".join(f"{t}._vc is None" for t in saved_tensors)
-            pairs = ", ".join(f"({t!r}, n.{t})" for t in saved_tensors)
-            lines.append(f"n.versions = None if {unshared} else versions_of(({pairs},))")
+            pairs = ", ".join(f"({t!r}, node_.{t})" for t in saved_tensors)
+            lines.append(f"node_.versions = None if {unshared} else versions_of(({pairs},))")
         if saved_outputs:
             counters = []
             for name in saved_outputs:
@@ -350,8 +356,8 @@ class Variant:
                 # The result itself must not be kept (it would hold this node: a cycle), but its version must.
                 lines.append(f"t{k}._vc = c{k} = [0, None]")
                 counters.append(f"c{k}")
-            lines.append("n.out_counters = (" + ", ".join(counters) + ",)")
-            lines.append("n.out_versions = (" + ", ".join("0" for _ in counters) + ",)")
+            lines.append("node_.out_counters = (" + ", ".join(counters) + ",)")
+            lines.append("node_.out_versions = (" + ", ".join("0" for _ in counters) + ",)")
         return lines
 
 
@@ -445,10 +451,10 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
         body.append("if " + " or ".join(flags) + ":")
         record = [line.replace("new(NODE)", f"new({node})") for line in v.emit_record(raw, aux)]
         if op.promote in ("default", "float"):
-            record = [line.replace("n.dtype = x0.dtype", "n.dtype = d") for line in record]
+            record = [line.replace("node_.dtype = x0.dtype", "node_.dtype = d") for line in record]
         for k, d in enumerate(op.differentiable):
             record += (
-                [f"t{k}._rg = True", f"t{k}._edge = (n, {k})"] if d else [f"t{k}._rg = False", f"t{k}._edge = None"]
+                [f"t{k}._rg = True", f"t{k}._edge = (node_, {k})"] if d else [f"t{k}._rg = False", f"t{k}._edge = None"]
             )
         body += ["    " + line for line in record]
         body.append("else:")

@@ -337,7 +337,7 @@ def _pow_number(input: Array, exponent: Array | float) -> Any:
     "pow_base",
     node="PowBackward2",
     exponent=lambda base, exponent, out: (
-        where(exponent.real >= 0, 0, out * -math.inf) if base == 0 else out * _log_number(base)
+        where(exponent.real >= 0, 0, -math.inf) if base == 0 else out * _log_number(base)
     ),
     method=False,
     tex="{base}^{{{exponent}}}",
