@@ -19,6 +19,7 @@ import wengert
 from rows.sample import ROWS, arguments
 from wengert.autograd import forward_ad as fwAD
 from wengert.autograd import gradcheck, gradgradcheck
+from wengert.core.batched import SELF
 from wengert.core.op import TABLE
 from wengert.core.tensor import Tensor, wrap
 
@@ -66,7 +67,8 @@ def differentiable_sample(name: str, i: int) -> tuple[tuple[Any, ...], dict[str,
 
 def test_every_operation_has_a_test_row() -> None:
     """A row of the tables without a test row is not finished."""
-    missing = sorted(set(TABLE) - set(ROWS))
+    # (Operations that know batched arrays carry vmap: they exist inside it only, and are tested there.)
+    missing = sorted(name for name, op in TABLE.items() if name not in ROWS and op.batch is not SELF)
     assert not missing, f"no test row for {missing}: add one in tests/rows"
 
 
