@@ -73,7 +73,8 @@ class Rule:
     @property
     def identity(self) -> int | None:
         """If the rule just returns one of its parameters, which one: such a rule need not be called."""
-        if not callable(self.fn):
+        code = getattr(self.fn, "__code__", None)
+        if code is None or code.co_names:  # it uses other names, so it computes
             return None
         markers = [object() for _ in self.names]
         try:
@@ -141,25 +142,40 @@ class Op:
 TABLE: dict[str, Op] = {}  # every operation by its dotted name
 
 
+_NO_DEFAULT = inspect.Parameter.empty
+
+
 def _params(fn: Callable[..., Any]) -> tuple[Param, ...]:
+    """The parameters of a forward. (Read off its code: `inspect.signature` would take a third of the import.)"""
+    code, annotations = fn.__code__, fn.__annotations__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    positional = fn.__defaults__ or ()
+    defaults = dict(zip(names[code.co_argcount - len(positional) : code.co_argcount], positional, strict=True))
+    defaults.update(fn.__kwdefaults__ or {})
     found = []
-    for p in inspect.signature(fn).parameters.values():
-        annotation = p.annotation if isinstance(p.annotation, str) else ""
+    for i, name in enumerate(names):
+        annotation = annotations.get(name, "")
         kind, scalar = _ANNOTATIONS.get(annotation, (PLAIN, False))
-        found.append(Param(p.name, kind, scalar, p.default, p.kind is p.KEYWORD_ONLY, annotation))
+        found.append(Param(name, kind, scalar, defaults.get(name, _NO_DEFAULT), i >= code.co_argcount, annotation))
     return tuple(found)
 
 
 def _rule(fn: Any) -> Rule:
-    names = tuple(inspect.signature(fn).parameters) if callable(fn) else ()
-    return Rule(fn, names)
+    return Rule(fn, _names(fn) if callable(fn) else ())
+
+
+def _names(fn: Any) -> tuple[str, ...]:
+    """The names of a rule's parameters."""
+    code = getattr(fn, "__code__", None)
+    if code is None or hasattr(fn, "__wrapped__") or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        return tuple(inspect.signature(fn).parameters)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def _ufunc_params(count: int, numbers: str) -> tuple[Param, ...]:
     """The arguments of a bare ufunc. `numbers`: which of two may be Python numbers ("both", "other" or "none")."""
-    empty = inspect.Parameter.empty
-    input = Param("input", TENSOR, count == 2 and numbers == "both", empty, False, "Array")
-    return (input,) if count == 1 else (input, Param("other", TENSOR, numbers != "none", empty, False, "Array"))
+    input = Param("input", TENSOR, count == 2 and numbers == "both", _NO_DEFAULT, False, "Array")
+    return (input,) if count == 1 else (input, Param("other", TENSOR, numbers != "none", _NO_DEFAULT, False, "Array"))
 
 
 def camel(name: str) -> str:

@@ -11,8 +11,11 @@ each saved value, its `run` (on arrays) and `run_recorded` (on Tensors), both ca
 
 from __future__ import annotations
 
+import functools
 import inspect
 import linecache
+import threading
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -22,7 +25,7 @@ from .backward import check_version, materialise, saved_output, versions_of
 from .batched import run_forward
 from .modes import LOCAL, MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
-from .op import LIST, OPTIONAL, TENSOR, Op, Rule
+from .op import LIST, OPTIONAL, TENSOR, Op, Param, Rule
 from .tensor import PLAIN_TYPES, Tensor, mark_inference, wrap
 
 # What a rule may be called with and computes on directly: arrays and the scalars NumPy makes of 0-dim results.
@@ -471,13 +474,53 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
     return body
 
 
+def _first_call(*args: Any, **kwargs: Any) -> Any:
+    """The code of every row's function until it is called: see `compile_function`. Its globals are the row's own."""
+    COMPILE(OP)  # type: ignore[name-defined]  # noqa: F821
+    return OP.function(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
+
+
 def compile_function(op: Op) -> Any:
-    """The function users call for a row."""
-    env = dict(_GLOBALS)
+    """The function users call for a row. Its source is written when it is first called: importing stays quick."""
+    simple = op.name.rsplit(".", 1)[-1]
+    function = FunctionType(_first_call.__code__, {**_GLOBALS, "OP": op, "COMPILE": _compile}, simple)
+    function.__doc__ = op.doc
+    function.__module__ = "wengert"
+    function.__signature__ = _public_signature(op.params, op.out)  # type: ignore[attr-defined]
+    function.op = op  # type: ignore[attr-defined]
+    return function
+
+
+@functools.lru_cache(maxsize=None)
+def _public_signature(params: tuple[Param, ...], out: bool) -> inspect.Signature:
+    keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    shown = [inspect.Parameter(p.name, keyword if p.keyword_only else positional, default=p.default) for p in params]
+    if out:
+        shown.append(inspect.Parameter("out", keyword, default=None))
+    return inspect.Signature(shown)
+
+
+_COMPILING = threading.RLock()
+
+
+def _compile(op: Op) -> None:
+    """Write the row's source and give its function that code."""
+    with _COMPILING:
+        function = op.function
+        if function.__code__ is not _first_call.__code__:
+            return  # another thread was first
+        env = function.__globals__
+        compiled = _compiled(op, env)
+        function.__defaults__, function.__kwdefaults__ = compiled.__defaults__, compiled.__kwdefaults__
+        function.__code__ = compiled.__code__
+
+
+def _compiled(op: Op, env: dict[str, Any]) -> Any:
+    """The function of a row as source, run in `env`."""
     from .views import mark_view
 
     values = "(" + "".join(p.name + ", " for p in op.params) + ")"
-    env.update(OP=op, FORWARD=op.forward, CAREFUL=careful, RESULT=op.result, mark_view=mark_view)
+    env.update(FORWARD=op.forward, CAREFUL=careful, RESULT=op.result, mark_view=mark_view)
     params = op.tensor_params
     lines = []
     patterns = _patterns(op)
@@ -525,13 +568,7 @@ def compile_function(op: Op) -> Any:
     lines.append(f"return CAREFUL(OP, {values}" + (", out)" if op.out else ")"))
     simple = op.name.rsplit(".", 1)[-1]
     source = f"def {simple}({_signature(op, env)}):\n" + "\n".join("    " + line for line in lines) + "\n"
-    _execute(source, op.name, env)
-    function = env[simple]
-    function.__doc__ = op.doc
-    function.__module__ = "wengert"
-    function.__qualname__ = simple
-    function.op = op
-    return function
+    return _execute(source, op.name, env)[simple]
 
 
 # -- the careful road ------------------------------------------------------------------------------------------
