@@ -491,7 +491,7 @@ def compile_function(op: Op) -> Any:
     return function
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _public_signature(params: tuple[Param, ...], out: bool) -> inspect.Signature:
     keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
     shown = [inspect.Parameter(p.name, keyword if p.keyword_only else positional, default=p.default) for p in params]
