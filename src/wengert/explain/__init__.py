@@ -1,0 +1,1 @@
+"""The mathematics of a backward pass, from the rules that really ran."""
