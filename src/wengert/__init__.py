@@ -35,7 +35,7 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import convolution, losses, methods, pooling
+from .ops import classification, convolution, losses, methods, pooling
 from .ops.activations import *
 from .ops.arithmetic import *
 from .ops.arranging import *

@@ -55,8 +55,3 @@ row(
     lambda r: (r.any(), 0),
     lambda r: (r.complex(3), 0),
 )
-for name in ("softmax_rows", "log_softmax_rows"):
-    row(name, lambda r: (r.any(3, 4), 1), lambda r: (r.any(3, 4), 0), lambda r: (r.any(), 0))
-row("one_taken", lambda r: (r.any(3, 4), r.ints(4, 3)))
-row("cross_entropy_rows", lambda r: (r.any(3, 4), r.ints(4, 3)))
-row("nll_rows", lambda r: (r.any(3, 4), r.ints(4, 3)), lambda r: (r.any(3, 4), r.ints(4, 3), r.const(4), kw()))

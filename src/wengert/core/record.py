@@ -22,7 +22,7 @@ import numpy as np
 
 from . import dtypes
 from .backward import check_version, materialise, saved_output, versions_of
-from .batched import run_forward
+from .batched import Batched, run_forward
 from .modes import LOCAL, MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, OPTIONAL, TENSOR, Op, Param, Rule
@@ -664,12 +664,27 @@ def careful(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
         return interpreter.__wengert_op__(op, vals)
     if not tensors:
         return _on_arrays(op, vals)
+    if op.composite is not None and MODES.active and out is None and _by_definition(op, vals):
+        plain = [v for v, p in zip(vals, op.params, strict=True) if not p.keyword_only]
+        return op.composite(*plain, **{p.name: v for v, p in zip(vals, op.params, strict=True) if p.keyword_only})
     if MODES.active and (LOCAL.dual_level >= 0):
         from .forward_ad import careful_jvp, has_tangents
 
         if has_tangents(vals):
             return careful_jvp(op, vals, out)
     return apply(op, vals, out)
+
+
+def _by_definition(op: Op, vals: list[Any]) -> bool:
+    """Must a fused operation be computed by its definition? Batched arrays and tangents are not for its kernel."""
+    flat = [x for v in vals for x in (v if isinstance(v, tuple) else (v,))]
+    if any(isinstance(x, Tensor) and x._array.__class__ is Batched for x in flat):
+        return op.batch is None
+    if LOCAL.dual_level >= 0 and op.jvp is None:
+        from .forward_ad import has_tangents
+
+        return has_tangents(vals)
+    return False
 
 
 def _on_arrays(op: Op, vals: list[Any]) -> Any:

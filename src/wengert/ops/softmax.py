@@ -1,13 +1,17 @@
-"""The softmax family."""
+"""The softmax family. What computes is `kernels/softmax`."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, composite, general
+from ..core.tensor import wrap
+from ..kernels import generator
+from ..kernels import softmax as kernel
 from .pointwise import exp
 from .reductions import sum_dim
 from .shared import wrap_dim
@@ -15,60 +19,80 @@ from .shared import wrap_dim
 __all__ = ["log_softmax", "softmax"]
 
 
-def _shifted(input: Any, dim: int) -> tuple[Any, int]:
+def _axis(input: Any, dim: int, name: str = "softmax") -> int:
     d = wrap_dim(dim, input.ndim)
     if input.dtype.kind not in "fc":
+        last = "_lastdim" if d == max(input.ndim - 1, 0) else ""
         raise NotImplementedError(
-            f"\"softmax_lastdim_kernel_impl\" not implemented for '{dtypes.of(input.dtype).tensor_type}'"
+            f"\"{name}{last}_kernel_impl\" not implemented for '{dtypes.of(input.dtype).tensor_type}'"
         )
-    if input.ndim == 0 or input.size == 0:
-        return input - input, d
-    return input - np.maximum.reduce(input, axis=d, keepdims=True), d
+    return d
+
+
+def _check_log(input: Any, dim: int) -> None:
+    _axis(input, dim, "log_softmax")
 
 
 @general(
     "softmax_rows",
-    input=lambda g, out, dim: out * (g - sum_dim(g * out, dim, True)),
-    jvp=lambda out, t_input, dim: out * (t_input - sum_dim(t_input * out, dim, True)),
+    input=lambda g, out, dim: softmax_back(g, out, dim),
+    jvp=lambda out, t_input, dim: softmax_back(t_input, out, dim),  # the Jacobian is symmetric
+    check=_axis,
     node="SoftmaxBackward0",
     method=False,
     tex=r"\operatorname{{softmax}} {input}",
 )
 def softmax_rows(input: Array, dim: int) -> Any:
     """Exponentials that sum to 1 along `dim`."""
-    e, d = _shifted(input, dim)
-    if not isinstance(e, np.ndarray) or e.ndim == 0:
-        return np.ones_like(input)
-    np.exp(e, out=e)
-    e /= np.add.reduce(e, axis=d, keepdims=True)
-    return e
+    return kernel.softmax(input, _axis(input, dim))
+
+
+@general(
+    "softmax_back",
+    input=lambda g, y, dim: softmax_back(g, y, dim),
+    y=lambda g, input, y, dim: g * (input - sum_dim(input * y, dim, True)) - input * sum_dim(g * y, dim, True),
+    node="SoftmaxBackwardDataBackward0",
+    method=False,
+    tex=r"{y} \left({input} - \textstyle\sum {input} {y}\right)",
+)
+def softmax_back(input: Array, y: Array, dim: int) -> Any:
+    """The gradient `input` of `y`, a softmax along `dim`, as that of what it is the softmax of."""
+    return kernel.softmax_back(input, y, _axis(input, dim))
 
 
 @general(
     "log_softmax_rows",
-    input=lambda g, out, dim: g - exp(out) * sum_dim(g, dim, True),
+    input=lambda g, out, dim: log_softmax_back(g, out, dim),
     jvp=lambda out, t_input, dim: t_input - sum_dim(t_input * exp(out), dim, True),
+    check=_check_log,
     node="LogSoftmaxBackward0",
     method=False,
     tex=r"\log \operatorname{{softmax}} {input}",
 )
 def log_softmax_rows(input: Array, dim: int) -> Any:
     """Logarithms of `softmax`."""
-    e, d = _shifted(input, dim)
-    if not isinstance(e, np.ndarray) or e.ndim == 0:
-        return np.zeros_like(input)
-    e -= np.log(np.add.reduce(np.exp(e), axis=d, keepdims=True))
-    return e
+    return kernel.log_softmax(input, _axis(input, dim))
 
 
-def default_dim(name: str, ndim: int) -> int:
+@general(
+    "log_softmax_back",
+    input=lambda g, y, dim: g - sum_dim(g * exp(y), dim, True),
+    y=lambda g, input, y, dim: -g * exp(y) * sum_dim(input, dim, True),
+    node="LogSoftmaxBackwardDataBackward0",
+    method=False,
+    tex=r"{input} - e^{{{y}}} \textstyle\sum {input}",
+)
+def log_softmax_back(input: Array, y: Array, dim: int) -> Any:
+    """The gradient `input` of `y`, a log-softmax along `dim`, as that of what it is the log-softmax of."""
+    return kernel.log_softmax_back(input, y, _axis(input, dim))
+
+
+def default_dim(name: str, ndim: int, stacklevel: int = 3) -> int:
     """PyTorch's old choice where no dimension was given, with its warning."""
-    import warnings
-
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
         UserWarning,
-        stacklevel=3,
+        stacklevel=stacklevel + 1,
     )
     return 0 if ndim in (0, 1, 3) else 1
 
@@ -101,3 +125,22 @@ def softmax(input: Any, dim: int, dtype: Any = None) -> Any:
 def log_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     """Logarithms of `softmax`."""
     return log_softmax_rows(input if dtype is None else input.to(dtype), dim)
+
+
+@composite("nn.functional.gumbel_softmax", method=False)
+def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
+    """A sample of the Gumbel-softmax distribution; `hard` makes it one-hot, with the gradient of the soft one.
+
+    E. Jang et al., 2017.
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    array = logits.detach()._array
+    draws = generator.exponential(generator.default_generator, array.shape, array.dtype)
+    soft = softmax_rows((logits + wrap(-np.log(draws))) / tau, dim)
+    if not hard:
+        return soft
+    peak = soft.detach()
+    index = peak.argmax(dim, keepdim=True)
+    one_hot = (peak * 0).scatter(dim, index, 1.0)
+    return one_hot - peak + soft
