@@ -1,6 +1,6 @@
 """Test rows for `ops/reductions` and `ops/scans`."""
 
-from .sample import kw, row
+from .sample import row
 
 for name in ("sum", "mean"):
     row(name + "_all", lambda r: (r.any(3, 2),), lambda r: (r.any(),), lambda r: (r.complex(2, 2),))
