@@ -106,7 +106,7 @@ def backward(
     roots = roots_of(outputs, gradients, create_graph)
     if create_graph:
         warnings.warn(_CYCLE, UserWarning, stacklevel=2)
-    captures = None
+    captures: dict[Any, Any] | None = None
     if inputs is not None:
         sinks = set()
         captures = {}

@@ -301,7 +301,7 @@ class _Watch(Observer):
     """Follows, while a forward runs, which memory holds values that depend differentiably on the inputs."""
 
     def __init__(self, inputs: tuple[Any, ...]) -> None:
-        self.known = {}
+        self.known: dict[Any, Any] = {}
         for t in inputs:
             if isinstance(t, Tensor) and t._rg:
                 self.add(t)
@@ -555,7 +555,7 @@ def _output(ctx: Any, o: Tensor, k: int, is_input: bool, n_outputs: int) -> Tens
         source, o = o, wrap(o._array)
         o._vc = source._vc
         o.more().base = base
-        register_view(o, source._vc)
+        register_view(o, o._vc)
     if o._is_view():
         assert o._extra is not None
         o._extra.creation = "custom_function"

@@ -81,7 +81,7 @@ class _Call:
 
 def _place(t: Tensor, create: bool, wanted: bool = True) -> Tensor:
     if create and t._rg:
-        return t.view_as(t)  # type: ignore[attr-defined,no-any-return]
+        return t.view_as(t)
     place = t.detach()
     if wanted and not place._rg:
         place.requires_grad_()

@@ -213,7 +213,7 @@ def _current_graph_task_id() -> int:
 
 def _current_autograd_node() -> Node | None:
     """The node whose hook or Function is running."""
-    return LOCAL.node if LOCAL.walk is not None else None  # type: ignore[no-any-return]
+    return LOCAL.node if LOCAL.walk is not None else None
 
 
 def _will_engine_execute_node(node: Node) -> bool:

@@ -11,6 +11,7 @@ of the nodes that had already run stay freed unless `retain_graph`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 import threading
@@ -130,12 +131,13 @@ def _composite_grads(n: Any, g: Any, keep: bool) -> tuple[Any, ...]:
     if n.freed:
         raise RuntimeError(FREED_MESSAGE)
     op = n.op
-    values, where = [], []
+    values: list[Any] = []
+    where: list[Tensor] = []
     edges = iter(n.next)
     for p in op.params:
         if p.is_tensor and p.kind == "list":
             raise NotImplementedError(f"{op.name}: double backward through a list argument")
-        value = getattr(n, p.name, None)
+        value: Any = getattr(n, p.name, None)
         if hasattr(value, "unpack"):
             value = value.unpack(n)
         if isinstance(value, Tensor) and value._vc is not None:
@@ -455,7 +457,7 @@ def _accumulate(
         observer.accumulated(node, g, leaf)
     if extra is not None and extra.post_hooks:
         for hook in list(extra.post_hooks.values()):
-            result = _user(lambda hook=hook: hook(leaf), create)
+            result = _user(functools.partial(hook, leaf), create)
             if result is not None:
                 if not isinstance(result, Tensor):
                     raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
@@ -463,7 +465,7 @@ def _accumulate(
     if node.extra is not None and node.extra.posthooks:
         given = (g if isinstance(g, Tensor) else wrap(np.asarray(g)),)
         for hook in list(node.extra.posthooks.values()):
-            _user(lambda hook=hook: hook((), given), create)
+            _user(functools.partial(hook, (), given), create)
 
 
 def _batched(g: Any) -> bool:
@@ -528,7 +530,7 @@ def _hook_name(hook: Any) -> str:
 def run_tensor_hooks(hooks: Any, g: Any, create: bool) -> Any:
     """Call tensor hooks in order on one gradient (a Tensor); each may replace it by one of the same kind."""
     for hook in list(hooks.values()):
-        result = _user(lambda hook=hook, g=g: hook(g), create)
+        result = _user(functools.partial(hook, g), create)
         if result is None:
             continue
         if not isinstance(result, Tensor):
@@ -579,7 +581,7 @@ def _tensor_hooks(node: Any, extra: Any, g: Any, create: bool, undo: list[Any]) 
 def _prehooks(node: Any, extra: Any, grads: tuple[Any, ...], create: bool) -> tuple[Any, ...]:
     for hook in list(extra.prehooks.values()):
         given = tuple(as_tensor(x) for x in grads)
-        result = _user(lambda hook=hook, given=given: hook(given), create)
+        result = _user(functools.partial(hook, given), create)
         if result is not None:
             grads = _from_node_hook(hook, result, len(grads), create)
     return grads
@@ -620,7 +622,7 @@ def _hooked_run(node: Any, extra: Any, g: Any, keep: bool, create: bool) -> tupl
             for x, (t, nr) in zip(grads, node.next, strict=False)
         )
         outputs = tuple(as_tensor(x) for x in incoming)
-        result = _user(lambda hook=hook, i=inputs, o=outputs: hook(i, o), create)
+        result = _user(functools.partial(hook, inputs, outputs), create)
         if result is not None:
             grads = _from_node_hook(hook, result, len(inputs), create)
     return grads

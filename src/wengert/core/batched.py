@@ -15,6 +15,7 @@ Note [Batched arrays]
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -155,9 +156,8 @@ for _symbol, _name in (
     setattr(Batched, f"__r{_symbol}__", _operator(_name, True))
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Batched, f"__{_name}__", _operator(_name))
-Batched.__neg__ = lambda self: Batched(-self.value, self.level)  # type: ignore[attr-defined]
-Batched.__invert__ = lambda self: Batched(~self.value, self.level)  # type: ignore[attr-defined]
-Batched.__abs__ = lambda self: Batched(abs(self.value), self.level)  # type: ignore[attr-defined]
+for _name, _function in (("neg", operator.neg), ("invert", operator.invert), ("abs", operator.abs)):
+    setattr(Batched, f"__{_name}__", lambda self, f=_function: Batched(f(self.value), self.level))
 Batched.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 

@@ -136,7 +136,7 @@ class Node:
         """Drop what was saved."""
         self.freed = True
 
-    def output_meta(self, nr: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    def output_meta(self, nr: int) -> tuple[Any, np.dtype[Any]]:
         return self.outs[nr] if self.n_outputs != 1 else (self.shape, self.dtype)
 
     # -- the public face -----------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ class Op:
     function: Any = None
     doc: str = ""
     result: Any = tuple
-    variants: dict[str, Any] = field(default_factory=dict)
+    variants: dict[tuple[str, bool], Any] = field(default_factory=dict)
 
     @property
     def single(self) -> bool:
@@ -208,7 +208,7 @@ def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: di
     nodes = node if isinstance(node, dict) else {"": node}
     result: Any = tuple
     if len(outputs) > 1 and options.pop("named", True):
-        result = namedtuple(name.rsplit(".", 1)[-1], outputs)  # type: ignore[misc]
+        result = namedtuple(name.rsplit(".", 1)[-1], outputs)  # type: ignore[misc,no-redef]
         result.__module__ = "torch.return_types"
     op = Op(
         name=name,

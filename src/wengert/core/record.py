@@ -165,7 +165,7 @@ class Variant:
         if op.composite is not None:
             from .backward import run_composite
 
-            cls.run_recorded = run_composite  # type: ignore[method-assign]
+            setattr(cls, "run_recorded", run_composite)  # noqa: B010
         return cls
 
     def _reads(self, names: tuple[str, ...], recorded: bool) -> tuple[list[str], str]:

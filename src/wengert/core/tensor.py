@@ -57,7 +57,7 @@ class Tensor(metaclass=TensorMeta):
     _array: Any
     _rg: bool
     _edge: Edge | None
-    _vc: list[int] | None
+    _vc: list[Any] | None  # [version, weak references to views or None]: shared by all that share the memory
     _extra: TensorExtra | None
     _grad: Tensor | None
     _acc: Any
@@ -495,7 +495,7 @@ class Tensor(metaclass=TensorMeta):
 
     def __contains__(self, element: Any) -> bool:
         if isinstance(element, (Tensor, int, float, complex, bool)):
-            return bool((element == self).any())  # type: ignore[union-attr]
+            return bool((element == self).any())
         raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
     # -- copies ------------------------------------------------------------------------------------------------

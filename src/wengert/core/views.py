@@ -258,7 +258,7 @@ def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
 def inplace_composite(fn: Any, target: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """`x.name_()` of a composite: compute from the old value, then copy the result in."""
     check_inplace(target, True)
-    return target.copy_(fn(target, *args, **kwargs))  # type: ignore[attr-defined,no-any-return]
+    return target.copy_(fn(target, *args, **kwargs))
 
 
 def _saves_input(op: Op) -> bool:

@@ -5,6 +5,7 @@ others and with `vmap`: reverse mode differentiates at a fresh place in the grap
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ from .vmap import vmap
 def _place(x: Tensor) -> Tensor:
     """A fresh place in the graph for `x`: what is differentiated at it is not confused with other uses of `x`."""
     if x._rg:
-        return x.view_as(x)  # type: ignore[attr-defined,no-any-return]
+        return x.view_as(x)
     t = wrap(x._array, x._array.dtype.kind in "fc")
     if x._extra is not None:
         t._extra = x._extra
@@ -141,7 +142,7 @@ def _gradients(
     create = tracked  # forward mode needs no recording: a walk inside a dual level carries tangents by itself
     pairs = [
         (o, c)
-        for o, c in zip(outputs, cotangents or [None] * len(outputs), strict=True)
+        for o, c in zip(outputs, cotangents or itertools.repeat(None, len(outputs)), strict=True)
         if isinstance(o, Tensor) and o._rg
     ]
     if pairs:

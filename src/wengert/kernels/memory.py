@@ -32,4 +32,4 @@ def owner(a: Any) -> Any:
 
 def address(a: Any) -> int:
     """Where the first element lies."""
-    return a.__array_interface__["data"][0]  # type: ignore[no-any-return]
+    return a.__array_interface__["data"][0]

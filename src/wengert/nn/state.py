@@ -208,7 +208,7 @@ class StateDict:
         if isinstance(given, UninitializedTensorMixin):
             given.shape  # noqa: B018  (raises the error that says so)
         if t.ndim == 0 and given.ndim == 1 and given._array.shape[0] == 1:
-            given = given[0]  # type: ignore[index]
+            given = given[0]
         if given._array.shape != t._array.shape:
             return (
                 f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the shape in current "

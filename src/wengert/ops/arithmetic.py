@@ -18,7 +18,7 @@ __all__ = [
     "square", "sub", "subtract", "true_divide",
 ]  # fmt: skip
 
-NUMBERS = (int, float, complex)
+NUMBERS: Any = (int, float, complex)
 
 
 def _kind_of(x: Any) -> int:

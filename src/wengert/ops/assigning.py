@@ -211,7 +211,7 @@ def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False
     def run(input: Any, values: Any, arrays: Any, dims: Any, accumulate: bool) -> Any:
         return inplace(TABLE["index_put"], (input, values, arrays, dims, accumulate))
 
-    return _put(self, indices, values, accumulate, run)  # type: ignore[no-any-return]
+    return _put(self, indices, values, accumulate, run)
 
 
 def index_fill_(self: Tensor, dim: int, index: Any, value: Any) -> Tensor:

@@ -98,7 +98,7 @@ def complex(real: Array, imag: Array) -> Any:
             f"{dtypes.of(imag.dtype).tensor_type} for second argument"
         )
     try:
-        result = np.empty(np.broadcast_shapes(real.shape, imag.shape), _WIDE[real.dtype.str[1:]])
+        result: Any = np.empty(np.broadcast_shapes(real.shape, imag.shape), _WIDE[real.dtype.str[1:]])
     except ValueError:
         from ..core.record import broadcast_check
 

@@ -214,7 +214,7 @@ def _specified(item: Any) -> int:
         return 0
     array = getattr(item, "_array", item)
     if getattr(array, "dtype", None) in _MASKS:
-        return array.ndim  # type: ignore[no-any-return]
+        return array.ndim
     return 1
 
 
@@ -425,7 +425,7 @@ def _put(input: Any, indices: Any, values: Any, accumulate: bool, run: Any) -> A
 
 def read_tensors(shape: tuple[int, ...], indices: Any) -> Places:
     """An index of tensors alone (None: all of a dimension); unlike in `x[...]`, 0-dim ones are index arrays."""
-    lifted = [_ALL if i is None else i for i in indices]
+    lifted: list[Any] = [_ALL if i is None else i for i in indices]
     found = Places()
     place = 0
     for item in lifted:

@@ -513,7 +513,8 @@ def logaddexp(input: Array, other: Array) -> Any:
     if input.dtype.kind != "c":
         return np.logaddexp(input, other)
     first = input.real >= other.real
-    high, low = np.where(first, input, other), np.where(first, other, input)
+    high: Any = np.where(first, input, other)
+    low: Any = np.where(first, other, input)
     return high + np.log1p(np.exp(low - high))
 
 

@@ -311,7 +311,7 @@ def _public(rank: int) -> dict[str, Any]:
     ) -> Any:
         return _unpool(input, indices, kernel_size, stride, padding, output_size, rank)
 
-    functions = {
+    functions: dict[str, Any] = {
         f"max_pool{rank}d": max_pool,
         f"max_pool{rank}d_with_indices": max_pool_with_indices,
         f"avg_pool{rank}d": avg_pool,

@@ -68,7 +68,7 @@ def _hooked(step: Any) -> Any:
                 continue
             if not (isinstance(result, tuple) and len(result) == 2):
                 raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}.")
-            (_, *args), kwargs = result  # type: ignore[assignment]
+            (_, *args), kwargs = result
         out = step(self, *args, **kwargs)
         for hook in (*self._optimizer_step_post_hooks.values(), *_GLOBAL_POST.values()):
             hook(self, (self, *args), kwargs)
