@@ -67,3 +67,4 @@ from . import linalg as linalg  # noqa: E402
 from . import nn as nn  # noqa: E402  (it collects the rows that are stated by now)
 from . import optim as optim  # noqa: E402
 from . import special as special  # noqa: E402
+from . import utils as utils  # noqa: E402

@@ -1,0 +1,5 @@
+"""`wengert.utils`, shaped like torch.utils."""
+
+from __future__ import annotations
+
+from . import data as data
