@@ -18,6 +18,8 @@ import torch
 import wengert
 
 from . import timing, workloads
+from .models import MODELS
+from .operators import OPERATORS
 
 Row = tuple[str, str, str, str, str]  # workload, wengert, torch, ratio, hips
 
@@ -96,7 +98,36 @@ def imports(rounds: int) -> list[Row]:
     return [("e: import, beyond NumPy", _seconds(ours), _seconds(theirs), f"{ours / theirs:.2f}", "")]
 
 
-ALL = {"a": chains, "b": small_network, "c": large_network, "d": long_chain, "e": imports}
+def _suite(makers: dict[str, Callable[[Any], Any]], rounds: int) -> list[Row]:
+    """Each of a suite, with fewer rounds; what Wengert cannot run yet is a row too."""
+    rows = []
+    for name, make in makers.items():
+        try:
+            rows.append(_paired(name, make, None, max(3, rounds // 3), 1))
+        except (AttributeError, NotImplementedError) as error:
+            rows.append((name, f"not run: {error}", "", "", ""))
+    return rows
+
+
+def single_operators(rounds: int) -> list[Row]:
+    """Operators at the sizes of real models, forward and backward."""
+    return _suite(OPERATORS, rounds)
+
+
+def training_steps(rounds: int) -> list[Row]:
+    """Whole models."""
+    return _suite(MODELS, rounds)
+
+
+ALL = {
+    "a": chains,
+    "b": small_network,
+    "c": large_network,
+    "d": long_chain,
+    "e": imports,
+    "operators": single_operators,
+    "models": training_steps,
+}
 
 
 def table(rows: list[Row]) -> str:
