@@ -276,9 +276,9 @@ def rebase(target: Tensor, node: Node, nr: int = 0) -> None:
         base = target
     else:
         base = extra.base
-        if target._array.dtype != base._array.dtype:
+        if target._array.dtype != base._array.dtype and not _halves(base._array, target._array):
             raise NotImplementedError(
-                "in-place change of a view that reinterprets the dtype of its base (view_as_real, view(dtype)). "
+                "in-place change of a view that reinterprets the dtype of its base (view(dtype), view_as_complex). "
                 "Change the base, or clone the view first."
             )
         copy = CopySlices(base, target, node)
@@ -309,8 +309,11 @@ def regenerate(base: Tensor) -> None:
         v = ref()
         if v is None or v._extra is None or v._extra.base is not base or v._extra.creation is not None:
             continue
+        source = base
         if v._array.dtype != base._array.dtype:
-            continue
+            if not _halves(base._array, v._array):
+                continue
+            source = TABLE["view_as_real"].function(base)
         moved = _take_retained(v)
         op = TABLE["as_strided_at"]
         from .record import record
@@ -319,7 +322,7 @@ def regenerate(base: Tensor) -> None:
         probe = wrap(v._array)
         before = LOCAL.grad
         if before:
-            record(op, [base, places], [probe], [v._array])
+            record(op, [source, places], [probe], [v._array])
         if probe._edge is not None:
             v._rg, v._edge = True, probe._edge
             if moved:
@@ -327,10 +330,11 @@ def regenerate(base: Tensor) -> None:
 
 
 def positions(base: np.ndarray[Any, Any], view: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """For each element of a view, the row-major index in its base of the element it is."""
+    """For each element of a view, the row-major index in its base (of complex numbers seen as pairs) of the element it is."""
+    if _halves(base, view):
+        base = np.lib.stride_tricks.as_strided(base.real, (*base.shape, 2), (*base.strides, view.itemsize))
     size = base.itemsize
     start = base.__array_interface__["data"][0]
-    low = min([0] + [s // size * (n - 1) for s, n in zip(base.strides, base.shape, strict=True) if s < 0])
     low = sum(min(0, s // size * (n - 1)) for s, n in zip(base.strides, base.shape, strict=True))
     high = sum(max(0, s // size * (n - 1)) for s, n in zip(base.strides, base.shape, strict=True))
     memory = np.full(high - low + 1, -1, np.int64)
@@ -342,10 +346,15 @@ def positions(base: np.ndarray[Any, Any], view: np.ndarray[Any, Any]) -> np.ndar
     return strided(memory[offset:], view.shape, [s // size * 8 for s in view.strides]).copy()
 
 
+def _halves(base: Any, view: Any) -> bool:
+    """Does the view show the real and imaginary parts of its base?"""
+    return bool(base.dtype.kind == "c" and view.dtype.kind == "f" and base.itemsize == 2 * view.itemsize)
+
+
 class CopySlices(Node):
     """The base's grad_fn after one of its views was changed in place by `fn`."""
 
-    __slots__ = ("fn", "places")
+    __slots__ = ("fn", "halves", "places")
 
     def __init__(self, base: Tensor, view: Tensor, fn: Node) -> None:
         self.seq = next(SEQUENCE)
@@ -355,12 +364,15 @@ class CopySlices(Node):
         self.dtype = base._array.dtype
         self.fn = fn
         self.places = positions(base._array, view._array)
+        self.halves = _halves(base._array, view._array)
         base_edge = (base._edge or leaf_edge(base)) if base._rg else NO_EDGE
         self.next = (base_edge, *fn.next[1:])
 
     def run(self, g: Any, keep: bool) -> tuple[Any, ...]:
         whole = np.array(g, order="C")
         flat = whole.reshape(-1)
+        if self.halves:
+            flat = flat.view(flat.real.dtype)
         part = flat[self.places]
         grads = self.fn.run(part, keep)
         old = grads[0]
@@ -368,9 +380,13 @@ class CopySlices(Node):
         return (whole, *grads[1:])
 
     def run_recorded(self, g: Any, keep: bool) -> tuple[Any, ...]:
+        if self.halves:
+            g = TABLE["view_as_real"].function(g)
         part = TABLE["as_strided_at"].function(g, self.places)
         grads = self.fn.run_recorded(part, keep)
         whole = TABLE["put_at"].function(g, grads[0], self.places)
+        if self.halves:
+            whole = TABLE["view_as_complex"].function(whole)
         return (whole, *grads[1:])
 
     def release(self) -> None:

@@ -1,0 +1,436 @@
+"""Changes in place and views: what is refused, what is noticed, and what the graph becomes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import wengert as torch
+from test_function import make
+
+
+def leaf(*values: float) -> torch.Tensor:
+    return torch.tensor(values, requires_grad=True)
+
+
+def raises(error: type[BaseException], message: str):
+    """The message must start with (or be) these exact words."""
+    return pytest.raises(error, match="^" + re.escape(message))
+
+
+MODIFIED = (
+    "one of the variables needed for gradient computation has been modified by an inplace operation: "
+    "[torch.FloatTensor [{shape}]]{source} is at version {now}; expected version {then} instead. Hint: enable anomaly "
+    "detection to find the operation that failed to compute its gradient, with "
+    "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+)
+
+
+# -- leaves ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.add_(1),
+        lambda x: x.mul_(2),
+        lambda x: x.zero_(),
+        lambda x: x.copy_(torch.ones(2)),
+        lambda x: x.exp_(),
+    ],
+)
+def test_a_leaf_that_requires_grad_cannot_be_changed(change) -> None:
+    x = leaf(1.0, 2.0)
+    with raises(RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation."):
+        change(x)
+    assert x.tolist() == [1.0, 2.0]
+    assert x._version == 0
+
+
+def test_nor_can_its_view() -> None:
+    x = leaf(1.0, 2.0)
+
+    def assign(t, index):
+        t[index] = 1.0
+
+    for change in (lambda: x[:1].mul_(2), lambda: x.view(2, 1).zero_(), lambda: assign(x, 0), lambda: assign(x[1:], 0)):
+        with raises(
+            RuntimeError, "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        ):
+            change()
+    assert x.tolist() == [1.0, 2.0]
+
+
+def test_under_no_grad_a_leaf_may_be_changed_and_stays_one() -> None:
+    w = leaf(1.0, 2.0)
+    (w * 3).sum().backward()
+    with torch.no_grad():
+        w -= 0.1 * w.grad
+        w[0] = 5.0
+    assert w.is_leaf
+    assert w.requires_grad
+    assert w._version == 2
+    assert w.tolist() == [5.0, pytest.approx(1.7)]
+
+
+# -- saved values ----------------------------------------------------------------------------------------------
+
+
+def test_a_changed_result_that_was_saved_is_noticed() -> None:
+    y = leaf(1.0, 2.0, 3.0).exp()
+    y.add_(1)
+    message = MODIFIED.format(shape=3, source=", which is output 0 of Exp,", now=1, then=0)
+    with raises(RuntimeError, message):
+        y.sum().backward()
+
+
+def test_the_operation_that_made_the_changed_value_is_named() -> None:
+    x = leaf(1.0, 2.0, 3.0)
+    y = x.exp()
+    z = y * y
+    with torch.no_grad():
+        y.add_(1)
+    with raises(RuntimeError, MODIFIED.format(shape=3, source=", which is output 0 of Exp,", now=1, then=0)):
+        z.sum().backward()
+
+
+def test_of_a_leaf_no_operation_is_named() -> None:
+    x, w = leaf(1.0), leaf(2.0)
+    y = x * w
+    with torch.no_grad():
+        w.add_(1)
+        w.add_(1)
+    with raises(RuntimeError, MODIFIED.format(shape=1, source="", now=2, then=0)):
+        y.backward()
+
+
+def test_values_that_were_not_saved_may_change() -> None:
+    w = leaf(1.0)
+    y = w * 3
+    with torch.no_grad():
+        w -= 0.1
+    y.backward()
+    assert w.grad.tolist() == [3.0]
+    x = leaf(1.0)
+    y = x + 1
+    y.mul_(2)
+    y.backward()
+    assert x.grad.tolist() == [2.0]
+
+
+def test_a_change_is_noticed_through_any_alias() -> None:
+    for alias in (lambda t: t.view(-1), lambda t: t[:1], lambda t: t.detach(), lambda t: t.unsqueeze(0)):
+        x = leaf(1.0, 2.0)
+        y = x.exp()
+        z = y * y
+        with torch.no_grad():
+            alias(y).mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            z.sum().backward()
+
+
+def test_saved_after_the_change_is_saved_as_it_is_then() -> None:
+    x = leaf(2.0)
+    y = x * 1
+    y.mul_(3)
+    z = y * y
+    z.backward()
+    assert x.grad.tolist() == [36.0]
+
+
+# -- the chain of changes --------------------------------------------------------------------------------------
+
+
+def test_changes_in_place_are_recorded() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    before = y.grad_fn
+    y.mul_(x)
+    assert y.grad_fn.name() == "MulBackward0"
+    assert y.grad_fn is not before
+    y.sin_()
+    y.sum().backward()
+    expected = (torch.tensor([2.0, 8.0]).cos() * torch.tensor([4.0, 8.0])).tolist()
+    assert x.grad.tolist() == pytest.approx(expected)
+
+
+def test_a_constant_becomes_part_of_the_graph() -> None:
+    x = leaf(1.0, 2.0)
+    total = torch.zeros(2)
+    total.add_(x)
+    assert not total.is_leaf
+    assert total.requires_grad
+    total.mul_(3)
+    total.sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0]
+
+
+def test_squaring_in_place_by_itself_is_noticed() -> None:
+    y = leaf(1.0, 2.0) * 1
+    y.mul_(y)
+    message = "one of the variables needed for gradient computation has been modified by an inplace operation"
+    with raises(RuntimeError, message):
+        y.sum().backward()
+
+
+# -- views -----------------------------------------------------------------------------------------------------
+
+
+def test_changing_a_view_rewrites_its_base() -> None:
+    x = leaf(1.0, 2.0, 3.0)
+    y = x * 2
+    v = y[1:]
+    v.mul_(10)
+    assert y.grad_fn.name() == "torch::autograd::CopySlices"
+    assert v.grad_fn.name() == "AsStridedBackward0"
+    assert v._base is y
+    assert v._version == y._version == 1
+    assert y.tolist() == [2.0, 40.0, 60.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 20.0, 20.0]
+
+
+def test_changing_the_base_changes_its_views() -> None:
+    x = leaf(1.0, 2.0, 3.0)
+    y = x * 2
+    v, w = y[1:], y.view(3, 1)
+    first = v.grad_fn
+    y.mul_(y.detach().clone())
+    assert v.grad_fn is not first
+    v.sum().backward(retain_graph=True)
+    assert x.grad.tolist() == [0.0, 8.0, 12.0]
+    x.grad = None
+    w.sum().backward()
+    assert x.grad.tolist() == [4.0, 8.0, 12.0]
+
+
+def test_a_view_of_a_view() -> None:
+    x = torch.arange(6.0).requires_grad_()
+    y = x * 1
+    v = y.view(2, 3)
+    w = v[1]
+    w[:2].mul_(5)
+    assert w._base is y
+    assert v.tolist() == [[0.0, 1.0, 2.0], [15.0, 20.0, 5.0]]
+    (v * torch.arange(6.0).view(2, 3)).sum().backward()
+    assert x.grad.tolist() == [0.0, 1.0, 2.0, 15.0, 20.0, 5.0]
+
+
+def test_the_gradient_through_transposed_and_strided_views() -> None:
+    x = torch.arange(6.0).view(2, 3).requires_grad_()
+    y = x * 1
+    y.t()[1].mul_(2)
+    y[:, ::2].add_(1)
+    y.diagonal().mul_(3)
+    weights = torch.tensor([[1.0, 10.0, 100.0], [2.0, 20.0, 200.0]])
+    (y * weights).sum().backward()
+    assert x.grad.tolist() == [[3.0, 20.0, 100.0], [2.0, 120.0, 200.0]]
+
+
+def test_the_order_of_changes_to_view_and_base_counts() -> None:
+    x = leaf(1.0, 1.0)
+    y = x * 1
+    v = y[:1]
+    y.mul_(2)
+    v.mul_(3)
+    y.add_(v.clone())
+    v.mul_(5)
+    # y = [2 x0 * 3 * 2 * 5, 2 x1 + 6 x0]
+    assert y.tolist() == [60.0, 8.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [66.0, 2.0]
+
+
+def test_assignment_zeroes_the_gradient_of_what_was_there() -> None:
+    x = leaf(1.0, 2.0, 3.0)
+    y = x * 2
+    y[1] = 7.0
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 0.0, 2.0]
+
+
+def test_assignment_makes_a_buffer_part_of_the_graph() -> None:
+    x = leaf(1.0, 2.0)
+    b = torch.zeros(3)
+    b[1:] = x * 2
+    assert b.grad_fn.name() == "torch::autograd::CopySlices"
+    (b * b).sum().backward()
+    assert x.grad.tolist() == [8.0, 16.0]
+
+
+def test_a_view_made_before_sees_the_buffer_change() -> None:
+    x = leaf(1.0, 2.0)
+    b = torch.zeros(2)
+    v = b.view(2, 1)
+    b.copy_(x)
+    assert v.requires_grad
+    v.sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+
+
+def test_second_derivative_through_a_changed_view() -> None:
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+
+    def f(t):
+        y = t * t
+        y[1:].mul_(t[:1])
+        y[0].sin_()
+        return y
+
+    assert torch.autograd.gradcheck(f, (x,))
+    assert torch.autograd.gradgradcheck(f, (x,))
+
+
+# -- what may not be changed -----------------------------------------------------------------------------------
+
+MULTI = (
+    "Output {nr} of {name} is a view and is being modified inplace. This view is the output of a function that returns "
+    "multiple views. Such functions do not allow the output views to be modified inplace. You should replace the inplace "
+    "operation by an out-of-place one."
+)
+
+
+@pytest.mark.parametrize(
+    ("split", "nr", "name"),
+    [
+        (lambda y: y.split(2), 0, "Split"),
+        (lambda y: y.unbind(0), 1, "Unbind"),
+        (lambda y: y.chunk(2), 1, "Split"),
+    ],
+    ids=["split", "unbind", "chunk"],
+)
+def test_one_of_several_views_cannot_be_changed(split, nr, name) -> None:
+    y = leaf(1.0, 2.0, 3.0, 4.0) * 1
+    with raises(RuntimeError, MULTI.format(nr=nr, name=name)):
+        split(y)[nr].mul_(2)
+    assert y.tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_the_base_of_several_views_can() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 1
+    a, b = y.unbind(0)
+    y.mul_(2)
+    (a * 3 + b).backward()
+    assert x.grad.tolist() == [6.0, 2.0]
+
+
+def test_a_view_made_in_no_grad_mode() -> None:
+    y = leaf(1.0, 2.0) * 1
+    with torch.no_grad():
+        v = y[:1]
+        v.add_(0)
+    message = (
+        "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case "
+        "is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
+        "either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want "
+        "the inplace to be tracked)."
+    )
+    with raises(RuntimeError, message):
+        v.mul_(2)
+
+
+def test_a_view_made_in_inference_mode() -> None:
+    y = leaf(1.0, 2.0) * 1
+    with torch.inference_mode():
+        v = y[:1]
+    message = (
+        "A view was created in inference mode and is being modified inplace in normal mode. Given that this use case is "
+        "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
+        "either both inside the inference_mode block"
+    )
+    with raises(RuntimeError, message):
+        v.mul_(2)
+
+
+def test_a_view_made_by_a_function() -> None:
+    F = make(lambda ctx, x: x.view(-1), lambda ctx, g: g)
+    y = F.apply(leaf(1.0, 2.0) * 1)
+    message = (
+        "Output 0 of F is a view and is being modified inplace. This view was created inside a custom Function (or "
+        "because an input was returned as-is) and the autograd logic to handle view+inplace would override the custom "
+        "backward associated with the custom Function, leading to incorrect gradients. This behavior is forbidden. You "
+        "can fix this by cloning the output of the custom Function."
+    )
+    with raises(RuntimeError, message):
+        y.mul_(2)
+
+
+def test_an_expanded_tensor_cannot_be_written_to() -> None:
+    message = (
+        "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
+        "clone() the tensor before performing the operation."
+    )
+    with raises(RuntimeError, message):
+        torch.ones(1).expand(3).add_(torch.ones(3))
+
+
+def test_the_result_must_fit() -> None:
+    with raises(RuntimeError, "output with shape [2] doesn't match the broadcast shape [3, 2]"):
+        torch.ones(2).add_(torch.ones(3, 2))
+    with raises(RuntimeError, "result type Float can't be cast to the desired output type Long"):
+        torch.tensor([1, 2]).add_(1.5)
+
+
+def test_overlapping_memory_is_refused() -> None:
+    x = torch.arange(4.0)
+    message = (
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+        "location. Please clone() the tensor before performing the operation."
+    )
+    with raises(RuntimeError, message):
+        x[1:].add_(x[:-1])
+    assert x.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+# -- out= ------------------------------------------------------------------------------------------------------
+
+
+def test_out_does_not_go_with_gradients() -> None:
+    message = "{}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
+    x = leaf(1.0)
+    with raises(RuntimeError, message.format("mul")):
+        torch.mul(x, x, out=torch.empty(1))
+    with raises(RuntimeError, message.format("mul")):
+        torch.mul(torch.ones(1), 2, out=leaf(1.0))
+    target = torch.empty(1)
+    with torch.no_grad():
+        assert torch.mul(x, 3, out=target) is target
+    assert target.tolist() == [3.0]
+    assert target._version == 1
+
+
+def test_augmented_assignment_and_its_alias() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    z = y
+    y += 1
+    assert y is z
+    y -= x
+    y *= 3
+    y /= 2
+    y.sum().backward()
+    assert x.grad.tolist() == [1.5, 1.5]
+
+
+def test_views_of_several_views_follow_their_base() -> None:
+    x = leaf(1.0, 2.0, 3.0, 4.0)
+    y = x * 1
+    parts = y.split(2)
+    inner = parts[0].view(2, 1)
+    with raises(RuntimeError, "Output 0 of View is a view and is being modified inplace."):
+        inner.mul_(2)
+    y[0] = 0.0
+    inner.sum().backward()
+    assert x.grad.tolist() == [0.0, 1.0, 0.0, 0.0]
+
+
+def test_reinterpreting_views_follow_their_base_too() -> None:
+    z = torch.tensor([1 + 2j, 3 + 4j], requires_grad=True)
+    w = z * 1
+    r = torch.view_as_real(w)
+    r[:, 0].mul_(2)
+    assert w.tolist() == [2 + 2j, 6 + 4j]
+    torch.view_as_real(w).sum().backward()
+    assert z.grad.tolist() == [2 + 1j, 2 + 1j]
