@@ -388,7 +388,10 @@ def test_overlapping_memory_is_refused() -> None:
 
 
 def test_out_does_not_go_with_gradients() -> None:
-    message = "{}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
+    message = (
+        "{}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+        "requires grad."
+    )
     x = leaf(1.0)
     with raises(RuntimeError, message.format("mul")):
         torch.mul(x, x, out=torch.empty(1))

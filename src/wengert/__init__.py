@@ -6,6 +6,7 @@ can be shown as mathematics, from the rule that really ran: see `wengert.explain
 
 from __future__ import annotations
 
+from . import _C as _C
 from . import autograd as autograd
 from .autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
 from .autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled

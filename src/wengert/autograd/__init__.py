@@ -106,24 +106,20 @@ def backward(
     roots = roots_of(outputs, gradients, create_graph)
     if create_graph:
         warnings.warn(_CYCLE, UserWarning, stacklevel=2)
-    captures: dict[Any, Any] | None = None
     if inputs is not None:
         sinks = set()
-        captures = {}
         for t in wanted:
             if isinstance(t, Tensor):
                 if not t._rg:
                     raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-                node, nr = t._edge or leaf_edge(t)
+                node, _ = t._edge or leaf_edge(t)
             else:
-                node, nr = t.node, t.output_nr
-            if node.__class__ is AccumulateGrad:
-                sinks.add(node)
-            else:
+                node = t.node
+            sinks.add(node)  # a result's own node runs too, and what it makes goes no further
+            if node.__class__ is not AccumulateGrad and isinstance(t, Tensor):
                 t.retain_grad()
-                captures[(node, nr)] = None
     with _logged():
-        run_walk(roots, keep, create_graph, captures, sinks)
+        run_walk(roots, keep, create_graph, None, sinks)
 
 
 def grad(
@@ -157,6 +153,8 @@ def grad(
         )
     outs = _sequence(outputs)
     ins = _sequence(inputs)
+    if not ins:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     gradients = _gradients(grad_outputs, outs)
     compute = _batched if is_grads_batched else _grad
     with _logged():
@@ -164,6 +162,8 @@ def grad(
     if materialize_grads:
         from ..ops.creation import zeros_like
 
+        if any(g is None and isinstance(t, GradientEdge) for g, t in zip(results, ins, strict=True)):
+            raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
         results = tuple(
             zeros_like(t, requires_grad=False) if g is None else g for g, t in zip(results, ins, strict=True)
         )
@@ -205,6 +205,16 @@ def _batched(
     return tuple(next(found) if r else None for r in reached)
 
 
+def _calculate_shape(output: Tensor, grad: Tensor, is_grads_batched: bool) -> tuple[Any, Any]:
+    """The shapes that must agree: of an output, and of a gradient for it."""
+    return output.shape, grad.shape[1:] if is_grads_batched else grad.shape
+
+
+def kineto_available() -> bool:
+    """Is PyTorch's tracing library there? No: `profiler` is plain Python."""
+    return False
+
+
 def variable(*args: Any, **kwargs: Any) -> Any:
     """Gone, as in PyTorch."""
     raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")
@@ -218,8 +228,12 @@ from . import graph as graph  # noqa: E402
 from .anomaly_mode import detect_anomaly as detect_anomaly  # noqa: E402
 from .anomaly_mode import set_detect_anomaly as set_detect_anomaly  # noqa: E402
 from .function import Function as Function  # noqa: E402
+from .grad_mode import _force_original_view_tracking as _force_original_view_tracking  # noqa: E402
+from .grad_mode import _unsafe_preserve_version_counter as _unsafe_preserve_version_counter  # noqa: E402
 from .grad_mode import enable_grad as enable_grad  # noqa: E402
 from .grad_mode import inference_mode as inference_mode  # noqa: E402
+from .grad_mode import is_multithreading_enabled as is_multithreading_enabled  # noqa: E402
+from .grad_mode import is_view_replay_enabled as is_view_replay_enabled  # noqa: E402
 from .grad_mode import no_grad as no_grad  # noqa: E402
 from .grad_mode import set_grad_enabled as set_grad_enabled  # noqa: E402
 from .grad_mode import set_multithreading_enabled as set_multithreading_enabled  # noqa: E402
@@ -227,7 +241,18 @@ from .gradcheck import GradcheckError as GradcheckError  # noqa: E402
 from .gradcheck import gradcheck as gradcheck  # noqa: E402
 from .gradcheck import gradgradcheck as gradgradcheck  # noqa: E402
 
-Variable = Tensor  # the name tensors that require grad once had
+
+class _VariableMeta(type):
+    def __instancecheck__(cls, x: object) -> bool:
+        return isinstance(x, Tensor)
+
+
+class Variable(metaclass=_VariableMeta):
+    """The name that tensors which require grad once had: `Variable(data, requires_grad)` is a Tensor of the same memory."""
+
+    def __new__(cls, data: Any = None, requires_grad: bool = False) -> Any:
+        return (Tensor() if data is None else data.detach()).requires_grad_(requires_grad)
+
 
 __all__ = [
     "Function",

@@ -7,6 +7,7 @@ A value counts as bad where it is *made*: by an operation whose operands are all
 
 from __future__ import annotations
 
+import sys
 import traceback
 import warnings
 import weakref
@@ -183,7 +184,7 @@ class Anomaly:
             text = (
                 f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{''.join(lines)}"
             )
-        warnings.warn(text, UserWarning, stacklevel=2)
+        _warn(text)
         parent = node.metadata.get("parent_")
         while parent is not None:
             lines = parent.metadata.get("traceback_")
@@ -193,7 +194,7 @@ class Anomaly:
                 if lines
                 else f"\n\nPrevious calculation was induced by {parent.name()}. No forward pass information available."
             )
-            warnings.warn(text, UserWarning, stacklevel=2)
+            _warn(text)
             parent = parent.metadata.get("parent_")
 
     def modified_hint(self, node: Any, name: str, counter: Any = None) -> str:
@@ -209,6 +210,14 @@ class Anomaly:
         if write is not None:
             told += f"\nand it was last changed in place at {write[1]}"
         return told
+
+
+def _warn(text: str) -> None:
+    """Warn; an error is on its way already, so where warnings are errors the text goes to stderr."""
+    try:
+        warnings.warn(text, UserWarning, stacklevel=4)
+    except UserWarning:
+        print(text, file=sys.stderr)
 
 
 def _tensor(g: Any) -> Any:

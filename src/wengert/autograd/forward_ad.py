@@ -18,6 +18,12 @@ class UnpackedDualTensor(NamedTuple):
     tangent: Tensor | None
 
 
+def __getattr__(name: str) -> Any:
+    if name == "_current_level":  # PyTorch's code asks it whether a level is open
+        return len(LOCAL.dual_levels) - 1
+    raise AttributeError(f"module 'wengert.autograd.forward_ad' has no attribute {name!r}")
+
+
 def enter_dual_level() -> int:
     """Open the level in which dual tensors live; there is one at a time."""
     if LOCAL.dual_level >= 0:

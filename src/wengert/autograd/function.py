@@ -45,6 +45,7 @@ class FunctionCtx:
     non_differentiable: tuple[Any, ...] | None = None
     saved_for_forward: tuple[Any, ...] | None = None
     _materialize = True
+    _materialize_non_diff_grads = True
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs or outputs (or None) for backward, which finds them in `saved_tensors`. The last call counts."""
@@ -213,6 +214,12 @@ class BackwardCFunction(FunctionCtx, Node):
         return found
 
     @property
+    def saved_variables(self) -> tuple[Tensor | None, ...]:
+        """The old name of `saved_tensors`."""
+        warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
+        return self.saved_tensors
+
+    @property
     def _raw_saved_tensors(self) -> tuple[SavedTensor, ...]:
         return tuple(SavedTensor(s, "value", self) for s in self._kept)
 
@@ -249,7 +256,7 @@ class BackwardCFunction(FunctionCtx, Node):
         rule = cls.vjp if cls.vjp is not Function.vjp else cls.backward
         grads = [g] if self.n_outputs == 1 else [None] * self.n_outputs if g is None else list(g)
         given = [
-            as_tensor(materialise(self, k, tensors) if x is None and self._materialize and self._floats[k] else x)
+            as_tensor(materialise(self, k, tensors) if x is None and self._materialize and self._wants[k] else x)
             for k, x in enumerate(grads)
         ]
         before = set_mode("grad", create)
@@ -495,7 +502,8 @@ def _hang(
         ctx.outs = tuple(
             (o._array.shape, o._array.dtype) if isinstance(o, Tensor) else ((), np.dtype(np.float32)) for o in outputs
         )
-        ctx._floats = tuple(isinstance(o, Tensor) for o in outputs)
+        zeros = ctx._materialize_non_diff_grads
+        ctx._wants = tuple(isinstance(o, Tensor) and (zeros or id(o) not in fixed) for o in outputs)
         ctx.n_outputs = len(outputs)
         if len(outputs) == 1:
             ctx.shape, ctx.dtype = ctx.outs[0]
@@ -705,10 +713,18 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+class InplaceFunction(Function):
+    """A Function under an old name: `mark_dirty` says what forward changed in place."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("InplaceFunction", "NestedIOFunction"):
+    if name == "NestedIOFunction":
         raise NotImplementedError(
-            f"torch.autograd.function.{name} is a relic that Wengert does not have. Subclass Function; mark_dirty says what "
-            "forward changed in place."
+            "torch.autograd.function.NestedIOFunction is a relic that Wengert does not have. Subclass Function and give it "
+            "tensors one by one."
         )
     raise AttributeError(f"module 'wengert.autograd.function' has no attribute {name!r}")

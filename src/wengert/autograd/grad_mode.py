@@ -8,6 +8,7 @@ from ..core.modes import enable_grad as enable_grad
 from ..core.modes import inference_mode as inference_mode
 from ..core.modes import no_grad as no_grad
 from ..core.modes import set_grad_enabled as set_grad_enabled
+from ..core.tensor import Tensor
 
 __all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
 
@@ -36,6 +37,22 @@ class _force_original_view_tracking(_Ignored):
     """Accepted and remembered: views are tracked in one way."""
 
     enabled = False
+
+
+class _unsafe_preserve_version_counter:
+    """Inside, changes in place of these tensors do not count: backward will not notice them."""
+
+    def __init__(self, tensors: Tensor | tuple[Tensor, ...]) -> None:
+        self.tensors = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+        self.versions = tuple(t._version for t in self.tensors)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: Any) -> None:
+        for t, version in zip(self.tensors, self.versions, strict=True):
+            if t._vc is not None:
+                t._vc[0] = version
 
 
 def is_multithreading_enabled() -> bool:

@@ -1,41 +1,59 @@
 """`gradcheck` and `gradgradcheck`: derivatives against finite differences.
 
-The numerical Jacobian is taken by central differences, f(x + eps) - f(x - eps) over 2 eps, one element of the input at a
-time; for a complex input along the real and the imaginary axis, combined as the conjugate convention asks
-(dL/da + i dL/db). A failure says where the two Jacobians differ most, by how much, and what was tolerated.
+Jacobians are compared element by element or, in `fast_mode`, along one random direction. A failure says where the two
+differ most, by how much, and what was tolerated. The derivatives themselves are taken in `autograd.jacobians`.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.backward import run_walk
+from ..core.node import leaf_edge
 from ..core.tensor import Tensor, wrap
 from . import grad as _grad
+from .jacobians import as_tuple, basis, directional, floating, numerical, predicted, pulled, pushed, units
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
+
+_NOTES = "Please look at 'Notes about undefined output gradients' in \"tools/autograd/derivatives.yaml\""
+_PART = "While considering the {} part of complex outputs only, "
 
 
 class GradcheckError(RuntimeError):
     """A derivative does not agree with finite differences."""
 
 
-def _tuple(x: Any) -> tuple[Any, ...]:
-    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
+class _Check(NamedTuple):
+    """What is checked, and how closely."""
+
+    func: Callable[..., Any]
+    inputs: tuple[Any, ...]
+    wanted: list[int]  # which inputs require grad
+    eps: float
+    atol: float
+    rtol: float
+    nondet: float
+    fast: bool
+
+    @property
+    def sources(self) -> list[Tensor]:
+        return [self.inputs[i] for i in self.wanted]
+
+    @property
+    def zeros(self) -> dict[int, Any]:
+        """Tangents of zero for all inputs that count."""
+        return {i: np.zeros_like(self.inputs[i]._array) for i in self.wanted}
+
+    def close(self, a: Any, b: Any, scale: float = 1.0) -> bool:
+        return bool(np.allclose(a, b, rtol=self.rtol, atol=self.atol * scale, equal_nan=True))
 
 
-def _differentiable(outputs: tuple[Any, ...]) -> list[Tensor]:
-    return [o for o in outputs if isinstance(o, Tensor) and o.requires_grad]
-
-
-def _floating(outputs: tuple[Any, ...]) -> list[Tensor]:
-    return [o for o in outputs if isinstance(o, Tensor) and o._array.dtype.kind in "fc"]
-
-
-def _check_inputs(inputs: tuple[Any, ...]) -> list[int]:
+def _wanted(inputs: tuple[Any, ...]) -> list[int]:
     wanted = [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
     if not wanted:
         raise ValueError(
@@ -48,7 +66,7 @@ def _check_inputs(inputs: tuple[Any, ...]) -> list[int]:
                 f"Input #{i} requires gradient and is not a double precision floating point or complex. This check will "
                 "likely fail if all the inputs are not of double precision floating point or complex. ",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         if t._array.size and any(s == 0 and n > 1 for s, n in zip(t._array.strides, t._array.shape, strict=True)):
             raise RuntimeError(
@@ -57,68 +75,6 @@ def _check_inputs(inputs: tuple[Any, ...]) -> list[int]:
                 "passing it to gradcheck."
             )
     return wanted
-
-
-def _evaluate(func: Callable[..., Any], inputs: tuple[Any, ...], count: int) -> list[Any]:
-    """Values of the outputs with respect to which derivatives are taken."""
-    outs = _tuple(func(*inputs))
-    return [np.array(o._array) for o in outs if isinstance(o, Tensor) and o._array.dtype.kind in "fc"][:count]
-
-
-def numerical_jacobians(func: Callable[..., Any], inputs: tuple[Any, ...], i: int, eps: float, count: int) -> list[Any]:
-    """For each output, the (input size, output size) matrix of central differences with respect to input `i`."""
-    x = inputs[i]._array
-    rows: list[list[Any]] = [[] for _ in range(count)]
-    # The elements are changed in place, behind autograd's back, and put back.
-    for place in np.ndindex(*x.shape):
-        before = x[place]
-        steps = [eps] if x.dtype.kind == "f" else [eps, 1j * eps]
-        slopes = []
-        for step in steps:
-            x[place] = before + step
-            above = _evaluate(func, inputs, count)
-            x[place] = before - step
-            below = _evaluate(func, inputs, count)
-            x[place] = before
-            slopes.append([(a - b) / (2 * eps) for a, b in zip(above, below, strict=True)])
-        for k in range(count):
-            rows[k].append(tuple(s[k].reshape(-1) for s in slopes))
-    sizes = [] if x.size else [o.size for o in _evaluate(func, inputs, count)]
-    return [
-        [
-            np.array([r[j] for r in rows[k]]) if rows[k] else np.zeros((0, sizes[k]))
-            for j in range(1 if x.dtype.kind == "f" else 2)
-        ]
-        for k in range(count)
-    ]
-
-
-def _expected(jacobian: list[Any], cotangent: Any) -> Any:
-    """The gradient that finite differences predict for one cotangent: d<u, f>/da + i d<u, f>/db, the real part of <u, f>."""
-    u = np.conj(cotangent.reshape(-1))
-    parts = [(j @ u).real for j in jacobian]
-    return parts[0] if len(parts) == 1 else parts[0] + 1j * parts[1]
-
-
-def _basis(out: Tensor) -> Any:
-    """Unit cotangents of an output (with i times each, for a complex one)."""
-    n = out._array.size
-    for e in range(n):
-        for unit in (1.0,) if out._array.dtype.kind == "f" else (1.0, 1j):
-            u = np.zeros(n, out._array.dtype)
-            u[e] = unit
-            yield e, u.reshape(out._array.shape)
-
-
-def _report(kind: str, k: int, i: int, numeric: Any, analytic: Any, atol: float, rtol: float) -> str:
-    error = np.abs(numeric - analytic)
-    excess = error - (atol + rtol * np.abs(numeric))
-    at = np.unravel_index(int(np.argmax(np.nan_to_num(excess, nan=np.inf))), error.shape)
-    return (
-        f"Jacobian {kind}mismatch for output {k} with respect to input {i},\nnumerical:{numeric}\nanalytical:{analytic}\n"
-        f"worst at [input element, output element] {tuple(int(a) for a in at)}: numerical {numeric[at]}, analytical "
-        f"{analytic[at]}, difference {error[at]:.3g}, tolerated {atol + rtol * abs(numeric[at]):.3g}\n"
-    )
 
 
 def gradcheck(
@@ -142,160 +98,285 @@ def gradcheck(
     """Compare the derivatives of `func` at `inputs` with finite differences of step `eps`.
 
     True if every element differs by no more than `atol + rtol * |numerical|`; else GradcheckError, or False without
-    `raise_exception`. Inputs that require grad should be float64 or complex128. `fast_mode` compares one random
-    projection instead of whole Jacobians.
+    `raise_exception`. Inputs that require grad should be float64 or complex128. `fast_mode` compares along one random
+    direction instead of whole Jacobians.
     """
+    if not (check_forward_ad or check_backward_ad):
+        raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
+    if check_batched_grad and not check_backward_ad:
+        raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
+    if check_batched_forward_grad and not check_forward_ad:
+        raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
+    given = as_tuple(inputs)
     try:
-        return _gradcheck(
-            func, _tuple(inputs), eps, atol, rtol, nondet_tol, check_undefined_grad, check_forward_ad, check_backward_ad,
-            check_batched_grad, fast_mode,
-        )  # fmt: skip
+        check = _Check(func, given, _wanted(given), eps, atol, rtol, nondet_tol, fast_mode)
+        outputs = as_tuple(func(*given))
+        outs = floating(outputs)
+        compare = _fast if fast_mode else _slow
+        compare(check, outs, check_backward_ad, check_forward_ad)
+        recorded = [o for o in outs if o.requires_grad]
+        if check_backward_ad and recorded:
+            if check_batched_grad:
+                _batched(check, recorded)
+            _multiplied(check, recorded)
+            if check_undefined_grad:
+                _undefined(check, recorded)
+        if check_forward_ad:
+            if check_batched_forward_grad:
+                _batched_forward(check)
+            if check_undefined_grad:
+                _undefined_forward(check)
     except GradcheckError:
         if raise_exception:
             raise
         return False
-
-
-def _gradcheck(
-    func: Any,
-    inputs: tuple[Any, ...],
-    eps: float,
-    atol: float,
-    rtol: float,
-    nondet_tol: float,
-    undefined: bool,
-    forward: bool,
-    backward: bool,
-    batched: bool,
-    fast: bool,
-) -> bool:
-    wanted = _check_inputs(inputs)
-    outputs = _tuple(func(*inputs))
-    floating = _floating(outputs)
-    if not floating:
-        raise ValueError("gradcheck: the function returned no floating point or complex tensor")
-    sources = [inputs[i] for i in wanted]
-    jacobians = {i: numerical_jacobians(func, inputs, i, eps, len(floating)) for i in wanted}
-    for k, out in enumerate(floating):
-        if not out.requires_grad:
-            for i in wanted:
-                if any(np.abs(j).max(initial=0) > atol for j in jacobians[i][k]):
-                    raise GradcheckError("Numerical gradient for function expected to be zero")
-            continue
-        if backward:
-            _check_reverse(out, sources, wanted, jacobians, k, atol, rtol, nondet_tol)
-    if backward and undefined:
-        _check_undefined(outputs, sources)
-    if batched:
-        _check_batched(floating, sources)
-    if forward:
-        _check_forward(func, inputs, wanted, jacobians, floating, atol, rtol)
     return True
 
 
-def _check_reverse(
-    out: Tensor,
-    sources: list[Tensor],
-    wanted: list[int],
-    jacobians: Any,
-    k: int,
-    atol: float,
-    rtol: float,
-    nondet: float,
-) -> None:
-    columns: dict[int, list[Any]] = {i: [] for i in wanted}
-    numeric: dict[int, list[Any]] = {i: [] for i in wanted}
-    for _, u in _basis(out):
-        grads = _grad(out, sources, wrap(u), retain_graph=True, allow_unused=True)
-        again = _grad(out, sources, wrap(u), retain_graph=True, allow_unused=True)
-        for i, t, g, h in zip(wanted, sources, grads, again, strict=True):
-            a = np.zeros(t._array.size, t._array.dtype) if g is None else np.asarray(g._array).reshape(-1)
-            b = np.zeros(t._array.size, t._array.dtype) if h is None else np.asarray(h._array).reshape(-1)
-            if g is not None and g._array.shape != t._array.shape:
-                raise GradcheckError("grad is incorrect size")
-            if a.size and np.abs(a - b).max() > nondet:
-                raise GradcheckError(
-                    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
-                    f"gives different values, although analytical gradient matches numerical gradient. The tolerance for "
-                    f"nondeterminism was {nondet}."
-                )
-            columns[i].append(a)
-            numeric[i].append(_expected(jacobians[i][k], u))
-    for i in wanted:
-        if not columns[i]:
-            continue
-        analytic, expected = np.array(columns[i]).T, np.array(numeric[i]).T
-        if not np.allclose(analytic, expected, rtol=rtol, atol=atol, equal_nan=True):
-            raise GradcheckError(_report("", k, i, expected, analytic, atol, rtol))
+# -- Jacobians ---------------------------------------------------------------------------------------------------------
 
 
-def _check_undefined(outputs: tuple[Any, ...], sources: list[Tensor]) -> None:
-    """With some output gradients missing, and with zeros in their place, the result is the same."""
-    outs = _differentiable(outputs)
-    if len(outs) < 2:
-        return
+def _slow(check: _Check, outs: list[Tensor], backward: bool, forward: bool) -> None:
+    jacobians = {i: numerical(check.func, check.inputs, i, check.eps) for i in check.wanted}
     for k, out in enumerate(outs):
-        one = wrap(np.ones(out._array.shape, out._array.dtype))
-        zeros = [wrap(np.zeros(o._array.shape, o._array.dtype)) for o in outs]
-        zeros[k] = one
-        alone = _grad(out, sources, one, retain_graph=True, allow_unused=True)
-        together = _grad(outs, sources, zeros, retain_graph=True, allow_unused=True)
-        for a, b in zip(alone, together, strict=True):
-            x = 0.0 if a is None else a._array
-            y = 0.0 if b is None else b._array
-            if not np.allclose(x, y, equal_nan=True):
-                raise GradcheckError(
-                    "Expected backward function to handle undefined output grads. Please look at 'Notes about undefined "
-                    "output gradients' in 'tools/autograd/derivatives.yaml'"
-                )
+        if out.requires_grad and backward:
+            for unit in reversed(units(out)):
+                prefix = "" if len(units(out)) == 1 else _PART.format("imaginary" if unit == 1j else "real")
+                _slow_reverse(check, jacobians, k, out, unit, prefix)
+        elif not out.requires_grad:
+            for i in check.wanted:
+                if any(np.abs(j).max(initial=0) > check.atol for j in jacobians[i][k]):
+                    raise GradcheckError("Numerical gradient for function expected to be zero")
+    if forward:
+        for i in check.wanted:
+            _slow_forward(check, jacobians[i], i)
 
 
-def _check_batched(outs: list[Tensor], sources: list[Tensor]) -> None:
-    rng = np.random.default_rng(0)
-    for out in outs:
+def _slow_reverse(check: _Check, jacobians: Any, k: int, out: Tensor, unit: complex, prefix: str) -> None:
+    columns: dict[int, list[Any]] = {i: [] for i in check.wanted}
+    numeric: dict[int, list[Any]] = {i: [] for i in check.wanted}
+    steady = True
+    for u in basis(out, unit):
+        grads, again = (_sized(check, pulled(out, check.sources, u)) for _ in range(2))
+        for i, a, b in zip(check.wanted, grads, again, strict=True):
+            steady = steady and (not a.size or not np.abs(a - b).max() > check.nondet)
+            columns[i].append(a)
+            numeric[i].append(predicted(jacobians[i][k], u))
+    for i in check.wanted:
+        if columns[i]:
+            analytic, expected = np.array(columns[i]).T, np.array(numeric[i]).T
+            if not check.close(analytic, expected):
+                raise GradcheckError(prefix + _report("", k, i, expected, analytic, check))
+    if not steady:
+        raise _unsteady(check)
+
+
+def _sized(check: _Check, grads: list[Any]) -> list[Any]:
+    """Gradients as vectors, zeros where nothing arrived."""
+    found = []
+    for t, g in zip(check.sources, grads, strict=True):
+        if g is not None and g.shape != t._array.shape:
+            raise GradcheckError("grad is incorrect size")
+        found.append(np.zeros(t._array.size, t._array.dtype) if g is None else g.reshape(-1))
+    return found
+
+
+def _unsteady(check: _Check) -> GradcheckError:
+    return GradcheckError(
+        "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives different "
+        f"values, although analytical gradient matches numerical gradient. The tolerance for nondeterminism was "
+        f"{check.nondet}."
+    )
+
+
+def _slow_forward(check: _Check, jacobian: Any, i: int) -> None:
+    x = check.inputs[i]._array
+    for e in range(x.size):
+        for part, unit in enumerate(units(check.inputs[i])):
+            t = np.zeros(x.size, x.dtype)
+            t[e] = unit
+            for k, p in enumerate(pushed(check.func, check.inputs, {**check.zeros, i: t.reshape(x.shape)})):
+                expected = jacobian[k][part][e]
+                got = np.zeros(expected.size) if p is None else np.asarray(p._array).reshape(-1)
+                if not check.close(got, expected):
+                    raise GradcheckError(_report("computed with forward mode ", k, i, expected[None], got[None], check))
+
+
+def _report(kind: str, k: int, i: int, numeric: Any, analytic: Any, check: _Check) -> str:
+    error = np.abs(numeric - analytic)
+    excess = error - (check.atol + check.rtol * np.abs(numeric))
+    at = np.unravel_index(int(np.argmax(np.nan_to_num(excess, nan=np.inf))), error.shape)
+    return (
+        f"Jacobian {kind}mismatch for output {k} with respect to input {i},\nnumerical:{numeric}\nanalytical:{analytic}\n"
+        f"worst at [input element, output element] {tuple(int(a) for a in at)}: numerical {numeric[at]}, analytical "
+        f"{analytic[at]}, difference {error[at]:.3g}, tolerated {check.atol + check.rtol * abs(numeric[at]):.3g}\n"
+    )
+
+
+def _fast(check: _Check, outs: list[Tensor], backward: bool, forward: bool) -> None:
+    """Along one random direction u of each input, and against one random cotangent v: Re <v, J u>."""
+    rng = np.random.default_rng(2)
+    cotangents = [_direction(rng, o) for o in outs]
+    tangents = {i: _direction(rng, check.inputs[i]) for i in check.wanted}
+    slopes = {i: directional(check.func, check.inputs, i, check.eps, tangents[i]) for i in check.wanted}
+    for k, out in enumerate(outs):
+        v = cotangents[k]
         if not out.requires_grad:
-            continue
-        many = rng.standard_normal((3, *out._array.shape)).astype(out._array.dtype)
-        together = _grad(out, sources, wrap(many), retain_graph=True, allow_unused=True, is_grads_batched=True)
-        for b in range(3):
-            one = _grad(out, sources, wrap(np.asarray(many[b])), retain_graph=True, allow_unused=True)
-            for x, y in zip(together, one, strict=True):
-                if x is not None and y is not None and not np.allclose(x._array[b], y._array):
+            for i in check.wanted:
+                if np.abs(slopes[i][k]).max(initial=0) > check.atol * _weight(tangents[i]):
+                    raise GradcheckError("Numerical gradient for function expected to be zero")
+        elif backward:
+            grads, again = (_sized(check, pulled(out, check.sources, v)) for _ in range(2))
+            for i, a in zip(check.wanted, grads, strict=True):
+                _along(check, "", k, i, slopes[i][k], v, np.vdot(a, tangents[i]).real, tangents[i])
+            if any(a.size and np.abs(a - b).max() > check.nondet for a, b in zip(grads, again, strict=True)):
+                raise _unsteady(check)
+    if forward:
+        for i in check.wanted:
+            for k, p in enumerate(pushed(check.func, check.inputs, {**check.zeros, i: tangents[i]})):
+                got = 0.0 if p is None else np.vdot(cotangents[k], p._array).real
+                _along(check, "computed with forward mode ", k, i, slopes[i][k], cotangents[k], got, tangents[i])
+
+
+def _random(rng: Any, t: Tensor) -> Any:
+    a = rng.random(t._array.shape)
+    a = a + 1j * rng.random(t._array.shape) if t._array.dtype.kind == "c" else a
+    return np.asarray(a, t._array.dtype)
+
+
+def _direction(rng: Any, t: Tensor) -> Any:
+    """Of length 1: the error of a central difference grows with the cube of the length."""
+    a = _random(rng, t)
+    return np.asarray(a / np.linalg.norm(a)) if a.size else a
+
+
+def _weight(a: Any) -> float:
+    return float(np.abs(a.real).sum() + np.abs(a.imag).sum())
+
+
+def _along(check: _Check, kind: str, k: int, i: int, slope: Any, v: Any, analytic: Any, u: Any) -> None:
+    numeric = np.vdot(v, slope).real
+    if not check.close(analytic, numeric, _weight(u) * _weight(v)):
+        raise GradcheckError(
+            f"Jacobian {kind}mismatch for output {k} with respect to input {i},\nnumerical:{numeric}\nanalytical:{analytic}\n"
+            "Both are v^T J u for one random u and v (fast_mode); without fast_mode the whole Jacobian is shown."
+        )
+
+
+# -- backward --------------------------------------------------------------------------------------------------------------
+
+
+def _batched(check: _Check, outs: list[Tensor]) -> None:
+    """A batch of cotangents in one pass gives what each gives by itself."""
+    rng = np.random.default_rng(0)
+    for k, out in enumerate(outs):
+        many = np.stack([_random(rng, out) for _ in range(2)])
+        try:
+            together = _grad(
+                out, check.sources, wrap(many), retain_graph=True, allow_unused=True, is_grads_batched=True
+            )
+        except RuntimeError as error:
+            raise GradcheckError(
+                "While computing batched gradients, got: "
+                f"{error}\n\ngradcheck or gradgradcheck failed while testing batched gradient computation. This could have "
+                "been invoked in a number of ways: via a test that calls gradcheck/gradgradcheck directly or via an "
+                "autogenerated test. check_batched_grad=False turns this test off."
+            ) from error
+        for b in range(len(many)):
+            one = pulled(out, check.sources, np.asarray(many[b]))
+            for i, x, y in zip(check.wanted, together, one, strict=True):
+                if (x is None) != (y is None) or (x is not None and not np.allclose(x._array[b], y, equal_nan=True)):
                     raise GradcheckError(
-                        "While computing batched gradients, got a result unlike that of each by itself."
+                        f"For output {k} and input {i}:\n\ngradcheck or gradgradcheck failed while testing batched gradient "
+                        f"computation: in a batch {None if x is None else x._array[b]}, by itself {y}."
                     )
 
 
-def _check_forward(
-    func: Any,
-    inputs: tuple[Any, ...],
-    wanted: list[int],
-    jacobians: Any,
-    floating: list[Tensor],
-    atol: float,
-    rtol: float,
-) -> None:
-    from . import forward_ad as fwAD
+def _multiplied(check: _Check, outs: list[Tensor]) -> None:
+    """With cotangents of zero every gradient is zero: the rules multiply by what arrives."""
+    zeros = [wrap(np.zeros(o._array.shape, o._array.dtype)) for o in outs]
+    for g in _grad(outs, check.sources, zeros, retain_graph=True, allow_unused=True):
+        if g is not None and np.any(g._array != 0):
+            raise GradcheckError("backward not multiplied by grad_output")
 
-    for i in wanted:
-        x = inputs[i]
-        n = x._array.size
-        for e in range(n):
-            for part, unit in enumerate((1.0,) if x._array.dtype.kind == "f" else (1.0, 1j)):
-                t = np.zeros(n, x._array.dtype)
-                t[e] = unit
-                with fwAD.dual_level():
-                    duals = list(inputs)
-                    duals[i] = fwAD.make_dual(x.detach(), wrap(t.reshape(x._array.shape)))
-                    outs = _floating(_tuple(func(*duals)))
-                    pushed = [fwAD.unpack_dual(o).tangent for o in outs]
-                for k, (o, p) in enumerate(zip(outs, pushed, strict=True)):
-                    got = np.zeros(o._array.size) if p is None else np.asarray(p._array).reshape(-1)
-                    expected = jacobians[i][k][part][e]
-                    if not np.allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True):
-                        raise GradcheckError(
-                            _report("computed with forward mode ", k, i, expected[None], got[None], atol, rtol)
-                        )
+
+def _undefined(check: _Check, outs: list[Tensor]) -> None:
+    """Gradients that do not arrive (None) are as good as zeros: of all outputs, and of each by itself."""
+    edges = [t._edge or leaf_edge(t) for t in check.sources]
+    for chosen in [outs] + [[o] for o in outs if len(outs) > 1]:
+        roots = [(*(o._edge or leaf_edge(o)), None) for o in chosen]
+        try:
+            found = run_walk(roots, True, False, dict.fromkeys(edges), set())
+        except RuntimeError as error:
+            warnings.warn(
+                "Backwards compatibility: New undefined gradient support checking feature is enabled by default, but it may "
+                "break existing callers of this function. If this is true for you, you can call this function with "
+                '"check_undefined_grad=False" to disable the feature',
+                UserWarning,
+                stacklevel=4,
+            )
+            raise GradcheckError(f"Expected backward function to handle undefined output grads. {_NOTES}") from error
+        for g in found.values():
+            if g is not None and np.any(np.asarray(g) != 0):
+                raise GradcheckError(
+                    "Expected all input grads to be undefined or zero when all output grads are undefined or zero. "
+                    + _NOTES
+                )
+
+
+# -- forward mode ------------------------------------------------------------------------------------------------------------
+
+
+def _batched_forward(check: _Check) -> None:
+    """A batch of tangents in one call of a vmapped function gives what each gives by itself."""
+    from ..func import vmap
+
+    rng = np.random.default_rng(3)
+    for i in check.wanted:
+        many = np.stack([_random(rng, check.inputs[i]) for _ in range(2)])
+
+        def push(t: Tensor, i: int = i) -> tuple[Tensor, ...]:
+            return tuple(p for p in pushed(check.func, check.inputs, {i: t}) if p is not None)
+
+        try:
+            together = vmap(push)(wrap(many))
+        except RuntimeError as error:
+            raise GradcheckError(
+                f"While computing batched gradients, got: {error}\n\ngradcheck failed while testing batched forward gradient "
+                "computation. check_batched_forward_grad=False turns this test off."
+            ) from error
+        for b in range(len(many)):
+            alone = [p for p in pushed(check.func, check.inputs, {i: np.asarray(many[b])}) if p is not None]
+            for x, y in zip(together, alone, strict=True):
+                if not np.allclose(x._array[b], y._array, equal_nan=True):
+                    raise GradcheckError(
+                        f"For input {i}: gradcheck failed while testing batched forward gradient computation: in a batch "
+                        f"{x._array[b]}, by itself {y._array}."
+                    )
+
+
+def _undefined_forward(check: _Check) -> None:
+    """An input without a tangent is as good as one whose tangent is zero."""
+    rng = np.random.default_rng(4)
+    tangents = {i: _random(rng, check.inputs[i]) for i in check.wanted}
+    for i in check.wanted:
+        zero = pushed(check.func, check.inputs, {**tangents, i: np.zeros_like(tangents[i])})
+        others = {j: t for j, t in tangents.items() if j != i}
+        if not others:
+            if any(p is not None and np.any(p._array != 0) for p in zero):
+                raise GradcheckError(
+                    "Expected all output tangents to be zero or undefined, for an input tangent of zero."
+                )
+            continue
+        for p, q in zip(zero, pushed(check.func, check.inputs, others), strict=True):
+            a, b = (0.0 if x is None else x._array for x in (p, q))
+            if not np.allclose(a, b, equal_nan=True):
+                raise GradcheckError(
+                    f"Expected the same output tangents where input {i} has a tangent of zero and where it has none."
+                )
+
+
+# -- second derivatives ------------------------------------------------------------------------------------------------------
 
 
 def gradgradcheck(
@@ -318,41 +399,47 @@ def gradgradcheck(
     masked: bool = False,
 ) -> bool:
     """`gradcheck` of the gradient of `func`, with respect to the inputs and to the cotangents."""
-    inputs = _tuple(inputs)
-    outputs = _differentiable(_tuple(func(*inputs)))
+    if not (check_fwd_over_rev or check_rev_over_rev):
+        raise AssertionError("Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True")
+    given = as_tuple(inputs)
+    outputs = [o for o in as_tuple(func(*given)) if isinstance(o, Tensor) and o.requires_grad]
     if grad_outputs is None:
         rng = np.random.default_rng(1)
         cotangents = []
         for o in outputs:
-            u = rng.standard_normal(o._array.shape)
-            u = u + 1j * rng.standard_normal(o._array.shape) if o._array.dtype.kind == "c" else u
-            u = np.asarray(u).astype(o._array.dtype)
+            u = np.asarray(_random(rng, o) - 0.5)
             if gen_non_contig_grad_outputs and u.ndim:
                 u = np.repeat(u, 2, axis=-1)[..., ::2]
             cotangents.append(wrap(u, True))
     else:
-        cotangents = list(_tuple(grad_outputs))
-    wanted = [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
-    count = len(inputs)
+        cotangents = list(as_tuple(grad_outputs))
+        if cotangents and not any(c.requires_grad for c in cotangents):
+            cotangents = [c.detach().requires_grad_() if c._array.dtype.kind in "fc" else c for c in cotangents]
+    wanted = [i for i, t in enumerate(given) if isinstance(t, Tensor) and t.requires_grad]
+    count = len(given)
 
     def gradient(*args: Any) -> Any:
         ins, us = args[:count], args[count:]
-        ins = tuple(
-            t.detach().requires_grad_() if i in wanted and not t.requires_grad else t for i, t in enumerate(ins)
-        )
-        outs = _differentiable(_tuple(func(*ins)))
-        sources = [ins[i] for i in wanted]
-        grads = _grad(outs, sources, us, create_graph=True, allow_unused=True)
-        kept = tuple(g for g in grads if g is not None)
-        return kept
+        ins = tuple(t.requires_grad_() if i in wanted else t for i, t in enumerate(ins))  # dual ones come without
+        outs = [o for o in as_tuple(func(*ins)) if isinstance(o, Tensor) and o.requires_grad]
+        grads = _grad(outs, [ins[i] for i in wanted], us, create_graph=True, allow_unused=True)
+        return tuple(g for g in grads if g is not None)
 
     if not outputs:
         raise ValueError("gradgradcheck: no output requires grad")
-    probe = gradient(*inputs, *cotangents)
+    probe = gradient(*given, *cotangents)
     if not any(g.requires_grad for g in probe):
         return True  # the gradient is constant: nothing to differentiate
     return gradcheck(
-        gradient, (*inputs, *cotangents), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
+        gradient, (*given, *cotangents), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
         nondet_tol=nondet_tol, check_undefined_grad=check_undefined_grad, check_batched_grad=check_batched_grad,
         check_forward_ad=check_fwd_over_rev, check_backward_ad=check_rev_over_rev, fast_mode=fast_mode,
     )  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("get_numerical_jacobian", "get_analytical_jacobian"):
+        raise NotImplementedError(
+            f"torch.autograd.gradcheck.{name} is deprecated and not here: use autograd.functional.jacobian or gradcheck."
+        )
+    raise AttributeError(f"module 'wengert.autograd.gradcheck' has no attribute {name!r}")

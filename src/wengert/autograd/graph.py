@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.modes import LOCAL, set_mode
-from ..core.node import Node, leaf_edge
+from ..core.node import AccumulateGrad, Node, leaf_edge
 from ..core.saved import Guarded
 from ..core.tensor import Tensor
 from ..core.views import bump
@@ -180,7 +180,7 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., None],
         with lock:
             state = passes.setdefault(key, [-1, [None] * len(nodes)])
             if state[0] < 0:
-                state[0] = sum(_will_engine_execute_node(n) for n in nodes)
+                state[0] = sum(n in LOCAL.walk[1] for n in nodes)
             state[1][index] = grad
             state[0] -= 1
             done = state[0] == 0
@@ -218,6 +218,14 @@ def _current_autograd_node() -> Node | None:
 
 def _will_engine_execute_node(node: Node) -> bool:
     """Does the pass under way run this node (or has it done so)?"""
+    if not isinstance(node, Node):
+        raise RuntimeError(f"_will_engine_execute_node expects an grad_fn, but got {type(node).__name__}")
     if LOCAL.walk is None:
         raise RuntimeError("_get_should_execute_nodes should only be called during the backward pass")
-    return node in LOCAL.walk[1]
+    _, reached, captured = LOCAL.walk
+    if isinstance(node, AccumulateGrad) and node in captured:
+        raise RuntimeError(
+            "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad(). This is "
+            "currently not supported."
+        )
+    return node in reached

@@ -23,13 +23,14 @@ import numpy as np
 
 from . import dtypes
 from .batched import Batched, settle
-from .modes import LOCAL, set_mode
+from .modes import LOCAL, carried, set_mode
 from .node import FREED_MESSAGE, LAST, AccumulateGrad, Edge, leaf_edge
 from .tensor import Tensor, wrap
 
 # AccumulateGrad reads `.grad`, adds and writes: threads that share a leaf take turns.
 _ACCUMULATE = threading.Lock()
 _PASSES = itertools.count()
+MAX_DEPTH = 40  # passes inside passes on one thread's stack: Python's recursion limit is not far beyond
 
 INFERENCE_MESSAGE = (
     "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation "
@@ -170,6 +171,8 @@ def conform(g: Any, node: Any, nr: int, source: Any = None) -> Any:
     """Make a gradient fit the tensor it belongs to: sum what was broadcast, cast to its dtype."""
     shape, dtype = node.output_meta(nr)
     array = g._array if isinstance(g, Tensor) else g
+    if node.__class__ is AccumulateGrad:
+        dtype = _grad_dtype(node.variable) or array.dtype
     if array.shape == shape and array.dtype == dtype:
         return g
     if g.shape != shape:
@@ -278,7 +281,8 @@ def walk(
     # The usual case, a chain, has one node ready at a time: it goes round by `lone`, past the heap.
     lone: Any = None
     outer = LOCAL.walk, LOCAL.node
-    LOCAL.walk = (next(_PASSES), states)
+    hooks = LOCAL.saved_hooks
+    LOCAL.walk = (next(_PASSES), states, captured)
     try:
         while lone is not None or ready:
             if lone is None:
@@ -354,6 +358,8 @@ def walk(
         raise
     finally:
         LOCAL.walk, LOCAL.node = outer
+        if LOCAL.saved_hooks is not hooks:
+            set_mode("saved_hooks", hooks)  # an unpack hook that entered or left a context has no effect after the pass
     return found
 
 
@@ -561,7 +567,7 @@ def _tensor_hooks(node: Any, extra: Any, g: Any, create: bool, undo: list[Any]) 
     grads = [g] if single else (list(g) if g is not None else [None] * node.n_outputs)
     for nr in range(node.n_outputs):
         hooks = extra.tensor_hooks.get(nr)
-        if hooks and grads[nr] is not None:
+        if hooks:
             grads[nr] = as_gradient(run_tensor_hooks(hooks, as_tensor(grads[nr]), create), create)
         keeper = extra.retained.get(nr)
         t = keeper() if keeper is not None else None
@@ -744,7 +750,7 @@ def roots_of(outputs: Sequence[Any], gradients: Sequence[Any], create: bool) -> 
                 start = np.ones(shape, dtype)
                 start = wrap(start) if create else start
             else:
-                start = as_gradient(g, create)
+                start = first_gradient(wrap(np.broadcast_to(np.zeros((), dtype), shape)), g, i, create)
         roots.append((node, nr, start))
     return roots
 
@@ -758,8 +764,30 @@ def run_walk(
 ) -> dict[tuple[Any, int], Any]:
     """`walk`, with recording on where `create_graph` asks for it (also under `no_grad`).
 
-    Inside a dual level gradients are Tensors in any case: the rules carry tangents (forward over reverse).
+    Inside a dual level gradients are Tensors in any case: the rules carry tangents (forward over reverse). A pass deep
+    inside others goes on in a thread of its own, which has a stack of its own.
     """
+    depth = LOCAL.depth
+    if depth and depth % MAX_DEPTH == 0:
+        LOCAL.depth = 1
+        try:
+            return carried(lambda: run_walk(roots, keep, create, captures, sinks))
+        finally:
+            LOCAL.depth = depth
+    LOCAL.depth = depth + 1
+    try:
+        return _run_walk(roots, keep, create, captures, sinks)
+    finally:
+        LOCAL.depth = depth
+
+
+def _run_walk(
+    roots: list[tuple[Any, int, Any]],
+    keep: bool,
+    create: bool,
+    captures: dict[tuple[Any, int], Any] | None,
+    sinks: set[Any] | None,
+) -> dict[tuple[Any, int], Any]:
     if not create and LOCAL.dual_level < 0:
         return walk(roots, keep, False, captures, sinks)
     before = set_mode("grad", create)

@@ -7,10 +7,12 @@ mode, vmap, tracing) costs one attribute test when it is off. When it is true, t
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import inspect
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -47,6 +49,7 @@ class _Local(threading.local):
     # Not switches: what is running in this thread.
     walk: Any = None  # the innermost pass: its nodes (see core.backward)
     node: Any = None  # the node whose user code (a hook, a Function) runs
+    depth = 0  # passes inside passes (a Function whose backward calls backward)
 
     def __init__(self) -> None:
         # PyTorch computes 1/0 without a word; NumPy's warning is per thread, so every thread that meets
@@ -69,6 +72,32 @@ _DEFAULTS = {
         "mutation",
     )
 }
+
+
+def carried(fn: Callable[[], Any]) -> Any:
+    """Call `fn` in a thread of its own, whose switches are those of this one; its exception is raised here."""
+    state = dict(LOCAL.__dict__)
+    outcome: list[Any] = []
+
+    def body() -> None:
+        LOCAL.__dict__.update(state)
+        with _LOCK:
+            MODES.active += int(LOCAL.special > 0)
+        try:
+            outcome.append((fn(), None))
+        except BaseException as error:
+            outcome.append((None, error))
+        finally:
+            with _LOCK:
+                MODES.active -= int(LOCAL.special > 0)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(body,))
+    thread.start()
+    thread.join()
+    result, error = outcome[0]
+    if error is not None:
+        raise error
+    return result
 
 
 class Observer:
@@ -128,7 +157,15 @@ class Switch:
 
     def __call__(self, func: F) -> F:
         if inspect.isclass(func):
-            raise TypeError(f"{self.__class__.__name__} cannot decorate a class; decorate its methods")
+            warnings.warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
+                "functions or methods. To preserve the current behavior of class decoration, you can directly decorate "
+                "the `__init__` method and nothing else.",
+                FutureWarning,
+                stacklevel=2,
+            )
+            func.__init__ = self(func.__init__)  # type: ignore[method-assign]
+            return func
         clone = self._clone
         if inspect.isgeneratorfunction(func):
 

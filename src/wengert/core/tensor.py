@@ -207,6 +207,10 @@ class Tensor(metaclass=TensorMeta):
             raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         self._set_requires_grad(value)
 
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool")
+
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for a gradient of this leaf (or stop asking). Returns the tensor itself."""
         if requires_grad and self._array.dtype.kind not in "fc":
@@ -264,7 +268,7 @@ class Tensor(metaclass=TensorMeta):
             )
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
-        wanted = self.grad_dtype
+        wanted = self.dtype if self._edge is not None else self.grad_dtype
         if wanted is not None and value.dtype is not wanted:
             raise RuntimeError(
                 f"attempting to assign a gradient with dtype '{_type_word(value.dtype)}' to a tensor with grad_dtype "
@@ -286,7 +290,9 @@ class Tensor(metaclass=TensorMeta):
 
     @property
     def grad_dtype(self) -> dtypes.dtype | None:
-        """The dtype `.grad` is accumulated in: the tensor's own unless set; None accepts any."""
+        """The dtype `.grad` is accumulated in: the tensor's own unless set; None accepts any. Of leaves only."""
+        if self._edge is not None:
+            raise RuntimeError("grad_dtype can only be accessed on leaf tensors.")
         extra = self._extra
         return self.dtype if extra is None or extra.grad_dtype is False else extra.grad_dtype
 
@@ -294,7 +300,15 @@ class Tensor(metaclass=TensorMeta):
     def grad_dtype(self, value: dtypes.dtype | None) -> None:
         if self._edge is not None:
             raise RuntimeError("grad_dtype can only be set on leaf tensors.")
-        self.more().grad_dtype = None if value is None else dtypes.as_dtype(value)
+        wanted = None if value is None else dtypes.as_dtype(value)
+        found = getattr(self, "_grad", None)
+        if wanted is not None and found is not None and found.dtype is not wanted:
+            raise RuntimeError(
+                f"Cannot set grad_dtype to '{_cap_word(wanted)}' because there is already a gradient with dtype "
+                f"'{_type_word(found.dtype)}'. Please clear the gradient (.grad = None) before changing grad_dtype, or "
+                "ensure the new grad_dtype matches the existing gradient's dtype."
+            )
+        self.more().grad_dtype = wanted
 
     @property
     def data(self) -> Tensor:
@@ -309,7 +323,17 @@ class Tensor(metaclass=TensorMeta):
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         self._array = value._array
         if self._edge is None:
-            self._acc = _no_sink  # a sink made for another shape must not be used again
+            self._acc = no_sink  # a sink made for another shape must not be used again
+
+    @data.deleter
+    def data(self) -> None:
+        raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
+
+    @property
+    def volatile(self) -> bool:
+        """Gone, as in PyTorch: warns, and is False."""
+        warnings.warn("volatile was removed (Variable.volatile is always False)", UserWarning, stacklevel=2)
+        return False
 
     def detach(self) -> Tensor:
         """The same memory, outside the graph and without tangents. Changes in place are seen by both, and by backward."""
@@ -415,8 +439,8 @@ class Tensor(metaclass=TensorMeta):
 
     # -- to Python and NumPy -----------------------------------------------------------------------------------
     def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
-        """The array itself, not a copy. RuntimeError if it requires grad, unless `force`."""
-        if self._rg and not force:
+        """The array itself, not a copy. RuntimeError if it requires grad and that is recorded, unless `force`."""
+        if self._rg and not force and LOCAL.grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self._array
 
@@ -578,7 +602,7 @@ def mark_inference(t: Tensor) -> None:
         t._vc = [0, None]
 
 
-def _no_sink() -> None:
+def no_sink() -> None:
     """In place of the weak reference to a leaf's AccumulateGrad."""
 
 

@@ -282,7 +282,10 @@ def rebase(target: Tensor, node: Node, nr: int = 0) -> None:
                 "Change the base, or clone the view first."
             )
         copy = CopySlices(base, target, node)
+        base_moved = _take_retained(base)
         base._rg, base._edge = True, (copy, 0)
+        if base_moved:
+            base.retain_grad()
     regenerate(base)
     if moved:
         target.retain_grad()

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.layout import contiguous_format
-from ..core.modes import MODES
+from ..core.modes import LOCAL, MODES
 from ..core.op import TABLE, Array, general, linear
 from ..core.record import NUMBER_TYPES
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor, no_sink, wrap
 from ..core.views import bump, check_inplace, check_overlap, check_partial_overlap, inplace
 from ..kernels.memory import address, owner
 from ..kernels.scatter import add_at
@@ -310,8 +310,10 @@ def resize_as_(self: Tensor, other: Tensor, *, memory_format: Any = None) -> Ten
 
 def set_(self: Tensor, source: Tensor | None = None, *ignored: Any) -> Tensor:
     """Take over the memory of `source`."""
-    if self._rg and self._edge is None:
+    if LOCAL.grad and self._rg and self._edge is None:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     self._array = np.empty((0,), self._array.dtype) if source is None else source._array
+    if self._edge is None:
+        self._acc = no_sink  # the graph so far belongs to the memory of before
     bump(self)
     return self
