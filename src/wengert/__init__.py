@@ -49,7 +49,10 @@ from .ops.einsum import *
 from .ops.gathering import *
 from .ops.indexing import *
 from .ops.joining import *
+from .ops.linalg_factor import *
 from .ops.linalg_products import *
+from .ops.linalg_solve import *
+from .ops.linalg_triangular import *
 from .ops.matmul import *
 from .ops.meeting import *
 from .ops.places import *

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.op import stated_under
+from ..ops.linalg_shared import LinAlgError as LinAlgError
 
 globals().update(stated_under("linalg."))
-__all__ = sorted(stated_under("linalg."))
+__all__ = sorted([*stated_under("linalg."), "LinAlgError"])

@@ -1,0 +1,150 @@
+"""Linear algebra: factorisations and solutions against NumPy, degenerate cases, and PyTorch's words for what cannot be done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wengert as torch
+from wengert import func
+
+RNG = np.random.default_rng(11)
+
+
+def t(a: Any) -> torch.Tensor:
+    return torch.tensor(np.asarray(a))
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (3, 70, 70), (4, 2), (2, 3, 6), (0, 0)])
+@pytest.mark.parametrize("complex", [False, True])
+def test_lu_multiplies_back(shape: tuple[int, ...], complex: bool) -> None:
+    a = RNG.standard_normal(shape) + (1j * RNG.standard_normal(shape) if complex else 0)
+    P, L, U = torch.linalg.lu(t(a))
+    np.testing.assert_allclose((P @ L @ U).numpy(), a, atol=1e-12)
+    assert np.abs(L.numpy()).max(initial=0) <= 1 + (0.5 if complex else 1e-12)
+
+
+def test_lu_solve_uses_the_factors() -> None:
+    a, b = RNG.standard_normal((2, 40, 40)), RNG.standard_normal((2, 40, 3))
+    LU, pivots = torch.linalg.lu_factor(t(a))
+    assert pivots.dtype is torch.int32
+    np.testing.assert_allclose(torch.linalg.lu_solve(LU, pivots, t(b)).numpy(), np.linalg.solve(a, b), atol=1e-9)
+    got = torch.linalg.lu_solve(LU, pivots, t(b), adjoint=True).numpy()
+    np.testing.assert_allclose(got, np.linalg.solve(a.swapaxes(1, 2), b), atol=1e-9)
+
+
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("n", [1, 63, 64, 130])
+def test_triangular_systems(n: int, upper: bool) -> None:
+    a = RNG.standard_normal((n, n)) + n * np.eye(n)
+    b = RNG.standard_normal((n, 2))
+    x = torch.linalg.solve_triangular(t(a), t(b), upper=upper).numpy()
+    np.testing.assert_allclose((np.triu(a) if upper else np.tril(a)) @ x, b, atol=1e-10)
+    y = torch.linalg.solve_triangular(t(a), t(b.T), upper=upper, left=False).numpy()
+    np.testing.assert_allclose(y @ (np.triu(a) if upper else np.tril(a)), b.T, atol=1e-10)
+
+
+def test_a_zero_on_the_diagonal_divides() -> None:
+    a = t([[2.0, 1.0], [0.0, 0.0]])
+    x = torch.linalg.solve_triangular(a, t([[1.0], [1.0]]), upper=True)
+    assert x.tolist() == [[-float("inf")], [float("inf")]]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: torch.linalg.inv(torch.zeros(3, 3)),
+            "linalg.inv: The diagonal element 1 is zero, the inversion could not be completed because the input matrix is "
+            "singular.",
+        ),
+        (
+            lambda: torch.linalg.inv(torch.stack([torch.eye(2), torch.ones(2, 2)])),
+            "linalg.inv: (Batch element 1): The diagonal element 2 is zero, the inversion could not be completed because "
+            "the input matrix is singular.",
+        ),
+        (
+            lambda: torch.linalg.solve(torch.zeros(3, 3), torch.zeros(3)),
+            "torch.linalg.solve: The solver failed because the input matrix is singular.",
+        ),
+        (
+            lambda: torch.linalg.cholesky(t([[1.0, 0, 0], [0, 1, 0], [0, 0, -1]])),
+            "linalg.cholesky: The factorization could not be completed because the input is not positive-definite (the "
+            "leading minor of order 3 is not positive-definite).",
+        ),
+        (
+            lambda: torch.linalg.lstsq(torch.ones(3, 2), torch.ones(3, 1), driver="gels"),
+            "torch.linalg.lstsq: The least squares solution could not be computed because the input matrix does not have "
+            "full rank (error code: 2).",
+        ),
+    ],
+)
+def test_what_cannot_be_done(call: Any, message: str) -> None:
+    with pytest.raises(torch.linalg.LinAlgError) as caught:
+        call()
+    assert str(caught.value) == message
+    assert isinstance(caught.value, RuntimeError)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: torch.linalg.inv(torch.ones(3, 2)),
+            "linalg.inv: A must be batches of square matrices, but they are 3 by 2",
+        ),
+        (lambda: torch.linalg.inv(torch.ones(3)), "linalg.inv: The input tensor A must have at least 2 dimensions."),
+        (
+            lambda: torch.linalg.inv(torch.ones(3, 3, dtype=torch.int64)),
+            "linalg.inv: Expected a floating point or complex tensor as input. Got Long",
+        ),
+        (
+            lambda: torch.linalg.inv(torch.ones(3, 3, dtype=torch.float16)),
+            "linalg.inv: Low precision dtypes not supported. Got Half",
+        ),
+        (
+            lambda: torch.linalg.lu_factor(torch.zeros(3, 3)),
+            "torch.linalg.lu_factor: U[1,1] is zero and using it on lu_solve",
+        ),
+        (
+            lambda: torch.linalg.solve(torch.eye(3), torch.ones(2, 1)),
+            "linalg.solve: Incompatible shapes of A and B for the equation AX = B (3x3 and 2x1)",
+        ),
+        (
+            lambda: torch.linalg.qr(torch.ones(3, 2, requires_grad=True), mode="complete")[1].sum().backward(),
+            "The QR decomposition is not differentiable when mode='complete' and nrows > ncols.",
+        ),
+    ],
+)
+def test_bad_matrices(call: Any, message: str) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        call()
+    assert str(caught.value).startswith(message)
+
+
+def test_info_instead_of_an_error() -> None:
+    a = t(np.stack([np.eye(2), np.ones((2, 2))]))
+    inverse, info = torch.linalg.inv_ex(a)
+    assert info.tolist() == [0, 2]
+    assert torch.equal(inverse[0], torch.eye(2, dtype=torch.float64))
+    assert torch.linalg.cholesky_ex(t([[1.0, 0], [0, -1]])).info.item() == 2
+    assert torch.linalg.solve_ex(t(np.zeros((2, 2))), t(np.ones((2, 1)))).info.item() == 1
+
+
+def test_householder_product_gives_q() -> None:
+    a = RNG.standard_normal((2, 5, 3))
+    packed, tau = torch.geqrf(t(a))
+    q = torch.linalg.householder_product(packed, tau)
+    np.testing.assert_allclose(q.numpy(), np.linalg.qr(a)[0], atol=1e-12)
+    c = RNG.standard_normal((2, 5, 4))
+    full = np.linalg.qr(a, "complete")[0]
+    np.testing.assert_allclose(torch.ormqr(packed, tau, t(c), True, True).numpy(), full.swapaxes(1, 2) @ c, atol=1e-12)
+
+
+def test_inverse_in_vmap_is_one_call() -> None:
+    a = t(RNG.standard_normal((4, 3, 3)))
+    got = func.vmap(func.grad(lambda x: torch.linalg.inv(x).sum()))(a)
+    one = [func.grad(lambda x: torch.linalg.inv(x).sum())(x) for x in a]
+    assert torch.allclose(got, torch.stack(one))
