@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .modes import LOCAL
-from .op import TABLE, Op
+from .op import COMPOSITES, TABLE, Op
 
 SELF = object()  # as `op.batch`: the forward itself knows batched arrays
 
@@ -144,8 +144,12 @@ class Batched:
 
 def _operator(name: str, reflected: bool = False) -> Any:
     if reflected:
-        return lambda self, other: TABLE[name].function(other, self)
-    return lambda self, other: TABLE[name].function(self, other)
+        return lambda self, other: _stated(name)(other, self)
+    return lambda self, other: _stated(name)(self, other)
+
+
+def _stated(name: str) -> Any:
+    return (TABLE.get(name) or COMPOSITES[name]).function
 
 
 for _symbol, _name in (
