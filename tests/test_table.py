@@ -16,7 +16,7 @@ import pytest
 
 import rows
 import wengert
-from rows.sample import ROWS, arguments
+from rows.sample import PREPARE, ROWS, arguments
 from wengert.autograd import forward_ad as fwAD
 from wengert.autograd import gradcheck, gradgradcheck
 from wengert.core.batched import SELF
@@ -31,9 +31,14 @@ SAMPLES = [(name, i) for name, samples in sorted(ROWS.items()) for i in range(le
 IDS = [f"{name}-{i}" for name, i in SAMPLES]
 
 
+def compute(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    args = PREPARE[name](*args) if name in PREPARE else args
+    return TABLE[name].function(*args, **kwargs)
+
+
 def call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, ...]:
     """The differentiable floating outputs of one call."""
-    result = TABLE[name].function(*args, **kwargs)
+    result = compute(name, args, kwargs)
     outputs = result if isinstance(result, tuple) else (result,)
     differentiable = TABLE[name].differentiable_among(outputs)
     return tuple(t for t, d in zip(outputs, differentiable, strict=True) if d and t.requires_grad)
@@ -112,7 +117,7 @@ def test_forward_mode_agrees_with_reverse_mode(name: str, i: int) -> None:
     with fwAD.dual_level():
         duals = [fwAD.make_dual(t.detach(), v) for t, v in zip(inputs, tangents, strict=True)]
         fwd_args, fwd_kwargs = replace(args, kwargs, duals)
-        result = TABLE[name].function(*fwd_args, **fwd_kwargs)
+        result = compute(name, fwd_args, fwd_kwargs)
         outputs = result if isinstance(result, tuple) else (result,)
         kept = [o for o, d in zip(outputs, TABLE[name].differentiable_among(outputs), strict=True) if d]
         pushed = [fwAD.unpack_dual(o).tangent for o in kept if o.is_floating_point() or o.is_complex()]

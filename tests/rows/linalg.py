@@ -6,7 +6,7 @@ import numpy as np
 
 from wengert import Tensor, int32, tensor
 
-from .sample import Draw, kw, row
+from .sample import Draw, hermitian, kw, row
 
 row(
     "linalg.cross",
@@ -70,4 +70,11 @@ row(
     lambda r: (r.any(4, 2), r.any(4, 2), 1e-9, "gelsd"),
     lambda r: (r.any(2, 3, 2), r.any(2, 3, 1), 1e-9, "gels"),
     lambda r: (r.complex(3, 2), r.complex(3, 1), 1e-9, "gelss"),
+)
+row(
+    "linalg.cholesky_ex",
+    lambda r: (positive(r), False),
+    lambda r: (positive(r, 2), True),
+    lambda r: (positive(r, complex=True), False),
+    prepare=hermitian,
 )

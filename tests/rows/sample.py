@@ -69,12 +69,20 @@ class Draw:
 
 Sample = Callable[[Draw], tuple[Any, ...]]
 ROWS: dict[str, tuple[Sample, ...]] = {}
+PREPARE: dict[str, Callable[..., tuple[Any, ...]]] = {}
 
 
-def row(name: str, *samples: Sample) -> None:
-    """State the samples of operation `name`."""
+def row(name: str, *samples: Sample, prepare: Callable[..., tuple[Any, ...]] | None = None) -> None:
+    """State the samples of operation `name`. `prepare` makes its arguments of those drawn (a symmetric matrix, say)."""
     assert name not in ROWS, f"{name} has two test rows"
     ROWS[name] = samples
+    if prepare is not None:
+        PREPARE[name] = prepare
+
+
+def hermitian(a: Tensor, *rest: Any) -> tuple[Any, ...]:
+    """The first argument with its conjugate transpose added: of such matrices only one triangle is read."""
+    return ((a + a.mH) / 2, *rest)
 
 
 def arguments(sample: Sample, seed: int = 0) -> tuple[tuple[Any, ...], dict[str, Any]]:
