@@ -1,0 +1,1 @@
+"""What makes the project's generated files. Run as `python -m tools.NAME` from the project's folder."""

@@ -1,0 +1,125 @@
+"""`python -m tools.derivatives`: writes docs/derivatives.md, the table of derivatives, from the rows themselves.
+
+Nothing is stated here: a formula is a row's own `tex`, a rule is its compiled `run` called with symbols (as
+`wengert.explain` does), what is saved is what its Node class has slots for, and the domain is the row's. The arguments
+with which a row is called come from its test row.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PROJECT = Path(__file__).parents[1]
+PAGE = PROJECT / "docs" / "derivatives.md"
+sys.path.insert(0, str(PROJECT / "tests"))
+
+import rows  # noqa: E402  (a package of the tests)
+import wengert  # noqa: E402, F401
+from rows.sample import ROWS, arguments  # noqa: E402
+from wengert.core.op import TABLE, Op  # noqa: E402
+from wengert.core.tensor import Tensor  # noqa: E402
+from wengert.explain.notation import text  # noqa: E402
+from wengert.explain.rules import gradient_names, rule_of, symbols_for  # noqa: E402
+from wengert.explain.symbols import Name, value_of  # noqa: E402
+
+HEAD = """# Table of derivatives
+
+Written by `python -m tools.derivatives` from the rows themselves: each rule below is the code that `backward()` runs,
+called with symbols. `g` is the gradient of the result; the sums over broadcast dimensions and casts to the argument's
+dtype are the engine's affair. An elementwise rule `g · ∂` has the forward rule `t · ∂` with the tangent `t`; a linear
+operation is its own forward rule; the others push tangents by their `jvp` or by transposing the rule twice.
+"""
+
+
+def node_of(op: Op) -> Any:
+    """A recorded node of the operation, from the first test row that gives every argument a gradient it can have."""
+    best, most = None, 0
+    for sample in ROWS.get(op.name, ()):
+        args, kwargs = arguments(sample)
+        result = op.function(*args, **kwargs)
+        results = result if isinstance(result, tuple) else (result,)
+        made = [t for t in results if isinstance(t, Tensor) and t._edge and t.dtype.is_floating_point]
+        if made:
+            node = made[0]._edge[0]
+            count = sum(target is not None for target, _ in node.next)
+            if count > most and type(node).op is op:  # type: ignore[attr-defined]
+                best, most = node, count
+    return best
+
+
+def rules(node: Any) -> list[tuple[str, str]]:
+    """(argument, its rule in text) of a recorded node."""
+    outs = [node.output_meta(k) for k in range(node.n_outputs)]
+    saved = symbols_for(node)
+    names = gradient_names(node.op, node.n_outputs)
+    gradients = [Name(n, np.ones(*meta)) if meta[1].kind in "fc" else None for n, meta in zip(names, outs, strict=True)]
+    named = {k: Name(k, v) if isinstance(v, float) else v for k, v in saved.items()}  # alpha, not the sample's 2.5
+    try:
+        found = rule_of(type(node), named, node.next, outs, gradients)
+    except TypeError:  # the rule computes with the option as a number
+        found = rule_of(type(node), saved, node.next, outs, gradients)
+    options = {}
+    for key, value in saved.items():
+        value = value_of(value)
+        if not isinstance(value, (int, float, complex, bool, str, type(None))):
+            options[id(value)] = key
+    arguments = [p.name for p in node.op.tensor_params]
+    if len(found) != len(arguments):
+        arguments = [f"{arguments[0]}[{k}]" for k in range(len(found))]
+    return [
+        (a, text(r, options=options))
+        for a, r, (target, _) in zip(arguments, found, node.next, strict=False)  # lists have several edges
+        if r is not None and target is not None
+    ]
+
+
+def signature(op: Op) -> str:
+    simple = op.name.removeprefix("nn.functional.")
+    return f"{simple}({', '.join(p.name for p in op.params)})"
+
+
+def saved(node: Any) -> str:
+    return ", ".join(f"`{name}`" for name in type(node).variant.saves) or "nothing"
+
+
+def entry(op: Op) -> str | None:
+    node = node_of(op)
+    if node is None:
+        return None
+    lines = [f"| `{signature(op)}` | {op.kind} |"]
+    shown = "<br>".join(f"`∇{a} = {rule}`" for a, rule in rules(node)).replace("|", "\\|")
+    return f"{lines[0]} {shown} | {saved(node)} | {op.domain} |"
+
+
+def family_of(op: Op) -> str:
+    """The file that states the row: a bare ufunc is known by its rules."""
+    stated = [op.forward, *(r.fn for r in op.rules.values())]
+    modules = [m for m in (getattr(f, "__module__", None) or "" for f in stated) if m.startswith("wengert.ops.")]
+    return modules[0].rpartition(".")[2] if modules else "arithmetic"
+
+
+def page() -> str:
+    for module in pkgutil.iter_modules(rows.__path__):
+        importlib.import_module(f"rows.{module.name}")
+    families: dict[str, list[Op]] = {}
+    for op in TABLE.values():
+        families.setdefault(family_of(op), []).append(op)
+    parts = [HEAD]
+    for family in sorted(families):
+        entries = [e for e in (entry(op) for op in sorted(families[family], key=lambda o: o.name)) if e]
+        if entries:
+            title = family.replace("_", " ").capitalize()
+            head = "| operation | kind | reverse rule | saved | domain, and the value chosen at kinks |\n|---|---|---|---|---|"
+            parts.append("\n".join([f"## {title}\n", head, *entries, ""]))
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"{PAGE.name}: {PAGE.read_text(encoding='utf-8').count('∇')} rules")
