@@ -36,7 +36,7 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import classification, convolution, losses, methods, pooling
+from .ops import classification, convolution, losses, margin_losses, methods, pooling
 from .ops.activations import *
 from .ops.arithmetic import *
 from .ops.arranging import *
@@ -45,6 +45,7 @@ from .ops.comparison import *
 from .ops.complex import *
 from .ops.conversion import *
 from .ops.creation import *
+from .ops.distances import *
 from .ops.einsum import *
 from .ops.gathering import *
 from .ops.indexing import *
@@ -55,6 +56,7 @@ from .ops.linalg_solve import *
 from .ops.linalg_triangular import *
 from .ops.matmul import *
 from .ops.meeting import *
+from .ops.normalisation import *
 from .ops.places import *
 from .ops.pointwise import *
 from .ops.random import *

@@ -44,3 +44,4 @@ row(
     *(lambda r, n=n: (r.any(3, 2), r.prob(3, 2), None, None, n) for n in range(3)),
     lambda r: (r.any(3), r.prob(3), r.pos(3).detach(), r.pos(3).detach(), 1),
 )
+row("soft_margin_loss", *(lambda r, n=n: (r.any(3, 2), r.const(3, 2).sign(), n) for n in range(3)))

@@ -1,0 +1,476 @@
+"""Normalisation: of layers, batches, groups and instances, by root mean square, and across neighbouring channels.
+
+A row normalises and applies weight and bias at once; what differs is over which dimensions the mean and variance are
+taken. Each also has its definition in other operations, through which it is differentiated again.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from ..core.op import Array, composite, general
+from ..core.tensor import wrap
+from ..kernels import normalisation as kernel
+from .arithmetic import rsqrt
+from .matmul import matmul
+from .reductions import mean_dim
+from .shape import reshape
+
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
+
+
+def _dtypes(name: str, input: Any, *others: Any) -> None:
+    if input.dtype.kind != "f":
+        raise NotImplementedError(f"\"{name}\" not implemented for '{dtypes.of(input.dtype).tensor_type}'")
+    for x in others:
+        if x is not None and x.dtype != input.dtype and not (input.dtype == np.float16 and x.dtype == np.float32):
+            raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+
+
+def _normalised(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any, Any]:
+    """The kernel; float16 in float32."""
+    if x.dtype == np.float16:
+        x = x.astype(np.float32)
+    return kernel.normalise(x, axes, eps)
+
+
+def _affine(y: Any, weight: Any, bias: Any, dtype: Any) -> Any:
+    """y * weight + bias in the memory of `y`."""
+    if weight is not None:
+        y *= weight
+    if bias is not None:
+        y += bias
+    return y if y.dtype == dtype else y.astype(dtype)
+
+
+def _times(g: Any, weight: Any) -> Any:
+    return g if weight is None else g * weight
+
+
+def definition(input: Any, axes: tuple[int, ...], eps: float) -> Any:
+    """(input - mean) / sqrt(var + eps) in other operations."""
+    away = input - mean_dim(input, axes, True)
+    return away * rsqrt(mean_dim(away * away, axes, True) + eps)
+
+
+@general("normalise_back", method=False, tex=r"{rstd} ({input} - \overline{{{input}}} - y \overline{{{input} y}})")
+def normalise_back(input: Array, x: Array, mean: Array, rstd: Array, axes: Any) -> Any:
+    """The gradient of `x` from `input`, that of (x - mean) * rstd."""
+    if x.dtype == np.float16:
+        return kernel.normalise_back(np.asarray(input, np.float32), x.astype(np.float32), mean, rstd, axes)
+    return kernel.normalise_back(input, x, mean, rstd, axes)
+
+
+# -- layers ------------------------------------------------------------------------------------------------------
+
+
+def _last(ndim: int, normalized_shape: Any) -> tuple[int, ...]:
+    return tuple(range(ndim - len(normalized_shape), ndim))
+
+
+def _check_shape(input: Any, shape: Any, *named: tuple[str, Any], star: str = "*, ") -> None:
+    if not len(shape):
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+            "normalized_shape = []"
+        )
+    for name, x in named:
+        if x is not None and tuple(x.shape) != tuple(shape):
+            raise RuntimeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(x.shape)} and "
+                f"normalized_shape = {list(shape)}"
+            )
+    if tuple(input.shape[max(input.ndim - len(shape), 0) :]) != tuple(shape):
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [{star}{', '.join(map(str, shape))}], but "
+            f"got input of size{list(input.shape)}"
+        )
+
+
+def _check_layer(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float) -> None:
+    _check_shape(input, normalized_shape, ("weight", weight), ("bias", bias))
+    _dtypes("LayerNormKernelImpl", input, weight, bias)
+
+
+def _layer_definition(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float) -> Any:
+    y = _times(definition(input, _last(input.ndim, normalized_shape), eps), weight)
+    return y if bias is None else y + bias
+
+
+@general(
+    "layer_norm_rows",
+    outputs="out, ~mean, ~rstd",
+    input=lambda g, input, normalized_shape, weight, mean, rstd: normalise_back(
+        _times(g, weight), input, mean, rstd, _last(input.ndim, normalized_shape)
+    ),
+    weight=lambda g, input, mean, rstd: g * ((input - mean) * rstd),
+    bias=lambda g: g,
+    check=_check_layer,
+    composite=_layer_definition,
+    node="NativeLayerNormBackward0",
+    method=False,
+)
+def layer_norm_rows(input: Array, normalized_shape: Any, weight: Array | None, bias: Array | None, eps: float) -> Any:
+    """See `layer_norm`."""
+    _check_layer(input, normalized_shape, weight, bias, eps)
+    y, mean, _, rstd = _normalised(input, _last(input.ndim, normalized_shape), eps)
+    return _affine(y, weight, bias, input.dtype), mean, rstd
+
+
+def _shape_of(name: str, shape: Any) -> tuple[int, ...]:
+    if isinstance(shape, (int, np.integer)):
+        raise TypeError(f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int")
+    return tuple(int(n) for n in shape)
+
+
+def layer_norm(
+    input: Any,
+    normalized_shape: Any,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> Any:
+    """Mean 0 and variance 1 over the last dimensions, which have `normalized_shape`; then weight and bias.
+
+    J. L. Ba et al., 2016.
+    """
+    return layer_norm_rows(input, _shape_of("layer_norm", normalized_shape), weight, bias, eps)
+
+
+@composite("nn.functional.layer_norm", method=False)
+def functional_layer_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """Mean 0 and variance 1 over the last dimensions, which have `normalized_shape`; then weight and bias."""
+    return layer_norm_rows(input, _shape_of("layer_norm", normalized_shape), weight, bias, eps)
+
+
+def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+    """`input` over its root mean square in the last dimensions (`normalized_shape`), times `weight`.
+
+    `eps` is by default the dtype's. B. Zhang and R. Sennrich, 2019.
+    """
+    shape = _shape_of("rms_norm", normalized_shape)
+    _check_shape(input, shape, ("weight", weight), star="*")
+    if not (input.is_floating_point() or input.is_complex()):
+        raise NotImplementedError(f"\"rms_norm\" not implemented for '{input.dtype.tensor_type}'")
+    array_dtype = input.dtype.np
+    x = input.to(dtypes.float32) if array_dtype == np.float16 else input
+    if eps is None:
+        eps = float(np.finfo(x.dtype.np).eps)
+    square = x * x
+    y = x * rsqrt(mean_dim(square, _last(x.ndim, shape), True) + eps)
+    return _times(y if y.dtype == input.dtype else y.to(input.dtype), weight)
+
+
+composite("nn.functional.rms_norm", method=False)(rms_norm)
+
+# -- groups of channels --------------------------------------------------------------------------------------------
+
+
+def _channels(weight: Any, ndim: int) -> Any:
+    """A number for each channel, so that it broadcasts over (N, C, *)."""
+    return None if weight is None else reshape(weight, (1, -1) + (1,) * (ndim - 2))
+
+
+def _check_group(input: Any, num_groups: int, weight: Any, bias: Any, eps: float) -> None:
+    n = input.shape[1]
+    if num_groups <= 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
+    if n % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(input.shape)} and num_groups={num_groups}"
+        )
+    for name, x in (("weight", weight), ("bias", bias)):
+        if x is not None and x.shape != (n,):
+            raise RuntimeError(
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
+                f"shape {list(x.shape)} and input of shape {list(input.shape)}"
+            )
+    _dtypes("GroupNormKernelImpl", input, weight, bias)
+
+
+def _grouped(x: Any, num_groups: int) -> Any:
+    return reshape(x, (x.shape[0], num_groups, math.prod(x.shape[1:]) // num_groups))
+
+
+def _group_definition(input: Any, num_groups: int, weight: Any, bias: Any, eps: float) -> Any:
+    y = reshape(definition(_grouped(input, num_groups), (2,), eps), tuple(input.shape))
+    y = _times(y, _channels(weight, input.ndim))
+    return y if bias is None else y + _channels(bias, input.ndim)
+
+
+def _group_weight_grad(g: Any, input: Any, mean: Any, rstd: Any) -> Any:
+    y = reshape((_grouped(input, mean.shape[1]) - mean) * rstd, tuple(input.shape))
+    return _per_channel(g * y)
+
+
+def _per_channel(g: Any) -> Any:
+    """The sum of (N, C, *) over all but the channels."""
+    from .reductions import sum_dim
+
+    return sum_dim(g, tuple(d for d in range(g.ndim) if d != 1))
+
+
+@general(
+    "group_norm_rows",
+    outputs="out, ~mean, ~rstd",
+    input=lambda g, input, num_groups, weight, mean, rstd: reshape(
+        normalise_back(
+            _grouped(_times(g, _channels(weight, input.ndim)), num_groups),
+            _grouped(input, num_groups),
+            mean,
+            rstd,
+            (2,),
+        ),
+        tuple(input.shape),
+    ),
+    weight=lambda g, input, mean, rstd: _group_weight_grad(g, input, mean, rstd),
+    bias=lambda g: _per_channel(g),
+    check=_check_group,
+    composite=_group_definition,
+    node="NativeGroupNormBackward0",
+    method=False,
+)
+def group_norm_rows(input: Array, num_groups: int, weight: Array | None, bias: Array | None, eps: float) -> Any:
+    """See `group_norm`."""
+    _check_group(input, num_groups, weight, bias, eps)
+    y, mean, _, rstd = _normalised(_grouped(input, num_groups), (2,), eps)
+    y = y.reshape(input.shape)
+    return _affine(y, _channels(weight, input.ndim), _channels(bias, input.ndim), input.dtype), mean, rstd
+
+
+def group_norm(
+    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5, cudnn_enabled: bool = True
+) -> Any:
+    """Mean 0 and variance 1 within each group of channels of each example of (N, C, *); then weight and bias.
+
+    Y. Wu and K. He, 2018.
+    """
+    if input.ndim < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
+    return group_norm_rows(input, num_groups, weight, bias, eps)
+
+
+@composite("nn.functional.group_norm", method=False)
+def functional_group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+    """Mean 0 and variance 1 within each group of channels of each example of (N, C, *); then weight and bias."""
+    if input.ndim < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
+    shape = tuple(input.shape)
+    _more_than_one([shape[0] * shape[1] // num_groups, num_groups, *shape[2:]])
+    return group_norm_rows(input, num_groups, weight, bias, eps)
+
+
+# -- batches -----------------------------------------------------------------------------------------------------
+
+
+def _more_than_one(size: Any) -> None:
+    if int(np.prod(size[:1])) * int(np.prod(size[2:])) == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+
+
+def _but_channels(ndim: int) -> tuple[int, ...]:
+    return tuple(d for d in range(ndim) if d != 1)
+
+
+def _batch_definition(input: Any, weight: Any, bias: Any, eps: float) -> Any:
+    axes = _but_channels(input.ndim)
+    m = mean_dim(input, axes, True)
+    away = input - m
+    var = mean_dim(away * away, axes, True)
+    y = _times(away * rsqrt(var + eps), _channels(weight, input.ndim))
+    return (y if bias is None else y + _channels(bias, input.ndim)), m.detach(), var.detach()
+
+
+@general(
+    "batch_norm_rows",
+    outputs="out, mean*, var*, ~rstd",
+    input=lambda g, input, weight, mean, rstd: normalise_back(
+        _times(g, _channels(weight, input.ndim)), input, mean, rstd, _but_channels(input.ndim)
+    ),
+    weight=lambda g, input, mean, rstd: _per_channel(g * ((input - mean) * rstd)),
+    bias=lambda g: _per_channel(g),
+    composite=_batch_definition,
+    node="NativeBatchNormBackward0",
+    named=False,
+    method=False,
+)
+def batch_norm_rows(input: Array, weight: Array | None, bias: Array | None, eps: float) -> Any:
+    """Batch normalisation with the batch's own statistics, which are returned too."""
+    y, mean, var, rstd = _normalised(input, _but_channels(input.ndim), eps)
+    return _affine(y, _channels(weight, input.ndim), _channels(bias, input.ndim), input.dtype), mean, var, rstd
+
+
+@general(
+    "batch_norm_fixed",
+    input=lambda g, weight, mean, var, eps: g * _scale(weight, var, eps, g.ndim),
+    weight=lambda g, input, mean, var, eps: _per_channel(
+        g * ((input - _channels(mean, g.ndim)) * _scale(None, var, eps, g.ndim))
+    ),
+    bias=lambda g: _per_channel(g),
+    node="NativeBatchNormBackward0",
+    method=False,
+)
+def batch_norm_fixed(
+    input: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, eps: float
+) -> Any:
+    """Batch normalisation with given statistics, which count as constants."""
+    scale = _scale(weight, var, eps, input.ndim)
+    shift = -_channels(mean, input.ndim) * scale
+    if bias is not None:
+        shift += _channels(bias, input.ndim)
+    out = input * scale
+    out += shift
+    return out if out.dtype == input.dtype else out.astype(input.dtype)
+
+
+def _scale(weight: Any, var: Any, eps: float, ndim: int) -> Any:
+    """What a channel is multiplied by."""
+    return _channels(_times(rsqrt(var + eps), weight), ndim)
+
+
+def batch_norm(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Any:
+    """Mean 0 and variance 1 for each channel of (N, C, *), over everything else; then weight and bias.
+
+    While `training` (or without running statistics) the batch's own, and the running ones move towards them by
+    `momentum`, in place; else the running statistics. S. Ioffe and C. Szegedy, 2015.
+    """
+    n = input.shape[1] if input.ndim > 1 else 0
+    if not training:
+        for name, x in (("running_mean", running_mean), ("running_var", running_var)):
+            if x is None:
+                raise RuntimeError(f"{name} must be defined in evaluation mode")
+    for name, x in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+        if x is not None and x.numel() != n:
+            raise RuntimeError(f"{name} should contain {n} elements not {x.numel()}")
+    others = [getattr(x, "_array", None) for x in (weight, bias, running_mean, running_var)]
+    _dtypes("batch_norm", input._array, *others)
+    if input.numel() == 0:
+        out = input.clone() if weight is None else input * weight[0]
+        return out if bias is None else out + bias[0]
+    if not training:
+        return batch_norm_fixed(input, weight, bias, running_mean, running_var, eps)
+    out, m, v = batch_norm_rows(input, weight, bias, eps)
+    size = input.numel() // max(n, 1)
+    for running, found, correct in ((running_mean, m, 1.0), (running_var, v, size / max(size - 1, 1))):
+        if running is not None:
+            _move(running, found, correct, momentum)
+    return out
+
+
+def _move(running: Any, found: Any, correct: float, momentum: float) -> None:
+    """Move a running statistic, in place, towards what a batch has."""
+    from ..core.modes import no_grad
+
+    with no_grad():
+        found = found.reshape(tuple(running.shape)).to(running.dtype)
+        running.mul_(1 - momentum).add_(found, alpha=momentum * correct)
+
+
+@composite("nn.functional.batch_norm", method=False)
+def functional_batch_norm(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """Mean 0 and variance 1 for each channel of (N, C, *), over everything else; then weight and bias."""
+    if training:
+        _more_than_one(input.shape)
+        if eps <= 0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    elif eps < 0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
+    return batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+
+
+# -- instances ----------------------------------------------------------------------------------------------------
+
+
+def instance_norm(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Any:
+    """Mean 0 and variance 1 for each channel of each example of (N, C, *): a batch of one with N * C channels."""
+    if not use_input_stats and (running_mean is None or running_var is None):
+        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+    shape = tuple(input.shape)
+    n, c = shape[:2]
+    weight, bias, m, v = (None if x is None else x.repeat(n) for x in (weight, bias, running_mean, running_var))
+    out = batch_norm(input.reshape((1, n * c, *shape[2:])), weight, bias, m, v, use_input_stats, momentum, eps)
+    if use_input_stats:
+        for running, moved in ((running_mean, m), (running_var, v)):
+            if running is not None:
+                running.detach().copy_(moved.reshape((n, c)).mean(0))
+    return out.reshape(shape)
+
+
+@composite("nn.functional.instance_norm", method=False)
+def functional_instance_norm(
+    input: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """Mean 0 and variance 1 for each channel of each example of (N, C, *); then weight and bias.
+
+    D. Ulyanov et al., 2016.
+    """
+    if use_input_stats and int(np.prod(input.shape[2:])) == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+    return instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)
+
+
+# -- neighbouring channels ------------------------------------------------------------------------------------------
+
+
+@composite("nn.functional.local_response_norm", method=False)
+def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
+    """`input / (k + alpha * m) ** beta`, m being the mean square over `size` neighbouring channels of (N, C, *).
+
+    A. Krizhevsky et al., 2012.
+    """
+    if input.ndim < 3:
+        raise ValueError(
+            f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)"
+        )
+    if input.numel() == 0:
+        return input
+    channels = input.shape[1]
+    offset = np.arange(channels) - np.arange(channels)[:, None] + size // 2
+    band = wrap(((offset >= 0) & (offset < size)).astype(input.dtype.np) / size)
+    square = input * input
+    near = matmul(band, square.reshape((input.shape[0], channels, -1))).reshape(tuple(input.shape))
+    return input / (near * alpha + k) ** beta
