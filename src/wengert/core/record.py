@@ -810,8 +810,9 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
     if op.view:
         from .views import mark_view
 
-        for t in outputs:
-            mark_view(t, vals[0], op.view == "maybe", op.multi_view)
+        first = vals[0]  # of a list, each result is a view of the element in its place
+        for t, x in zip(outputs, first if isinstance(first, tuple) else (first,) * len(outputs), strict=True):
+            mark_view(t, x, op.view == "maybe", op.multi_view)
     if LOCAL.inference:
         for t in outputs:
             base = t._base  # a view of a normal tensor is a normal tensor

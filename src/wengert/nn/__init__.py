@@ -3,3 +3,11 @@
 from __future__ import annotations
 
 from . import functional as functional
+from . import init as init
+from . import modules as modules
+from . import parameter as parameter
+from .modules import *
+from .parameter import Buffer as Buffer
+from .parameter import Parameter as Parameter
+from .parameter import UninitializedBuffer as UninitializedBuffer
+from .parameter import UninitializedParameter as UninitializedParameter

@@ -60,7 +60,6 @@ class _Global(ModuleHooks):
 
     def __init__(self) -> None:
         super().__init__()
-        self.called = False  # some hook for calls was ever registered
         self.buffer_registration = Hooks()
         self.module_registration = Hooks()
         self.parameter_registration = Hooks()
@@ -69,33 +68,40 @@ class _Global(ModuleHooks):
 GLOBAL = _Global()
 
 
+def _watch_all() -> None:
+    """From now on the call of a module without hooks of its own comes here too."""
+    from .module import Module
+
+    Module._hooks = _NONE
+
+
 def register_module_forward_pre_hook(hook: Any) -> RemovableHandle:
     """`hook(module, args)` before every module's forward."""
-    GLOBAL.called = True
+    _watch_all()
     return GLOBAL.add(GLOBAL.forward_pre, hook)
 
 
 def register_module_forward_hook(hook: Any, *, with_kwargs: bool = False, always_call: bool = False) -> RemovableHandle:
     """`hook(module, args, output)` after every module's forward."""
-    GLOBAL.called = True
+    _watch_all()
     return GLOBAL.add(GLOBAL.forward, hook, False, with_kwargs, always_call)
 
 
 def register_module_backward_hook(hook: Any) -> RemovableHandle:
     """Superseded by `register_module_full_backward_hook`."""
-    GLOBAL.called = True
+    _watch_all()
     return GLOBAL.add_backward(hook, False, "as a global Module hook")
 
 
 def register_module_full_backward_pre_hook(hook: Any) -> RemovableHandle:
     """`hook(module, grad_output)` before the backward pass of every module."""
-    GLOBAL.called = True
+    _watch_all()
     return GLOBAL.add(GLOBAL.backward_pre, hook)
 
 
 def register_module_full_backward_hook(hook: Any) -> RemovableHandle:
     """`hook(module, grad_input, grad_output)` after the backward pass of every module."""
-    GLOBAL.called = True
+    _watch_all()
     return GLOBAL.add_backward(hook, True, "as a global Module hook")
 
 
@@ -217,7 +223,6 @@ def _old_hook(hook: Any, module: Any, grad_inputs: Any, grad_outputs: Any) -> An
     tensors=lambda g: tuple(g),
     method=False,
     view=True,
-    multi_view=True,
     node="BackwardHookFunctionBackward",
 )
 def _watch(tensors: Arrays) -> Any:
@@ -244,6 +249,7 @@ class BackwardWatch:
         new = list(values)
         for i, t in zip(places, passed, strict=True):
             new[i] = t
+            t._extra.creation = "custom_function"  # a change in place would leave the hooks out
         return (tuple(new) if type(values) is tuple else type(values)(*new)), node, places
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
