@@ -44,7 +44,10 @@ from .ops.assigning import *
 from .ops.comparison import *
 from .ops.complex import *
 from .ops.conversion import *
+from .ops.copies import *
+from .ops.counting import *
 from .ops.creation import *
+from .ops.differences import *
 from .ops.distances import *
 from .ops.einsum import *
 from .ops.gathering import *
@@ -65,6 +68,7 @@ from .ops.scans import *
 from .ops.shape import *
 from .ops.slices import *
 from .ops.softmax import *
+from .ops.sorting import *
 from .ops.special import *
 
 methods.install()

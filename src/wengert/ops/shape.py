@@ -14,12 +14,11 @@ from ..core import dtypes
 from ..core.op import Array, composite, linear
 from ..kernels.memory import address, owner, strided
 from ..kernels.scatter import add_at
-from .shared import resolve_shape, wrap_dim
+from .shared import resolve_shape, shape_argument, wrap_dim
 
 __all__ = [
     "adjoint", "as_strided", "broadcast_to", "diagonal", "expand_as", "flatten", "movedim", "moveaxis", "narrow", "permute",
-    "ravel",
-    "reshape", "select", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unfold", "unsqueeze", "view_as",
+    "ravel", "reshape", "select", "squeeze", "swapaxes", "sum_to_size", "swapdims", "t", "transpose", "unflatten", "unfold", "unsqueeze", "view_as",
 ]  # fmt: skip
 
 # -- other shapes ----------------------------------------------------------------------------------------------
@@ -186,6 +185,16 @@ def sum_to_shape(input: Array, shape: Any) -> Any:
     from ..core.backward import sum_to
 
     return sum_to(np.asarray(input), tuple(shape))
+
+
+@composite("sum_to_size")
+def sum_to_size(input: Any, *size: Any) -> Any:
+    """Sum down to a size that can be expanded to the input's."""
+    want, have = shape_argument(size), tuple(input.shape)
+    lead = len(have) - len(want)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(want, have[lead:], strict=True)):
+        raise RuntimeError(f"size {{{list(want)}}} is not expandable to size {{{list(have)}}}.")
+    return sum_to_shape(input, want)
 
 
 @composite("broadcast_to")
