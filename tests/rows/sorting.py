@@ -30,3 +30,11 @@ row(
     lambda r: (r.complex(3), 0),
 )
 row("hash_tensor", lambda r: (r.any(3, 4),), lambda r: (r.any(3, 4), 1, kw(keepdim=True)))
+for name in ("weigh_later", "weigh_earlier"):
+    row(
+        name,
+        lambda r: (r.any(3, 4), r.any(3, 4), r.any(3, 4), 1),
+        lambda r: (r.any(3, 4), r.any(3, 4), r.any(3, 4), 0),
+        lambda r: (r.complex(3), r.complex(3), r.complex(3), 0),
+        lambda r: (r.any(), r.any(), r.any(), 0),
+    )

@@ -84,5 +84,7 @@ def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_off
     order[have] = np.arange(math.prod(input.shape)).reshape(have.shape)
     places = order[wanted]
     if (places < 0).any():
-        raise NotImplementedError("as_strided_scatter() into memory that `input` itself does not cover: use a contiguous input")
+        raise NotImplementedError(
+            "as_strided_scatter() into memory that `input` itself does not cover: use a contiguous input"
+        )
     return put_at(input, src, places)

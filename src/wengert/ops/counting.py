@@ -34,7 +34,7 @@ def _array(x: Any) -> Any:
 def _results(values: Any, inverse: Any, counts: Any, return_inverse: bool, return_counts: bool) -> Any:
     found = [wrap(np.ascontiguousarray(values))]
     if return_inverse:
-        found.append(wrap(np.ascontiguousarray(inverse.astype(np.int64, copy=False))))
+        found.append(wrap(inverse.astype(np.int64, copy=False)))
     if return_counts:
         found.append(wrap(counts.astype(np.int64, copy=False)))
     return found[0] if len(found) == 1 else tuple(found)
@@ -45,7 +45,7 @@ def _rows_of(a: Any, dim: int) -> tuple[Any, int]:
     d = wrap_dim(dim, a.ndim)
     if a.size == 0 and a.shape[d] != 0:
         raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
-    return np.moveaxis(a, d, 0).reshape(a.shape[d], -1), d
+    return np.moveaxis(a, d, 0).reshape(a.shape[d], a.size // max(a.shape[d], 1)), d
 
 
 @composite("unique")
@@ -75,9 +75,7 @@ def unique(
 
 
 @composite("unique_consecutive")
-def unique_consecutive(
-    input: Any, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
-) -> Any:
+def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: bool = False, dim: Any = None) -> Any:
     """The elements (slices, with `dim`) that differ from the one before."""
     a = input._array
     if dim is None:
@@ -284,7 +282,9 @@ def _edges(name: str, points: Any, bins: Any, ranges: Any) -> list[Any]:
         if not (math.isfinite(low) and math.isfinite(high)):
             raise RuntimeError(f"torch.histogramdd: dimension {i}'s range [{low:g}, {high:g}] is not finite")
         if low > high:
-            raise RuntimeError(f"torch.histogramdd: min should not exceed max, but got min {low:g} max {high:g} for dimension {i}")
+            raise RuntimeError(
+                f"torch.histogramdd: min should not exceed max, but got min {low:g} max {high:g} for dimension {i}"
+            )
         if low == high:
             low, high = low - 0.5, high + 0.5
         found.append(np.linspace(low, high, n + 1).astype(points.dtype))

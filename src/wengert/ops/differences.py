@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 
 from ..core.op import composite
 from ..core.tensor import Tensor
@@ -113,6 +114,7 @@ def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int =
     dims = list(range(input.ndim)) if dim is None else list(wrap_dims(dim, input.ndim) or ())
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    spacing = 1 if spacing is None else spacing
     one = isinstance(spacing, (int, float, complex))
     steps = [spacing] * len(dims) if one else list(spacing)
     if len(steps) == 1 and not one and len(dims) != 1 and dim is None:
@@ -170,9 +172,7 @@ def _slope(y: Any, h: Any, d: int, edge_order: int) -> Any:
         last = (at(n - 1, 1) - at(n - 2, 1)) / along(narrow(gap, 0, n - 2, 1))
     else:
         a, b = along(narrow(gap, 0, 0, 1)), along(narrow(gap, 0, 1, 1))
-        first = (
-            -(2.0 * a + b) / (a * (a + b)) * at(0, 1) + (a + b) / (a * b) * at(1, 1) - a / (b * (a + b)) * at(2, 1)
-        )
+        first = -(2.0 * a + b) / (a * (a + b)) * at(0, 1) + (a + b) / (a * b) * at(1, 1) - a / (b * (a + b)) * at(2, 1)
         a, b = along(narrow(gap, 0, n - 3, 1)), along(narrow(gap, 0, n - 2, 1))
         last = (
             b / (a * (a + b)) * at(n - 3, 1)
@@ -180,5 +180,3 @@ def _slope(y: Any, h: Any, d: int, edge_order: int) -> Any:
             + (2.0 * b + a) / (b * (a + b)) * at(n - 1, 1)
         )
     return cat([first, inner, last], d)
-
-

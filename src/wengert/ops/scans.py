@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from ..core import dtypes
 from ..core.op import Array, general, linear
 from .arranging import flip
-from .complex import _is_complex as is_complex
 from .gathering import gather, gather_back
 from .shared import wrap_dim
 
@@ -114,7 +112,8 @@ def _log_add(a: Any, b: Any) -> Any:
 
 @general(
     "logcumsumexp",
-    input=lambda g, input, out, dim: _logcumsumexp_back(g, input, out, dim),
+    input=lambda g, input, out, dim: _weigh_later(g, input.conjugate(), out.conjugate(), dim),
+    jvp=lambda t_input, input, out, dim: _weigh_earlier(t_input, input, out, dim),
     out=True,
     tex=r"\log \sum_{{k \le i}} e^{{{input}_k}}",
 )
@@ -136,17 +135,63 @@ def logcumsumexp(input: Array, dim: int) -> Any:
     return result
 
 
-def _logcumsumexp_back(g: Any, input: Any, out: Any, dim: int) -> Any:
-    """Sums from the end of `g_i exp(x_j - out_i)`, in logarithms; positive and negative `g` apart."""
-    from .pointwise import exp, log, where
+def _decaying_sum(terms: Any, exponents: Any, d: int) -> Any:
+    """s[k] = terms[k] + exp(exponents[k - 1] - exponents[k]) * s[k - 1] along `d`."""
+    terms = np.moveaxis(terms, d, -1)
+    exponents = np.moveaxis(exponents, d, -1)
+    factors = np.exp(exponents[..., :-1] - exponents[..., 1:])
+    result = np.array(np.broadcast_to(terms, np.broadcast_shapes(terms.shape, exponents.shape)), order="C")
+    result = result.astype(np.result_type(terms, exponents), copy=False)
+    rows, steps = result.reshape(-1, result.shape[-1]).T, factors.reshape(-1, factors.shape[-1]).T
+    if rows.shape[1] >= 32:
+        for k in range(1, len(rows)):
+            rows[k] += steps[k - 1] * rows[k - 1]
+        return np.moveaxis(result, -1, d)
+    # Few and long: sums of 1, 2, 4 ... terms, each in one stroke.
+    width = 1
+    while width < len(rows):
+        rows[width:] += steps[width - 1 :] * rows[:-width]
+        steps = np.concatenate([steps[:width], steps[width:] * steps[:-width]])
+        width *= 2
+    return np.moveaxis(result, -1, d)
 
-    if not input.ndim:
-        return g
 
-    def part(g: Any) -> Any:
-        logs = where(g == 0, -math.inf, log(where(g == 0, 1.0, g)))
-        return exp(flip(logcumsumexp(flip(logs - out, (dim,)), dim), (dim,)) + input)
+# The two are each other's transpose. Both are sums of `input` with weights exp(logs_j - total_i), which are at most 1 in
+# size where `total` are the logarithms of the running sums: nothing overflows.
 
-    if is_complex(g):
-        return part(g.conjugate()).conjugate()
-    return part(where(g > 0, g, 0.0)) - part(where(g < 0, -g, 0.0))
+
+@general(
+    "weigh_later",
+    input=lambda g, logs, total, dim: _weigh_earlier(g, logs.conjugate(), total.conjugate(), dim),
+    logs=lambda g, out: g * out.conjugate(),
+    total=lambda g, input, logs, total, dim: (
+        -input.conjugate() * _weigh_earlier(g, logs.conjugate(), total.conjugate(), dim)
+    ),
+    method=False,
+    node="LogcumsumexpBackwardBackward0",
+)
+def _weigh_later(input: Array, logs: Array, total: Array, dim: int) -> Any:
+    """Element j: the sum over i >= j of `input[i] exp(logs[j] - total[i])`."""
+    if not input.ndim or not input.size:
+        return input * np.exp(logs - total)
+    d = wrap_dim(dim, input.ndim)
+    back = (slice(None),) * d + (slice(None, None, -1),)
+    # The row from its end: element j is exp(logs_j - total_j) times a sum whose terms shrink by exp(total_j - total_(j+1)).
+    return np.exp(logs - total) * _decaying_sum(input[back], -total[back], d)[back]
+
+
+@general(
+    "weigh_earlier",
+    input=lambda g, logs, total, dim: _weigh_later(g, logs.conjugate(), total.conjugate(), dim),
+    logs=lambda g, input, logs, total, dim: (
+        input.conjugate() * _weigh_later(g, logs.conjugate(), total.conjugate(), dim)
+    ),
+    total=lambda g, out: -g * out.conjugate(),
+    method=False,
+    node="LogcumsumexpBackwardBackward1",
+)
+def _weigh_earlier(input: Array, logs: Array, total: Array, dim: int) -> Any:
+    """Element i: the sum over j <= i of `input[j] exp(logs[j] - total[i])`."""
+    if not input.ndim or not input.size:
+        return input * np.exp(logs - total)
+    return _decaying_sum(input * np.exp(logs - total), total, wrap_dim(dim, input.ndim))

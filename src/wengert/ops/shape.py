@@ -18,7 +18,8 @@ from .shared import resolve_shape, shape_argument, wrap_dim
 
 __all__ = [
     "adjoint", "as_strided", "broadcast_to", "diagonal", "expand_as", "flatten", "movedim", "moveaxis", "narrow", "permute",
-    "ravel", "reshape", "select", "squeeze", "swapaxes", "sum_to_size", "swapdims", "t", "transpose", "unflatten", "unfold", "unsqueeze", "view_as",
+    "ravel", "reshape", "select", "squeeze", "swapaxes", "sum_to_size", "swapdims",
+    "t", "transpose", "unflatten", "unfold", "unsqueeze", "view_as",
 ]  # fmt: skip
 
 # -- other shapes ----------------------------------------------------------------------------------------------

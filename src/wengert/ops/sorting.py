@@ -11,13 +11,14 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, composite, general
+from ..core.tensor import Tensor, wrap
 from ..kernels import sorting as kernel
 from .arithmetic import lerp
 from .comparison import isnan
 from .gathering import gather, gather_back
 from .pointwise import where
-from .reductions import _pick, _pick_back, _share, sum
-from .shape import flatten, movedim, reshape, squeeze_dim, transpose, unsqueeze
+from .reductions import _pick, _pick_back, sum
+from .shape import expand, flatten, movedim, reshape, squeeze_dim, transpose, unsqueeze
 from .shared import wrap_dim
 
 __all__ = [
@@ -52,7 +53,6 @@ def _scalar(input: Any) -> tuple[Any, Any]:
     input=lambda g, indices, input_shape, dim: gather_back(g, indices, input_shape, dim),
     jvp=lambda t_input, indices, dim: gather(t_input, dim, indices),
     method=False,
-    out=True,
     tex=r"\operatorname{{sort}} {input}",
     domain="equal elements keep their order",
 )
@@ -65,11 +65,10 @@ def _sort(input: Array, dim: int, descending: bool) -> Any:
     return kernel.along(input, d, lambda a: kernel.order(a, bool(descending)))
 
 
-def sort(
-    input: Any, dim: Any = -1, descending: bool = False, *, stable: bool | None = None, out: Any = None
-) -> Any:
+@composite("sort", out=True)
+def sort(input: Any, dim: Any = -1, descending: bool = False, stable: bool | None = None) -> Any:
     """`(values, indices)` sorted along `dim`. Always stable; NaN counts as the largest number."""
-    return _sort(input, dim, descending, out=out)
+    return _sort(input, dim, descending)
 
 
 @composite("argsort")
@@ -178,7 +177,9 @@ def _medians(name: str, skip: bool) -> Any:
 
     public.__name__ = public.__qualname__ = name
     public.__doc__ = (
-        "The lower median of all elements" + (", NaN left out" if skip else "") + "; with `dim`, `(values, indices)` along it."
+        "The lower median of all elements"
+        + (", NaN left out" if skip else "")
+        + "; with `dim`, `(values, indices)` along it."
     )
     return composite(name)(public)
 
@@ -186,7 +187,7 @@ def _medians(name: str, skip: bool) -> Any:
 def _share_with_nan(g: Any, input: Any, out: Any) -> Any:
     """Split evenly among the elements that are the median: among the NaN, if it is NaN."""
     attained = (input == out) | (isnan(input) & isnan(out))
-    return g * where(attained, 1.0, 0.0) / sum(attained)
+    return expand(g, tuple(input.shape)) * attained / sum(attained)
 
 
 median = _medians("median", False)
@@ -198,8 +199,6 @@ _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
 def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, skip: bool) -> Any:
-    from ..core.tensor import Tensor, wrap
-
     if input.numel() == 0:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
     if input.dtype not in (dtypes.float32, dtypes.float64):
@@ -233,27 +232,36 @@ def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolat
     array = ordered._array
     n = array.shape[-1]
     missing = np.isnan(array)
-    ranks = where_.reshape(-1) * np.asarray(n - 1, array.dtype) if not skip else None
+    ranks = reshape(q, (-1,))
     if skip:
         counts = n - np.count_nonzero(missing, axis=-1, keepdims=True)
-        ranks = where_.reshape(-1) * np.maximum(counts - 1, 0).astype(array.dtype)
+        ranks = ranks * wrap(np.maximum(counts - 1, 0).astype(array.dtype))
     else:
+        ranks = ranks * (n - 1)
         # A row with a NaN has it last; every quantile of it is NaN.
-        ranks = np.where(missing.any(axis=-1, keepdims=True), array.dtype.type(n - 1), ranks)
-    if interpolation in ("lower", "higher", "nearest"):
-        ranks = {"lower": np.floor, "higher": np.ceil, "nearest": np.rint}[interpolation](ranks)
-        found = gather(ordered, -1, wrap(ranks.astype(np.int64)))
-    else:
-        low = np.floor(ranks)
-        below = gather(ordered, -1, wrap(low.astype(np.int64)))
-        above = gather(ordered, -1, wrap(np.ceil(ranks).astype(np.int64)))
-        weight = np.full_like(ranks, 0.5) if interpolation == "midpoint" else ranks - low
-        found = lerp(below, above, wrap(weight))
+        if missing.any():
+            ranks = where(wrap(missing.any(axis=-1, keepdims=True)), float(n - 1), ranks)
+    found = _at_ranks(ordered, ranks, interpolation)
     if q.ndim == 0:
         found = squeeze_dim(found, -1)
         return reshape(found, kept) if dim is None and keepdim else found
     found = movedim(found, -1, 0)
-    return reshape(found, (where_.size, *kept)) if dim is None and keepdim else found
+    return reshape(found, (q.numel(), *kept)) if dim is None and keepdim else found
+
+
+def _at_ranks(ordered: Any, ranks: Any, interpolation: str) -> Any:
+    """What stands at places between 0 and n - 1 that need not be whole."""
+
+    def at(places: Any) -> Any:
+        index = np.broadcast_to(places.astype(np.int64), (*ordered.shape[:-1], places.shape[-1]))
+        return gather(ordered, -1, wrap(np.ascontiguousarray(index)))
+
+    place = ranks._array
+    if interpolation in ("lower", "higher", "nearest"):
+        return at({"lower": np.floor, "higher": np.ceil, "nearest": np.rint}[interpolation](place))
+    low = np.floor(place)
+    weight: Any = 0.5 if interpolation == "midpoint" else ranks - wrap(low)
+    return lerp(at(low), at(np.ceil(place)), weight)
 
 
 @composite("quantile", out=True)
