@@ -451,7 +451,10 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
     if v.targets and any(op.differentiable):
         flags = [f"q{i}" for i, _ in v.targets]
         body += [f"{q} = {params[i].name}._rg" for q, (i, _) in zip(flags, v.targets, strict=True)]
-        body.append("if " + " or ".join(flags) + ":")
+        wanted = " or ".join(flags)
+        if any(p.name == "dtype" for p in op.params):  # integers have no gradient
+            wanted = f"({wanted}) and x0.dtype.kind in 'fc'"
+        body.append(f"if {wanted}:")
         record = [line.replace("new(NODE)", f"new({node})") for line in v.emit_record(raw, aux)]
         if op.promote in ("default", "float"):
             record = [line.replace("node_.dtype = x0.dtype", "node_.dtype = d") for line in record]
