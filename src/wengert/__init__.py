@@ -10,6 +10,8 @@ from . import _C as _C
 from . import autograd as autograd
 from .autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
 from .autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
+from .core.blocks import get_num_threads as get_num_threads
+from .core.blocks import set_num_threads as set_num_threads
 from .core.device import device as device
 from .core.dtypes import *
 from .core.dtypes import bool_ as bool

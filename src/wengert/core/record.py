@@ -23,6 +23,7 @@ import numpy as np
 from . import dtypes
 from .backward import check_version, materialise, saved_output, versions_of
 from .batched import Batched, run_forward
+from .blocks import CHEAP, LARGE, blockwise
 from .modes import LOCAL, MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, OPTIONAL, TENSOR, Op, Param, Rule
@@ -59,6 +60,8 @@ _GLOBALS: dict[str, Any] = {
     "saved_output": saved_output,
     "materialise": materialise,
     "wrap": wrap,
+    "LARGE": LARGE,
+    "blockwise": blockwise,
     "F32": np.dtype(np.float32),
     "F64": np.dtype(np.float64),
 }
@@ -158,7 +161,9 @@ class Variant:
             env[f"RULE_{arg}"] = r.fn
         if op.joint is not None:
             env["JOINT"] = op.joint.fn
-        source = "\n".join(self._emit_run("run", False) + self._emit_run("run_recorded", True) + self._emit_release())
+        source = "\n".join(
+            self._emit_run("run", False, env) + self._emit_run("run_recorded", True, env) + self._emit_release()
+        )
         _execute(source, f"{op.name} {self.pattern} backward", env)
         for name in ("run", "run_recorded", "release"):
             setattr(cls, name, env[name])
@@ -205,7 +210,7 @@ class Variant:
                     args.append(f"n.{name}")
         return lines, ", ".join(args)
 
-    def _emit_run(self, function: str, recorded: bool) -> list[str]:
+    def _emit_run(self, function: str, recorded: bool, env: dict[str, Any]) -> list[str]:
         op = self.op
         body = []
         if self.holds_tensors:
@@ -256,12 +261,21 @@ class Variant:
                     value = {1: "g", -1: "-g"}.get(rule.fn, f"g * {rule.fn!r}")
                 elif rule.takes_g:
                     value = f"RULE_{p.name}({args})"
+                    if op.kind == "elementwise" and not recorded:
+                        value += (
+                            f" if g.__class__ is not ndarray or g.size < LARGE else blockwise(RULE_{p.name}, {args})"
+                        )
                 elif op.kind == "elementwise":
                     if rule.identity is not None:
                         partial = args.split(", ")[rule.identity]
                     else:
                         partial = f"RULE_{p.name}({args})"
                     value = f"g * {partial}" + (".conjugate()" if self.complex else "")
+                    if rule.identity is None and not recorded and not self.complex:
+                        env[f"PULL_{p.name}"] = _pull(rule.fn)
+                        value += (
+                            f" if g.__class__ is not ndarray or g.size < LARGE else blockwise(PULL_{p.name}, g, {args})"
+                        )
                 else:
                     raise ValueError(f"{op.name}: the rule for {p.name!r} must take g first")
                 block = [*lines, f"r{i} = {value}"]
@@ -364,6 +378,11 @@ class Variant:
         return lines
 
 
+def _pull(partial: Any) -> Any:
+    """The vjp of one argument, from its partial derivative, as a pointwise function of arrays."""
+    return lambda g, *values: g * partial(*values)
+
+
 def variant(op: Op, pattern: str, complex: bool = False) -> Variant:
     found = op.variants.get((pattern, complex))
     if found is None:
@@ -443,7 +462,18 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
         call = call[:-1] + ", out=...)"
     else:
         after = [f"if {x}.__class__ is not ndarray: {x} = asarray({x})" for x in raw]
-    body += ["try:", f"    {target} = {call}", "except Exception:", "    return CAREFUL(OP, VALUES)", *after]
+    attempt = [f"{target} = {call}"]
+    pointwise = op.kind == "elementwise" and n_out == 1 and not aux
+    if pointwise and op.forward not in CHEAP and not any(p.keyword_only for p in op.params):
+        positional = ", ".join(arrays.get(p.name, p.name) for p in op.params)
+        attempt = [f"if {first}.size >= LARGE: x0 = blockwise(FORWARD, {positional})", f"else: x0 = {call}"]
+    body += [
+        "try:",
+        *("    " + line for line in attempt),
+        "except Exception:",
+        "    return CAREFUL(OP, VALUES)",
+        *after,
+    ]
     for k in range(n_out):
         body += [f"t{k} = new(Tensor)", f"t{k}._array = x{k}", f"t{k}._vc = None", f"t{k}._extra = None"]
     if op.view:
