@@ -75,8 +75,10 @@ from .ops.special import *
 
 methods.install()
 
+from . import func as func  # noqa: E402
 from . import linalg as linalg  # noqa: E402
 from . import nn as nn  # noqa: E402  (it collects the rows that are stated by now)
 from . import optim as optim  # noqa: E402
 from . import special as special  # noqa: E402
 from . import utils as utils  # noqa: E402
+from .func import vmap as vmap  # noqa: E402

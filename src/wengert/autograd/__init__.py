@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from ..core.node import AccumulateGrad, leaf_edge
 from ..core.tensor import Tensor
 from .graph import GradientEdge
 
-_LOG = logging.getLogger(f"{__name__}.graph")
+_LOG: Any = None  # the logger, once anything has imported logging: until then nobody listens
 
 _CYCLE = (
     "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
@@ -59,7 +59,13 @@ def _short(dtype: Any) -> str:
 
 def _logged() -> Any:
     """Inside, each node that runs is logged, if that is what the logger's level says."""
-    return _logging() if _LOG.isEnabledFor(logging.DEBUG) else _NOTHING
+    global _LOG
+    if _LOG is None:
+        logging = sys.modules.get("logging")
+        if logging is None:
+            return _NOTHING
+        _LOG = logging.getLogger(f"{__name__}.graph")
+    return _logging() if _LOG.isEnabledFor(10) else _NOTHING  # logging.DEBUG
 
 
 _NOTHING = contextlib.nullcontext()

@@ -222,7 +222,7 @@ def _will_engine_execute_node(node: Node) -> bool:
         raise RuntimeError(f"_will_engine_execute_node expects an grad_fn, but got {type(node).__name__}")
     if LOCAL.walk is None:
         raise RuntimeError("_get_should_execute_nodes should only be called during the backward pass")
-    _, reached, captured = LOCAL.walk
+    _, reached, captured, _ = LOCAL.walk
     if isinstance(node, AccumulateGrad) and node in captured:
         raise RuntimeError(
             "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad(). This is "

@@ -260,6 +260,7 @@ def walk(
                     state[0] += 1
     captured: set[Any] = set()
     found: dict[tuple[Any, int], Any] = {}
+    plain = captures is None and sinks is None
     if captures is not None or sinks is not None:
         captures = captures or {}
         captured = {node for node, _ in captures}
@@ -282,7 +283,7 @@ def walk(
     lone: Any = None
     outer = LOCAL.walk, LOCAL.node
     hooks = LOCAL.saved_hooks
-    LOCAL.walk = (next(_PASSES), states, captured)
+    LOCAL.walk = (next(_PASSES), states, captured, plain)
     try:
         while lone is not None or ready:
             if lone is None:

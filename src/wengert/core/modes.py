@@ -43,6 +43,7 @@ class _Local(threading.local):
     dual_level = -1  # forward mode: number of the innermost open level, set by core.forward_ad alone
     vmap_levels: tuple[Any, ...] = ()  # open vmap levels, outermost first
     observers: tuple[Any, ...] = ()  # who is told of each recorded operation (explain, profiler)
+    replay: Any = None  # selective checkpointing: who hands out results instead of computing them
     mutation: Any = None  # allow_mutation_on_saved_tensors: the clones it keeps
     special = 0
     dual_levels: tuple[int, ...] = ()  # all open ones, outermost first
@@ -70,6 +71,7 @@ _DEFAULTS = {
         "vmap_levels",
         "observers",
         "mutation",
+        "replay",
     )
 }
 

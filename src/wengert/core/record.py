@@ -837,7 +837,7 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
                 vals[i] = wrap(np.asarray(v))
     if out is not None:
         refuse_out(op, vals, out)
-    results = forward(op, vals)
+    results = forward(op, vals) if LOCAL.replay is None else LOCAL.replay(op, vals, forward)
     n_out = len(results) if op.variadic else len(op.outputs)
     outputs = [wrap(np.asarray(x) if x.__class__ in ARRAY_TYPES else x) for x in results[:n_out]]
     if op.view:

@@ -28,7 +28,8 @@ class Packed:
         self.rg = t._rg or output is not None
         self.edge = None if output is not None or not t._rg else t._edge or leaf_edge(t)
         self.unpack_hook = unpack_hook
-        given = t.detach()
+        # The tensor itself, so that what is unpacked can be it; a result alone, for it will hold the node that saves it.
+        given = t if output is None else t.detach()
         version = given._version
         before = set_mode("saved_hooks", ())
         grad = set_mode("grad", False)
