@@ -146,13 +146,8 @@ def amsgrad(
 
 
 def _means(g: Array, m: Array, v: Array, t: Array, w1: Array, b2: Array, w2: Array) -> None:
-    subtract(g, m, t)
-    multiply(t, w1, t)
-    add(m, t, m)
-    multiply(v, b2, v)
-    multiply(g, g, t)
-    multiply(t, w2, t)
-    add(v, t, v)
+    _mean(g, m, t, w1)
+    _mean_square(g, v, t, b2, w2)
 
 
 def _quotient(p: Array, m: Array, v: Array, t: Array, root: Array, eps: Array, rate: Array) -> None:
@@ -161,4 +156,152 @@ def _quotient(p: Array, m: Array, v: Array, t: Array, root: Array, eps: Array, r
     add(t, eps, t)
     divide(m, t, t)
     multiply(t, rate, t)
+    subtract(p, t, p)
+
+
+# -- other means of squares --------------------------------------------------------------------------------------
+
+
+def _mean_square(g: Array, v: Array, t: Array, keep: Array, w: Array) -> None:
+    """v = keep v + w g g."""
+    multiply(v, keep, v)
+    multiply(g, g, t)
+    multiply(t, w, t)
+    add(v, t, v)
+
+
+def _mean(g: Array, m: Array, t: Array, w: Array) -> None:
+    """m += w (g - m)."""
+    subtract(g, m, t)
+    multiply(t, w, t)
+    add(m, t, m)
+
+
+def _away(p: Array, g: Array, over: Array, t: Array, rate: Array) -> None:
+    """p - rate g / over."""
+    divide(g, over, t)
+    multiply(t, rate, t)
+    subtract(p, t, p)
+
+
+def adagrad(p: Array, g: Array, total: Array, t: Array, eps: Array, rate: Array) -> None:
+    """total += g g; p - rate g / (sqrt(total) + eps)."""
+    multiply(g, g, t)
+    add(total, t, total)
+    sqrt(total, t)
+    add(t, eps, t)
+    _away(p, g, t, t, rate)
+
+
+def adadelta(p: Array, g: Array, v: Array, u: Array, t: Array, rho: Array, w: Array, eps: Array, lr: Array) -> None:
+    """v = rho v + w g g; d = sqrt(u + eps) / sqrt(v + eps) g; u = rho u + w d d; p - lr d."""
+    _mean_square(g, v, t, rho, w)
+    add(u, eps, t)
+    sqrt(t, t)
+    std = add(v, eps)
+    sqrt(std, std)
+    divide(t, std, t)
+    multiply(t, g, t)
+    _mean_square(t, u, std, rho, w)
+    multiply(t, lr, t)
+    subtract(p, t, p)
+
+
+def adamax(p: Array, g: Array, m: Array, top: Array, t: Array, w1: Array, b2: Array, eps: Array, rate: Array) -> None:
+    """m += w1 (g - m); top = max(b2 top, |g| + eps); p - rate m / top."""
+    _mean(g, m, t, w1)
+    multiply(top, b2, top)
+    np.absolute(g, t)
+    add(t, eps, t)
+    np.maximum(top, t, out=top)
+    _away(p, m, top, t, rate)
+
+
+def nadam(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    t: Array,
+    w1: Array,
+    b2: Array,
+    w2: Array,
+    correction: Array,
+    eps: Array,
+    of_g: Array,
+    of_m: Array,
+) -> None:
+    """Adam's means; p - (of_g g + of_m m) / (sqrt(v / correction) + eps), as two steps."""
+    _means(g, m, v, t, w1, b2, w2)
+    over = divide(v, correction)
+    sqrt(over, over)
+    add(over, eps, over)
+    _away(p, g, over, t, of_g)
+    _away(p, m, over, t, of_m)
+
+
+def radam(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    t: Array,
+    w1: Array,
+    b2: Array,
+    w2: Array,
+    correction: Array,
+    lr: Array,
+    root: Array,
+    eps: Array,
+    rectified: Array,
+) -> None:
+    """Adam's means; p - m / correction lr (root / (sqrt(v) + eps)) rectified."""
+    _means(g, m, v, t, w1, b2, w2)
+    sqrt(v, t)
+    add(t, eps, t)
+    divide(root, t, t)
+    step = divide(m, correction)
+    multiply(step, lr, step)
+    multiply(step, t, t)
+    multiply(t, rectified, t)
+    subtract(p, t, p)
+
+
+def mean_step(
+    p: Array, g: Array, m: Array, v: Array, t: Array, w1: Array, b2: Array, w2: Array, correction: Array, lr: Array
+) -> None:
+    """Adam's means; p - m / correction lr."""
+    _means(g, m, v, t, w1, b2, w2)
+    divide(m, correction, t)
+    multiply(t, lr, t)
+    subtract(p, t, p)
+
+
+def rmsprop(p: Array, g: Array, v: Array, t: Array, alpha: Array, w: Array, eps: Array, lr: Array) -> None:
+    """v = alpha v + w g g; p - lr g / (sqrt(v) + eps)."""
+    _mean_square(g, v, t, alpha, w)
+    sqrt(v, t)
+    add(t, eps, t)
+    _away(p, g, t, t, lr)
+
+
+def rprop(
+    p: Array, g: Array, last: Array, size: Array, t: Array, less: Array, more: Array, low: Array, high: Array
+) -> None:
+    """Sizes grow where the sign of g stayed and shrink where it changed, and there no step is taken."""
+    multiply(g, last, t)
+    turned = t < 0
+    multiply(size, np.where(t > 0, more, np.where(turned, less, t.dtype.type(1))), size)
+    np.clip(size, low, high, out=size)
+    last[...] = g
+    last[turned] = 0
+    np.sign(last, t)
+    multiply(t, size, t)
+    subtract(p, t, p)
+
+
+def asgd(p: Array, g: Array, t: Array, shrink: Array, eta: Array) -> None:
+    """p shrink - eta g."""
+    multiply(p, shrink, p)
+    multiply(g, eta, t)
     subtract(p, t, p)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..core.tensor import Tensor
 from ..kernels import updates
-from .optimizer import Stepwise, advance, check_options, counter, decayed, number, real, zeros_like
+from .optimizer import Stepwise, advance, check_adam, check_options, decayed, number, real, scalar, zeros_like
 
 
 class Adam(Stepwise):
@@ -59,17 +59,15 @@ class Adam(Stepwise):
         }
         super().__init__(params, defaults)
 
-    def __setstate__(self, state: Any) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name in ("amsgrad", "maximize", "capturable", "differentiable", "decoupled_weight_decay"):
-                group.setdefault(name, False)
-            group.setdefault("foreach", None)
-            group.setdefault("fused", None)
-            restore_counters(self, group)
+    _later: ClassVar[dict[str, Any]] = {
+        **Stepwise._later,
+        "amsgrad": False,
+        "decoupled_weight_decay": False,
+        "fused": None,
+    }
 
     def _start(self, p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        state["step"] = counter()
+        state["step"] = scalar()
         state["exp_avg"] = zeros_like(p)
         state["exp_avg_sq"] = zeros_like(p)
         if group["amsgrad"]:
@@ -129,26 +127,3 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True
-
-
-def check_adam(lr: Any, betas: tuple[Any, Any], eps: float, weight_decay: float) -> None:
-    """Raise ValueError for options out of range."""
-    if not 0.0 <= lr:
-        raise ValueError(f"Invalid learning rate: {lr}")
-    if not 0.0 <= eps:
-        raise ValueError(f"Invalid epsilon value: {eps}")
-    for i, b in enumerate(betas):
-        if not 0.0 <= b < 1.0:
-            raise ValueError(f"Invalid beta parameter at index {i}: {b}")
-    if not 0.0 <= weight_decay:
-        raise ValueError(f"Invalid weight_decay value: {weight_decay}")
-
-
-def restore_counters(optimizer: Any, group: dict[str, Any]) -> None:
-    """Old checkpoints count steps in Python numbers: make them tensors."""
-    for p in group["params"]:
-        state = optimizer.state.get(p)
-        if state and "step" in state and not isinstance(state["step"], Tensor):
-            fresh = counter()
-            fresh._array[...] = float(state["step"])
-            state["step"] = fresh

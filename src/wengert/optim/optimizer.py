@@ -13,10 +13,11 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core.dtypes import DEFAULT
 from ..core.modes import LOCAL, enable_grad
 from ..core.node import Hooks, RemovableHandle
 from ..core.tensor import Tensor, wrap
@@ -313,8 +314,8 @@ def _as_state(value: Any, p: Tensor, single_step: bool, key: Any = None) -> Any:
 
 
 def number(x: Any) -> Any:
-    """A hyperparameter as a Python number; it may be a Tensor with one element."""
-    return x.item() if isinstance(x, Tensor) else x
+    """A hyperparameter as a number; that of a Tensor with one element keeps its dtype."""
+    return x._array.reshape(())[()] if isinstance(x, Tensor) else x
 
 
 def check_rate(lr: Any) -> None:
@@ -323,6 +324,23 @@ def check_rate(lr: Any) -> None:
         raise ValueError("Tensor lr must be 1-element")
     if not 0.0 <= lr:
         raise ValueError(f"Invalid learning rate: {lr}")
+
+
+def check_positive(**options: Any) -> None:
+    """Raise ValueError for the first option that is negative."""
+    for name, value in options.items():
+        if not 0.0 <= value:
+            raise ValueError(f"Invalid {name} value: {value}")
+
+
+def check_adam(lr: Any, betas: tuple[Any, Any], eps: float, weight_decay: float = 0) -> None:
+    """Raise ValueError for options of the Adam family that are out of range."""
+    check_rate(lr)
+    check_positive(epsilon=eps)
+    for i, b in enumerate(betas):
+        if not 0.0 <= b < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {b}")
+    check_positive(weight_decay=weight_decay)
 
 
 def check_options(name: str, differentiable: bool, foreach: Any, fused: Any = None, capturable: bool = False) -> None:
@@ -360,6 +378,23 @@ class Stepwise(Optimizer):
     """An optimizer whose step treats one parameter after the other."""
 
     _stateful = True
+    # Options that checkpoints of older releases lack.
+    _later: ClassVar[dict[str, Any]] = {
+        "foreach": None,
+        "maximize": False,
+        "differentiable": False,
+        "capturable": False,
+    }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, value in self._later.items():
+                group.setdefault(name, value)
+            for p in group["params"]:
+                found = self.state.get(p)
+                if found and "step" in found and not isinstance(found["step"], Tensor):
+                    found["step"] = scalar(float(found["step"]))
 
     def step(self, closure: Closure = None) -> Any:
         """Update the parameters once. `closure`, if given, computes the loss again and returns it."""
@@ -398,15 +433,9 @@ def decayed(p: Any, g: Any, weight_decay: Any) -> Any:
     return g if weight_decay == 0 else g + p * weight_decay
 
 
-def counter() -> Tensor:
-    """A new counter of steps: 0-dim, float32 as PyTorch has it."""
-    return wrap(np.zeros((), np.float32 if _default_is_single() else np.float64))
-
-
-def _default_is_single() -> bool:
-    from ..core.dtypes import DEFAULT
-
-    return DEFAULT.floating.itemsize <= 4
+def scalar(value: float = 0.0) -> Tensor:
+    """A new 0-dim tensor for a counter, float32 as PyTorch has it (float64 where that is the default)."""
+    return wrap(np.array(value, np.float64 if DEFAULT.floating.itemsize == 8 else np.float32))
 
 
 def zeros_like(p: Tensor) -> Tensor:

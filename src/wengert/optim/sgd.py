@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..core.tensor import wrap
 from ..kernels import updates
-from .optimizer import Stepwise, check_options, check_rate, decayed, number
+from .optimizer import Stepwise, check_options, check_positive, check_rate, decayed, number
 
 
 class SGD(Stepwise):
@@ -27,10 +27,7 @@ class SGD(Stepwise):
         fused: bool | None = None,
     ) -> None:
         check_rate(lr)
-        if momentum < 0.0:
-            raise ValueError(f"Invalid momentum value: {momentum}")
-        if weight_decay < 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        check_positive(momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         check_options("SGD", differentiable, foreach, fused)
@@ -47,14 +44,13 @@ class SGD(Stepwise):
         }
         super().__init__(params, defaults)
 
-    def __setstate__(self, state: Any) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name, value in (("nesterov", False), ("maximize", False), ("foreach", None)):
-                group.setdefault(name, value)
-            group.setdefault("differentiable", False)
-            group.setdefault("fused", False)
-
+    _later: ClassVar[dict[str, Any]] = {
+        "nesterov": False,
+        "maximize": False,
+        "foreach": None,
+        "differentiable": False,
+        "fused": False,
+    }
     _stateful = False
 
     def _update(self, p: Any, g: Any, param: Any, group: dict[str, Any]) -> None:
