@@ -55,9 +55,12 @@ from .ops.einsum import *
 from .ops.gathering import *
 from .ops.indexing import *
 from .ops.joining import *
+from .ops.linalg_det import *
 from .ops.linalg_factor import *
+from .ops.linalg_norms import *
 from .ops.linalg_products import *
 from .ops.linalg_solve import *
+from .ops.linalg_spectral import *
 from .ops.linalg_triangular import *
 from .ops.matmul import *
 from .ops.meeting import *

@@ -78,3 +78,37 @@ row(
     lambda r: (positive(r, complex=True), False),
     prepare=hermitian,
 )
+
+for name in ("linalg.det", "linalg.slogdet"):
+    row(name, lambda r: (near_one(r),), lambda r: (near_one(r, 2),), lambda r: (near_one(r, complex=True),))
+row(
+    "linalg.matrix_exp",
+    lambda r: (r.any(3, 3),),
+    lambda r: (near_one(r, 2, n=2),),
+    lambda r: (near_one(r, complex=True),),
+)
+for name, last in (("linalg.eigh", ("L",)), ("eigvalsh_rows", ("U",))):
+    row(
+        name,
+        lambda r, k=last: (r.distinct(3, 3), *k),
+        lambda r, k=last: (r.distinct(2, 2, 2), *k),
+        prepare=hermitian,
+    )
+row(
+    "linalg.svd",
+    lambda r: (r.distinct(3, 3), False),
+    lambda r: (r.distinct(2, 2, 3), False),
+    lambda r: (r.distinct(4, 2), False),
+)
+row("svdvals_rows", lambda r: (r.distinct(3, 2),))
+row("eigvals_rows", lambda r: (r.distinct(3, 3),))
+row("matrix_rank_rows", lambda r: (r.any(2, 3, 2), 0.0, 1e-9, False))
+row(
+    "linalg.vector_norm",
+    *(lambda r, p=p: (r.any(3, 2), p, (1,), False) for p in (2, 1, 3.0, 0.5, float("inf"), -float("inf"), 0)),
+    lambda r: (r.any(3), 2, None, True),
+    lambda r: (r.complex(3, 2), 2, None, False),
+    lambda r: (r.complex(3), 1.5, (0,), True),
+)
+# Eigenvectors are defined up to a phase: what does not depend on it is tested in `test_linalg.py`.
+row("linalg.eig", lambda r: (r.distinct(3, 3).detach(),))

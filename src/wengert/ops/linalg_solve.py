@@ -237,7 +237,7 @@ def cholesky_inverse(L: Any, upper: bool = False) -> Any:
 # -- least squares and pseudo-inverses ---------------------------------------------------------------------------
 
 
-def _tolerances(name: str, A: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
+def tolerances(name: str, A: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
     """(atol, rtol) as arrays over the batch. Without either, rtol is eps times the larger side."""
     for label, value in (("atol", atol), ("rtol", rtol)):
         if hasattr(value, "is_complex") and value.is_complex():
@@ -307,7 +307,7 @@ def pinv(A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None
     floating("linalg.pinv", A)
     if hermitian:
         square("linalg.pinv", A)
-    absolute, relative = _tolerances("linalg.pinv", A._array, atol, rcond if rtol is None else rtol)
+    absolute, relative = tolerances("linalg.pinv", A._array, atol, rcond if rtol is None else rtol)
     return pinv_rows(A, absolute, relative, hermitian)
 
 

@@ -14,7 +14,7 @@ from .shared import axes_of, wrap_dim, wrap_dims
 
 __all__ = [
     "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min",
-    "nanmean", "nansum", "norm", "prod", "std", "std_mean", "sum", "var", "var_mean",
+    "nanmean", "nansum", "prod", "std", "std_mean", "sum", "var", "var_mean",
 ]  # fmt: skip
 
 
@@ -537,36 +537,3 @@ def std_mean(
     """`(standard deviation, mean)`."""
     dim, correction = _moment_arguments(dim, unbiased, correction)
     return root(var_rows(input, dim, correction, keepdim)), mean(input, dim, keepdim)
-
-
-@composite("linalg.vector_norm", out=True)
-def vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """The p-norm of all elements or along dimensions. The 2-norm's derivative at 0 is 0."""
-    if dtype is not None:
-        x = x.to(dtype)
-    if not (x.is_floating_point() or x.is_complex()):
-        raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype.tensor_type}"
-        )
-    if ord == 2:
-        square = (x * x.conj()).real if x.is_complex() else x * x
-        return root(sum(square, dim, keepdim))
-    size = x.abs()
-    dims = () if dim is None else dim
-    if ord == float("inf"):
-        return amax(size, dims, keepdim)
-    if ord == -float("inf"):
-        return amin(size, dims, keepdim)
-    if ord == 0:
-        return sum((x != 0).to(size.dtype), dim, keepdim)
-    if ord == 1:
-        return sum(size, dim, keepdim)
-    return sum(size**ord, dim, keepdim) ** (1.0 / ord)
-
-
-@composite("norm", out=True)
-def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
-    """The vector norm `p` over all elements or along dimensions; "fro" is the 2-norm."""
-    if p == "nuc":
-        raise NotImplementedError("norm(p='nuc'): use linalg.matrix_norm(ord='nuc')")
-    return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
