@@ -8,9 +8,10 @@ import numpy as np
 
 from ..core.op import composite
 from ..core.tensor import wrap
+from .linalg_norms import vector_norm
 from .matmul import bmm, matmul
 from .pointwise import clamp
-from .reductions import sum, vector_norm
+from .reductions import sum
 from .shared import wrap_dim
 
 __all__ = ["bilinear", "cosine_similarity", "pairwise_distance", "pdist"]
