@@ -38,7 +38,7 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import classification, convolution, losses, margin_losses, methods, pooling
+from .ops import attention, classification, convolution, losses, margin_losses, methods, pooling
 from .ops.activations import *
 from .ops.arithmetic import *
 from .ops.arranging import *
@@ -49,9 +49,11 @@ from .ops.conversion import *
 from .ops.copies import *
 from .ops.counting import *
 from .ops.creation import *
+from .ops.ctc import *
 from .ops.differences import *
 from .ops.distances import *
 from .ops.einsum import *
+from .ops.embedding import *
 from .ops.gathering import *
 from .ops.indexing import *
 from .ops.joining import *

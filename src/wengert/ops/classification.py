@@ -19,7 +19,7 @@ from .softmax import log_softmax_rows
 def _check(input: Any, target: Any, weight: Any = None, *_: Any) -> None:
     ndim = input.ndim
     if target.dtype != np.int64 and target.dtype != np.uint8:
-        raise RuntimeError(f"expected scalar type Long but found {dtypes.of(target.dtype).tensor_type}")
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {dtypes.of(target.dtype).tensor_type}")
     if ndim <= 2:
         if ndim == 0:
             raise RuntimeError("input tensor should be 1D or 2D")

@@ -428,7 +428,7 @@ def instance_norm(
     out = batch_norm(input.reshape((1, n * c, *shape[2:])), weight, bias, m, v, use_input_stats, momentum, eps)
     if use_input_stats:
         for running, moved in ((running_mean, m), (running_var, v)):
-            if running is not None:
+            if running is not None and moved is not None:
                 running.detach().copy_(moved.reshape((n, c)).mean(0))
     return out.reshape(shape)
 

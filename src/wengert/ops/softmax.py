@@ -10,7 +10,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.op import Array, composite, general
 from ..core.tensor import wrap
-from ..kernels import generator
+from ..kernels import distributions, generator
 from ..kernels import softmax as kernel
 from .pointwise import exp
 from .reductions import sum_dim
@@ -136,7 +136,7 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     array = logits.detach()._array
-    draws = generator.exponential(generator.default_generator, array.shape, array.dtype)
+    draws = distributions.exponential(generator.default_generator, array.shape, array.dtype)
     soft = softmax_rows((logits + wrap(-np.log(draws))) / tau, dim)
     if not hard:
         return soft
