@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
-from . import activation, container, distance, flatten, lazy, linear, loss, module
+from . import (
+    activation,
+    adaptive,
+    batchnorm,
+    channelshuffle,
+    container,
+    conv,
+    distance,
+    dropout,
+    flatten,
+    fold,
+    instancenorm,
+    lazy,
+    linear,
+    loss,
+    module,
+    normalization,
+    padding,
+    pixelshuffle,
+    pooling,
+    sparse,
+    upsampling,
+)
 from .activation import *
+from .adaptive import *
+from .batchnorm import *
+from .channelshuffle import *
 from .container import *
+from .conv import *
 from .distance import *
+from .dropout import *
 from .flatten import *
+from .fold import *
+from .instancenorm import *
 from .linear import *
 from .loss import *
 from .module import Module as Module
+from .normalization import *
+from .padding import *
+from .pixelshuffle import *
+from .pooling import *
+from .sparse import *
+from .upsampling import *
 
-_FAMILIES = (activation, container, distance, flatten, linear, loss)
+_FAMILIES = (
+    activation, adaptive, batchnorm, channelshuffle, container, conv, distance, dropout, flatten, fold, instancenorm,
+    linear, loss, normalization, padding, pixelshuffle, pooling, sparse, upsampling,
+)  # fmt: skip
 __all__ = sorted(["Module", *(name for family in _FAMILIES for name in family.__all__)])
 _ = lazy, module
