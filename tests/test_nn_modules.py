@@ -255,7 +255,7 @@ class TestContainers:
         with pytest.raises(IndexError, match="index 9 is out of range"):
             net[9]
         with pytest.raises(ValueError, match="add operator supports only objects of Sequential class, but"):
-            net + [b]
+            net.__add__([b])
 
     def test_module_list(self) -> None:
         layers = nn.ModuleList([nn.Linear(1, 1)])
