@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.dtypes import int64
 from ..core.modes import no_grad
-from ..nn import Module
+from ..nn.module import Module
 from ..ops.creation import tensor
 from .lr_scheduler.base import LRScheduler, per_group
 from .optimizer import Optimizer

@@ -103,9 +103,7 @@ class CyclicLR(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         state = super().state_dict()
         fn = state["_scale_fn_custom"]
-        state["_scale_fn_custom"] = (
-            None if fn is None or isinstance(fn, types.FunctionType) else fn.__dict__.copy()
-        )
+        state["_scale_fn_custom"] = None if fn is None or isinstance(fn, types.FunctionType) else fn.__dict__.copy()
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -183,9 +181,7 @@ class OneCycleLR(LRScheduler):
         self._check_inside()
         step = self.last_epoch
         if step > self.total_steps:
-            raise ValueError(
-                f"Tried to step {step} times. The specified number of total steps is {self.total_steps}"
-            )
+            raise ValueError(f"Tried to step {step} times. The specified number of total steps is {self.total_steps}")
         start = 0.0
         for phase in self._schedule_phases:
             if step <= phase["end_step"]:

@@ -90,7 +90,7 @@ class MultiStepLR(Shape):
         super().__init__(optimizer, last_epoch)
 
     def _next(self, lr: Any, base: Any) -> Any:
-        times = self.milestones[self.last_epoch] if self.last_epoch in self.milestones else 0
+        times = self.milestones.get(self.last_epoch, 0)
         return lr * self.gamma**times if times else lr
 
     def _get_closed_form_lr(self) -> list[Any]:
@@ -132,9 +132,7 @@ class LinearLR(Shape):
         last_epoch: int = -1,
     ) -> None:
         if start_factor > 1.0 or start_factor <= 0:
-            raise ValueError(
-                "Starting multiplicative factor expected to be greater than 0 and less or equal to 1."
-            )
+            raise ValueError("Starting multiplicative factor expected to be greater than 0 and less or equal to 1.")
         if end_factor > 1.0 or end_factor < 0:
             raise ValueError("Ending multiplicative factor expected to be between 0 and 1.")
         self.start_factor = start_factor
@@ -173,9 +171,7 @@ class ExponentialLR(Shape):
 class PolynomialLR(Shape):
     """To zero in `total_iters` epochs, as a power of the part that is left."""
 
-    def __init__(
-        self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
         self.total_iters = total_iters
         self.power = power
         super().__init__(optimizer, last_epoch)
