@@ -38,7 +38,7 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import attention, classification, convolution, losses, margin_losses, methods, pooling
+from .ops import attention, classification, losses, margin_losses, methods
 from .ops.activations import *
 from .ops.arithmetic import *
 from .ops.arranging import *
@@ -46,6 +46,7 @@ from .ops.assigning import *
 from .ops.comparison import *
 from .ops.complex import *
 from .ops.conversion import *
+from .ops.convolution import *
 from .ops.copies import *
 from .ops.counting import *
 from .ops.creation import *
@@ -54,6 +55,7 @@ from .ops.differences import *
 from .ops.distances import *
 from .ops.einsum import *
 from .ops.embedding import *
+from .ops.folding import *
 from .ops.gathering import *
 from .ops.indexing import *
 from .ops.joining import *
@@ -67,10 +69,14 @@ from .ops.linalg_triangular import *
 from .ops.matmul import *
 from .ops.meeting import *
 from .ops.normalisation import *
+from .ops.padding import *
 from .ops.places import *
 from .ops.pointwise import *
+from .ops.pooling import *
 from .ops.random import *
 from .ops.reductions import *
+from .ops.resampling import *
+from .ops.sampling import *
 from .ops.scans import *
 from .ops.shape import *
 from .ops.slices import *

@@ -7,6 +7,7 @@ written and being multiplied. Everything is NumPy; matrix products are BLAS's. S
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import Any
 
@@ -57,7 +58,29 @@ def _plain(kernel: Ints, stride: Ints, padding: Ints) -> bool:
     return all(k == 1 for k in kernel) and all(s == 1 for s in stride) and not any(padding)
 
 
-def forward(x: Any, w: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
+def _half(function: Any) -> Any:
+    """BLAS knows no half precision: compute in float32, round at the end."""
+
+    @functools.wraps(function)
+    def wide(x: Any, y: Any, *rest: Any) -> Any:
+        if x.dtype != np.float16:
+            return function(x, y, *rest)
+        first = rest[0].astype(np.float32) if isinstance(rest[0], np.ndarray) else rest[0]
+        return function(x.astype(np.float32), y.astype(np.float32), first, *rest[1:]).astype(np.float16)
+
+    return wide
+
+
+def _add_bias(result: Any, bias: Any) -> Any:
+    """`result` (N, O, *L) with `bias` (O,) added in place."""
+    if bias is not None:
+        result += bias.reshape(-1, *(1,) * (result.ndim - 2))
+    return result
+
+
+@_half
+def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
+    """Cross-correlation of (N, C, *S) with (O, C / groups, *K), and a bias (O,) or None."""
     n, c = x.shape[:2]
     o, kernel = w.shape[0], w.shape[2:]
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
@@ -68,14 +91,15 @@ def forward(x: Any, w: Any, stride: Ints, padding: Ints, dilation: Ints, groups:
     matrix = np.ascontiguousarray(w).reshape(groups, o // groups, (c // groups) * k)
     if _plain(kernel, stride, padding):
         np.matmul(matrix, np.ascontiguousarray(x).reshape(n, groups, c // groups, length), out=result)
-        return result.reshape((n, o, *out))
+        return _add_bias(result.reshape((n, o, *out)), bias)
     xp = pad(x, padding)
     for a, b in _blocks(n, c * k * length * x.itemsize):
         cols = windows(xp[a:b], kernel, out, stride, dilation).reshape(b - a, groups, (c // groups) * k, length)
         np.matmul(matrix, cols, out=result[a:b])
-    return result.reshape((n, o, *out))
+    return _add_bias(result.reshape((n, o, *out)), bias)
 
 
+@_half
 def weight_grad(x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
     """Transpose with respect to the weight."""
     n, c = x.shape[:2]
@@ -95,8 +119,9 @@ def weight_grad(x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints,
     return total.reshape(weight_shape)
 
 
-def input_grad(g: Any, w: Any, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
-    """Transpose with respect to the input, whose spatial size is `size`."""
+@_half
+def input_grad(g: Any, w: Any, bias: Any, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
+    """Transpose with respect to the input, whose spatial size is `size`; `bias` (C,) or None is added."""
     n, o = g.shape[:2]
     c, kernel = w.shape[1] * groups, w.shape[2:]
     out = g.shape[2:]
@@ -106,18 +131,30 @@ def input_grad(g: Any, w: Any, size: Ints, stride: Ints, padding: Ints, dilation
     gm = np.ascontiguousarray(g).reshape(n, groups, o // groups, length)
     matrix = np.ascontiguousarray(w).reshape(groups, o // groups, (c // groups) * k).swapaxes(-1, -2)
     if _plain(kernel, stride, padding) and tuple(out) == tuple(size):
-        return np.matmul(matrix, gm).reshape((n, c, *size))
-    padded = np.zeros((n, c, *(s + 2 * p for s, p in zip(size, padding, strict=True))), dtype)
-    offsets = list(itertools.product(*(range(m) for m in kernel)))
+        return _add_bias(np.matmul(matrix, gm).reshape((n, c, *size)), bias)
+    result = np.empty((n, c, *size), dtype)
     for a, b in _blocks(n, c * k * length * g.itemsize):
-        cols = np.matmul(matrix, gm[a:b]).reshape((b - a, c, k, *out))
-        for j, offset in enumerate(offsets):
-            place = tuple(
-                slice(i * d, i * d + s * (m - 1) + 1, s)
-                for i, d, s, m in zip(offset, dilation, stride, out, strict=True)
-            )
-            padded[(slice(a, b), slice(None), *place)] += cols[:, :, j]
+        cols = np.matmul(matrix, gm[a:b]).reshape((b - a, c, *kernel, *out))
+        result[a:b] = fold(cols, size, kernel, stride, padding, dilation)
+    return _add_bias(result, bias)
+
+
+def unfold(x: Any, kernel: Ints, out: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:
+    """Columns (N, C, *kernel, *out) of an input (N, C, *S): im2col."""
+    return np.ascontiguousarray(windows(pad(x, padding), kernel, out, stride, dilation))
+
+
+def fold(cols: Any, size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:
+    """Columns (N, C, *kernel, *out) added up where they overlap, to (N, C, *size): col2im, the transpose of `unfold`."""
+    rank = len(size)
+    out = cols.shape[2 + rank :]
+    total = np.zeros((*cols.shape[:2], *(s + 2 * p for s, p in zip(size, padding, strict=True))), cols.dtype)
+    for offset in itertools.product(*(range(m) for m in kernel)):
+        place = tuple(
+            slice(i * d, i * d + s * (m - 1) + 1, s) for i, d, s, m in zip(offset, dilation, stride, out, strict=True)
+        )
+        total[(slice(None), slice(None), *place)] += cols[(slice(None), slice(None), *offset)]
     if not any(padding):
-        return padded
+        return total
     inner = tuple(slice(p, p + s) for p, s in zip(padding, size, strict=True))
-    return np.ascontiguousarray(padded[(slice(None), slice(None), *inner)])
+    return total[(slice(None), slice(None), *inner)]

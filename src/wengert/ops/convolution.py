@@ -2,161 +2,227 @@
 
 One bilinear operation and its two transposes carry all of them, and each is the derivative of the others:
 
-    conv(x, w)          d/dx = conv_input(g, w)      d/dw = conv_weight(x, g)
-    conv_input(g, w)    d/dg = conv(h, w)            d/dw = conv_weight(h, g)
-    conv_weight(x, g)   d/dx = conv_input(g, h)      d/dg = conv(x, h)
+    convolution(x, w)            d/dx = convolution_transpose(g, w)   d/dw = convolution_weight(x, g)
+    convolution_transpose(x, w)  d/dx = convolution(g, w)             d/dw = convolution_weight(g, x)
+    convolution_weight(x, h)     d/dx = convolution_transpose(h, g)   d/dh = convolution(x, g)
 
-so double backward and forward mode need nothing more. The array code is `kernels.convolution`.
+so double backward and forward mode need nothing more. The first two take a bias besides. The array code is
+`kernels.convolution`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from ..core.op import Array, composite, linear
+from ..core import dtypes
+from ..core.op import Array, composite, general, linear
 from ..kernels import convolution as kernel
 from .complex import conj
+from .reductions import sum
+from .shared import integers
+
+__all__ = [
+    "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution",
+]  # fmt: skip
 
 
-@linear(
-    "convolution_rows",
-    input=lambda g, weight, input_shape, stride, padding, dilation, groups: conv_input(
-        g, conj(weight), input_shape[2:], stride, padding, dilation, groups
+def _outside_channels(g: Any) -> tuple[int, ...]:
+    return (0, *range(2, len(g.shape)))
+
+
+@general(
+    "convolution",
+    input=lambda g, weight, input_shape, stride, padding, dilation, groups: transposed(
+        g, conj(weight), None, input_shape[2:], stride, padding, dilation, groups
     ),
-    weight=lambda g, input, weight_shape, stride, padding, dilation, groups: conv_weight(
+    weight=lambda g, input, weight_shape, stride, padding, dilation, groups: weight_gradient(
         conj(input), g, weight_shape, stride, padding, dilation, groups
     ),
+    bias=lambda g: sum(g, _outside_channels(g)),
+    jvp=lambda t_input, t_weight, t_bias, input, weight, bias, stride, padding, dilation, groups: (
+        direct(t_input, weight, None if bias is None else t_bias, stride, padding, dilation, groups)
+        + direct(input, t_weight, None, stride, padding, dilation, groups)
+    ),
     node="ConvolutionBackward0",
     method=False,
-    tex=r"{input} \star {weight}",
+    tex=r"{input} \star {weight} + {bias}",
 )
-def conv(input: Array, weight: Array, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
-    """Cross-correlation of (N, C, *S) with (O, C / groups, *K)."""
-    return kernel.forward(input, weight, stride, padding, dilation, groups)
+def direct(
+    input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    """Cross-correlation of (N, C, *S) with (O, C / groups, *K), and a bias (O,) for each channel."""
+    return kernel.forward(input, weight, bias, stride, padding, dilation, groups)
 
 
-@linear(
-    "conv_input",
-    input=lambda g, weight, stride, padding, dilation, groups: conv(g, conj(weight), stride, padding, dilation, groups),
-    weight=lambda g, input, weight_shape, stride, padding, dilation, groups: conv_weight(
+@general(
+    "convolution_transpose",
+    input=lambda g, weight, input_shape, stride, padding, dilation, groups: leading(
+        direct(g, conj(weight), None, stride, padding, dilation, groups), input_shape
+    ),
+    weight=lambda g, input, weight_shape, stride, padding, dilation, groups: weight_gradient(
         g, conj(input), weight_shape, stride, padding, dilation, groups
     ),
+    bias=lambda g: sum(g, _outside_channels(g)),
+    jvp=lambda t_input, t_weight, t_bias, input, weight, bias, size, stride, padding, dilation, groups: (
+        transposed(t_input, weight, None if bias is None else t_bias, size, stride, padding, dilation, groups)
+        + transposed(input, t_weight, None, size, stride, padding, dilation, groups)
+    ),
     node="ConvolutionBackward0",
     method=False,
+    tex=r"{input} \star^\top {weight} + {bias}",
 )
-def conv_input(input: Array, weight: Array, size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
-    """The transpose of `conv` in its input, whose spatial size was `size`."""
-    return kernel.input_grad(input, weight, tuple(size), stride, padding, dilation, groups)
+def transposed(
+    input: Array, weight: Array, bias: Array | None, size: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    """The transpose of `direct` in its input, of spatial size `size`: (N, O, *L) with (O, C / groups, *K) to (N, C, *size)."""
+    return kernel.input_grad(input, weight, bias, tuple(size), stride, padding, dilation, groups)
 
 
 @linear(
-    "conv_weight",
-    input=lambda g, other, input_shape, stride, padding, dilation, groups: conv_input(
-        conj(other), g, input_shape[2:], stride, padding, dilation, groups
+    "convolution_weight",
+    input=lambda g, other, input_shape, stride, padding, dilation, groups: transposed(
+        conj(other), g, None, input_shape[2:], stride, padding, dilation, groups
     ),
-    other=lambda g, input, stride, padding, dilation, groups: conv(conj(input), g, stride, padding, dilation, groups),
-    node="ConvolutionBackward0",
+    other=lambda g, input, other_shape, stride, padding, dilation, groups: leading(
+        direct(conj(input), g, None, stride, padding, dilation, groups), other_shape
+    ),
+    node="ConvolutionBackwardBackward0",
     method=False,
 )
-def conv_weight(
+def weight_gradient(
     input: Array, other: Array, weight_shape: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
-    """The transpose of `conv` in its weight."""
+    """The transpose of `direct` in its weight: (N, C, *S) with (N, O, *L) to `weight_shape`."""
     return kernel.weight_grad(input, other, tuple(weight_shape), stride, padding, dilation, groups)
 
 
-def spread(value: Any, rank: int, name: str) -> tuple[int, ...]:
+def leading(x: Any, shape: tuple[int, ...]) -> Any:
+    """The leading part of `x` that has `shape`: with output_padding there may be room for a window more."""
+    return x if tuple(x.shape) == tuple(shape) else x[tuple(slice(0, n) for n in shape)]
+
+
+# -- PyTorch's checks --------------------------------------------------------------------------------------------
+
+_CPP = {
+    "float32": "float", "float64": "double", "float16": "c10::Half", "int64": "long int", "int32": "int",
+    "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "bool": "bool",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
+
+
+def _spread(value: Any, rank: int, function: str, name: str, position: int) -> tuple[int, ...]:
     """An int, or one for each spatial dimension, as a tuple."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        values = tuple(int(v) for v in value)
-        if len(values) == 1:
-            return values * rank
-        if len(values) != rank:
-            raise RuntimeError(
-                f"expected {name} to be a single integer value or a list of {rank} values to match the convolution "
-                f"dimensions, but got {name}={list(values)}"
-            )
-        return values
-    return (int(value),) * rank
+    values = integers(value, function, name, position)
+    if len(values) == 1:
+        return values * rank
+    if len(values) != rank:
+        raise RuntimeError(
+            f"expected {name} to be a single integer value or a list of {rank} values to match the convolution "
+            f"dimensions, but got {name}={list(values)}"
+        )
+    return values
 
 
-def _checked(input: Any, weight: Any, bias: Any, rank: int, groups: int, transposed: bool) -> tuple[Any, bool]:
-    """The input with a batch dimension, and whether that was added. RuntimeError, in PyTorch's words, for misfits."""
-    name = f"conv{'_transpose' if transposed else ''}{rank}d"
-    if input.dtype != weight.dtype:
+def _batched(input: Any, weight: Any, bias: Any, rank: int, function: str) -> tuple[Any, bool]:
+    """The input with a batch dimension, and whether that was added."""
+    dims = len(input.shape)
+    if dims not in (rank + 1, rank + 2):
         raise RuntimeError(
-            f"Input type ({input.dtype.tensor_type.lower()}) and bias type ({weight.dtype.tensor_type.lower()}) "
-            "should be the same"
-            if hasattr(input.dtype, "tensor_type")
-            else f"{name}: input is {input.dtype}, weight {weight.dtype}"
-        )
-    if weight.ndim != rank + 2:
-        raise RuntimeError(
-            f"Expected {rank + 2}-dimensional input for {rank + 2}-dimensional weight {list(weight.shape)}, but got "
-            f"{input.ndim}-dimensional input of size {list(input.shape)} instead"
-        )
-    unbatched = input.ndim == rank + 1
-    if unbatched:
-        input = input.unsqueeze(0)
-    if input.ndim != rank + 2:
-        raise RuntimeError(
-            f"Expected {rank + 1}D (unbatched) or {rank + 2}D (batched) input to {name}, but got input of size: "
+            f"Expected {rank + 1}D (unbatched) or {rank + 2}D (batched) input to {function}, but got input of size: "
             f"{list(input.shape)}"
         )
+    unbatched = dims == rank + 1
+    if bias is not None and bias.dtype is not input.dtype:
+        raise RuntimeError(
+            f"Input type ({_CPP[input.dtype.name]}) and bias type ({_CPP[bias.dtype.name]}) should be the same"
+        )
+    return (input.unsqueeze(0) if unbatched else input), unbatched
+
+
+def _check_weight(weight: Any, dims: int, input: Any, groups: int) -> None:
+    w = list(weight.shape)
+    if len(w) < 3:
+        raise RuntimeError("weight should have at least three dimensions")
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
-    outputs, per_group = (weight.shape[1] * groups, weight.shape[0]) if transposed else weight.shape[:2]
-    channels = per_group if transposed else per_group * groups
+    if len(w) != dims:
+        raise RuntimeError(
+            f"Expected {len(w)}-dimensional input for {len(w)}-dimensional weight{w}, but got {dims}-dimensional input of "
+            f"size {list(input.shape)} instead"
+        )
+    if w[0] < groups or (w[0] == 0):
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got weight of size {w} "
+            "instead"
+        )
+    if w[0] % groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
+            f"[{w}] instead"
+        )
+    if weight.dtype is not input.dtype:
+        raise RuntimeError(
+            f"expected scalar type {input.dtype.tensor_type} but found {weight.dtype.tensor_type}"
+            if not (input.dtype.is_complex or weight.dtype.is_complex)
+            else f"Input type ({_CPP[input.dtype.name]}) and weight type ({_CPP[weight.dtype.name]}) should be the same"
+        )
+    if input.dtype is dtypes.bool_:
+        raise NotImplementedError("\"slow_conv2d_cpu\" not implemented for 'Bool'")
+
+
+def _check_options(stride: Any, padding: Any, output_padding: Any, dilation: Any) -> None:
+    if min(padding) < 0:
+        raise RuntimeError("negative padding is not supported")
+    if min(output_padding) < 0:
+        raise RuntimeError("negative output_padding is not supported")
+    if min(stride) <= 0:
+        raise RuntimeError("non-positive stride is not supported")
+    if min(dilation) <= 0:
+        raise RuntimeError("dilation should be greater than zero")
+
+
+def _check_channels(input: Any, channels: int, bias: Any, outputs: int, weight: Any, given: str) -> None:
+    w = list(weight.shape)
     if input.shape[1] != channels:
         raise RuntimeError(
-            f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {list(weight.shape)}, expected "
-            f"input{list(input.shape)} to have {channels} channels, but got {input.shape[1]} channels instead"
-        )
-    if not transposed and weight.shape[0] % groups:
-        raise RuntimeError(
-            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, and divisible by {groups}, "
-            f"but got weight of size {list(weight.shape)} instead"
+            f"Given {given}, weight of size {w}, expected input{list(input.shape)} to have {channels} channels, but got "
+            f"{input.shape[1]} channels instead"
         )
     if bias is not None and tuple(bias.shape) != (outputs,):
+        prefix = "transposed=1, " if given == "transposed=1" else ""
         raise RuntimeError(
-            f"Given {'transposed=1, ' if transposed else ''}weight of size {list(weight.shape)}, expected bias to be "
-            f"1-dimensional with {outputs} elements, but got bias of size {list(bias.shape)} instead"
+            f"Given {prefix}weight of size {w}, expected bias to be 1-dimensional with {outputs} elements, but got bias of "
+            f"size {list(bias.shape)} instead"
         )
-    return input, unbatched
 
 
-def _finish(out: Any, bias: Any, rank: int, unbatched: bool) -> Any:
-    if bias is not None:
-        out = out + bias.reshape((-1, *(1,) * rank))
-    return out.squeeze(0) if unbatched else out
+# -- the public functions ----------------------------------------------------------------------------------------
 
 
 def _conv(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int, rank: int) -> Any:
-    stride, dilation = spread(stride, rank, "stride"), spread(dilation, rank, "dilation")
-    input, unbatched = _checked(input, weight, bias, rank, groups, False)
+    function = f"conv{rank}d"
+    x, unbatched = _batched(input, weight, bias, rank, function)
+    stride, dilation = _spread(stride, rank, function, "stride", 4), _spread(dilation, rank, function, "dilation", 6)
     if isinstance(padding, str):
-        input, padding = _named_padding(input, weight, padding, stride, dilation, rank)
-    padding = spread(padding, rank, "padding")
-    if any(s <= 0 for s in stride):
-        raise RuntimeError("non-positive stride is not supported")
-    if any(p < 0 for p in padding):
-        raise RuntimeError("negative padding is not supported")
-    if any(d <= 0 for d in dilation):
-        raise RuntimeError("dilation should be greater than zero")
-    reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True))
-    padded = tuple(n + 2 * p for n, p in zip(input.shape[2:], padding, strict=True))
+        _check_weight(weight, rank + 2, x, groups)
+        _check_options(stride, (0,), (0,), dilation)
+        x, padding = _named_padding(x, weight, padding, stride, dilation, rank)
+    padding = _spread(padding, rank, function, "padding", 5)
+    _check_options(stride, padding, (0,), dilation)
+    _check_weight(weight, rank + 2, x, groups)
+    _check_channels(x, weight.shape[1] * groups, bias, weight.shape[0], weight, f"groups={groups}")
+    reach = [d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    padded = [n + 2 * p for n, p in zip(x.shape[2:], padding, strict=True)]
     if any(r > n for r, n in zip(reach, padded, strict=True)):
         raise RuntimeError(
             f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: "
             f"({' x '.join(map(str, reach))}). Kernel size can't be greater than actual input size"
         )
-    return _finish(conv(input, weight, stride, padding, dilation, groups), bias, rank, unbatched)
+    out = direct(x, weight, bias, stride, padding, dilation, groups)
+    return out.squeeze(0) if unbatched else out
 
 
-def _named_padding(
-    input: Any, weight: Any, name: str, stride: tuple[int, ...], dilation: tuple[int, ...], rank: int
-) -> tuple[Any, Any]:
+def _named_padding(input: Any, weight: Any, name: str, stride: Any, dilation: Any, rank: int) -> tuple[Any, Any]:
     """padding='same' or 'valid'. An odd total pads one more at the end, by zeros put there."""
     if name == "valid":
         return input, (0,) * rank
@@ -166,37 +232,41 @@ def _named_padding(
         raise RuntimeError("padding='same' is not supported for strided convolutions")
     total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
     if any(t % 2 for t in total):
-        from .padding import pad
+        from .padding import constant_pad_nd
 
-        input = pad(input, [x for t in reversed(total) for x in (0, t % 2)])
+        input = constant_pad_nd(input, [x for t in reversed(total) for x in (0, t % 2)])
     return input, tuple(t // 2 for t in total)
 
 
 def _conv_transpose(
-    input: Any,
-    weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: int,
-    dilation: Any,
-    rank: int,
+    input: Any, weight: Any, bias: Any, stride: Any, padding: Any, extra: Any, groups: int, dilation: Any, rank: int
 ) -> Any:
-    stride, dilation = spread(stride, rank, "stride"), spread(dilation, rank, "dilation")
-    padding, extra = spread(padding, rank, "padding"), spread(output_padding, rank, "output_padding")
-    input, unbatched = _checked(input, weight, bias, rank, groups, True)
-    for e, s, d in zip(extra, stride, dilation, strict=True):
-        if e >= s and e >= d:
-            raise RuntimeError(
-                "output padding must be smaller than either stride or dilation, but got "
-                + ", ".join(f"{n}: {v}" for n, v in (("output_padding", e), ("stride", s), ("dilation", d)))
-            )
+    function = f"conv_transpose{rank}d"
+    x, unbatched = _batched(input, weight, bias, rank, function)
+    stride, padding = _spread(stride, rank, function, "stride", 4), _spread(padding, rank, function, "padding", 5)
+    extra = _spread(extra, rank, function, "output_padding", 6)
+    dilation = _spread(dilation, rank, function, "dilation", 8)
+    _check_options(stride, padding, extra, dilation)
+    _check_weight(weight, rank + 2, x, groups)
+    _check_channels(x, weight.shape[0], bias, weight.shape[1] * groups, weight, "transposed=1")
+    if any(e >= s and e >= d for e, s, d in zip(extra, stride, dilation, strict=True)):
+        words = {1: [""], 2: ["_height", "_width"], 3: ["_depth", "_height", "_width"]}[rank]
+        options = (("output_padding", extra), ("stride", stride), ("dilation", dilation))
+        raise RuntimeError(
+            "output padding must be smaller than either stride or dilation, but got "
+            + " ".join(f"{n}{w}: {v}" for n, vs in options for w, v in zip(words, vs, strict=True))
+        )
     size = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
-        for n, s, p, d, k, e in zip(input.shape[2:], stride, padding, dilation, weight.shape[2:], extra, strict=True)
+        for n, s, p, d, k, e in zip(x.shape[2:], stride, padding, dilation, weight.shape[2:], extra, strict=True)
     )
-    return _finish(conv_input(input, weight, size, stride, padding, dilation, groups), bias, rank, unbatched)
+    if min(size) <= 0:
+        raise RuntimeError(
+            f"Given input size per channel: ({' x '.join(map(str, x.shape[2:]))}). Calculated output size per channel: "
+            f"({' x '.join(map(str, size))}). Output size is too small"
+        )
+    out = transposed(x, weight, bias, size, stride, padding, dilation, groups)
+    return out.squeeze(0) if unbatched else out
 
 
 def _state(rank: int) -> tuple[Any, Any]:
@@ -219,8 +289,14 @@ def _state(rank: int) -> tuple[Any, Any]:
     ) -> Any:
         return _conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation, rank)
 
-    convolve.__doc__ = f"Convolution of rank {rank}: input (N, C, *S), weight (O, C / groups, *K), result (N, O, *L)."
-    transpose.__doc__ = f"Transposed convolution of rank {rank}: input (N, C, *S), weight (C, O / groups, *K)."
+    convolve.__doc__ = (
+        f"Convolution of rank {rank}: input (N, C, *S) or (C, *S), weight (O, C / groups, *K), bias (O,); result (N, O, *L) "
+        "with L = (S + 2 padding - dilation (K - 1) - 1) // stride + 1. `padding` may be 'valid' or 'same'."
+    )
+    transpose.__doc__ = (
+        f"Transposed convolution of rank {rank}: input (N, C, *S) or (C, *S), weight (C, O / groups, *K), bias (O,); result "
+        "(N, O, *L) with L = (S - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1."
+    )
     convolve.__name__ = convolve.__qualname__ = f"conv{rank}d"
     transpose.__name__ = transpose.__qualname__ = f"conv_transpose{rank}d"
     return (
@@ -233,4 +309,39 @@ conv1d, conv_transpose1d = _state(1)
 conv2d, conv_transpose2d = _state(2)
 conv3d, conv_transpose3d = _state(3)
 
-__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
+
+def convolution(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+) -> Any:
+    """Any of the convolutions; the rank is that of `weight`."""
+    rank = len(weight.shape) - 2
+    if rank not in (1, 2, 3):
+        raise RuntimeError("weight should have at least three dimensions")
+    if transposed:
+        return _conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation, rank)
+    return _conv(input, weight, bias, stride, padding, dilation, groups, rank)
+
+
+@composite("nn.functional.conv_tbc", method=False)
+def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
+    """Convolution of (T, N, C) with (K, C, O), time first: the result is (T', N, O)."""
+    if len(input.shape) != 3:
+        raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
+    if len(weight.shape) != 3:
+        raise RuntimeError("Weight tensor must have 3 dims: kernel_width, in_channels, out_channels.")
+    if len(bias.shape) != 1:
+        raise RuntimeError("Bias must be 1-D")
+    if input.shape[2] != weight.shape[1]:
+        raise RuntimeError("Input dim 2 (input channels) is not == dim 1 in the weight tensor")
+    if weight.shape[2] != bias.shape[0]:
+        raise RuntimeError("Bias size must equal dim 2 in the weight tensor (output channels).")
+    out = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, 1, pad)
+    return out.permute(2, 0, 1)

@@ -78,6 +78,25 @@ def resolve_shape(shape: Sequence[Any], size: int) -> tuple[int, ...]:
     return shape
 
 
+def integers(value: Any, function: str, name: str, position: int) -> tuple[int, ...]:
+    """An int, or a sequence of them, as a tuple. TypeError, in PyTorch's words, for anything else."""
+    if isinstance(value, (int, np.integer)):
+        return (int(value),)
+    if isinstance(value, (tuple, list)):
+        for i, v in enumerate(value):
+            if not hasattr(v, "__index__"):
+                raise TypeError(
+                    f"{function}(): argument '{name}' (position {position}) must be tuple of ints, but found element of "
+                    f"type {type(v).__name__} at pos {i}"
+                )
+        return tuple(v.__index__() for v in value)
+    if hasattr(value, "__index__"):
+        return (value.__index__(),)
+    raise TypeError(
+        f"{function}(): argument '{name}' (position {position}) must be tuple of ints, not {type(value).__name__}"
+    )
+
+
 # -- index tensors ---------------------------------------------------------------------------------------------
 
 
