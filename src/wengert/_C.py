@@ -6,14 +6,62 @@ from heapq import heapify, heappop, heappush
 from types import SimpleNamespace
 from typing import Any
 
+from .autograd.function import Function
 from .autograd.grad_mode import is_multithreading_enabled
 from .autograd.graph import _current_autograd_node as _current_autograd_node
 from .autograd.graph import _current_graph_task_id as _current_graph_task_id
 from .autograd.graph import _will_engine_execute_node as _will_engine_execute_node
 from .core.modes import LOCAL
-from .core.node import AccumulateGrad
+from .core.modes import is_grad_enabled as is_grad_enabled
+from .core.node import AccumulateGrad, Node
+from .core.saved import SavedTensor, make_saved_tensor
+from .core.tensor import Tensor
 
-_functions = SimpleNamespace(AccumulateGrad=AccumulateGrad)
+
+class UndefinedGrad(Node):
+    """`UndefinedGrad()(t)`: `t` again, whose gradient never arrives. For tests."""
+
+    def __call__(self, *tensors: Tensor) -> Any:
+        return _applied(_Undefined, tensors)
+
+
+class DelayedError(Node):
+    """`DelayedError(message, n)(t)`: `t` again; walking back from it raises RuntimeError(message). For tests."""
+
+    def __init__(self, message: str, count: int) -> None:
+        self.message = message
+
+    def __call__(self, *tensors: Tensor) -> Any:
+        return _applied(_Failing, tensors, self.message)
+
+
+class _Undefined(Function):
+    @staticmethod
+    def forward(ctx: Any, t: Tensor) -> Tensor:
+        return t.view_as(t)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> None:
+        return None
+
+
+class _Failing(Function):
+    @staticmethod
+    def forward(ctx: Any, t: Tensor, message: str) -> Tensor:
+        ctx.message = message
+        return t.view_as(t)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        raise RuntimeError(ctx.message)
+
+
+def _applied(function: type[Function], tensors: tuple[Tensor, ...], *more: Any) -> Any:
+    found = tuple(function.apply(t, *more) for t in tensors)
+    return found[0] if len(found) == 1 else found
+
+
+_functions = SimpleNamespace(AccumulateGrad=AccumulateGrad, DelayedError=DelayedError, UndefinedGrad=UndefinedGrad)
 
 
 def _unsafe_set_version_counter(tensors: tuple[Any, ...], versions: tuple[int, ...]) -> None:
@@ -27,7 +75,12 @@ def _unsafe_set_version_counter(tensors: tuple[Any, ...], versions: tuple[int, .
             t._vc[0] = version
 
 
-_autograd = SimpleNamespace(_unsafe_set_version_counter=_unsafe_set_version_counter)
+_autograd = SimpleNamespace(
+    SavedTensor=SavedTensor,
+    _make_saved_tensor=make_saved_tensor,
+    _saved_tensors_hooks_is_enabled=lambda: LOCAL.saved_hooks_disabled is None,
+    _unsafe_set_version_counter=_unsafe_set_version_counter,
+)
 
 
 def _current_graph_task_execution_order() -> list[Any]:

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..core.backward import grad as _grad
 from ..core.backward import roots_of, run_walk
 from ..core.modes import LOCAL, Observer, set_mode
 from ..core.node import AccumulateGrad, leaf_edge
+from ..core.saved import SavedTensor as SavedTensor
 from ..core.tensor import Tensor
 from .graph import GradientEdge
 
@@ -255,6 +257,8 @@ class _VariableMeta(type):
 
 class Variable(metaclass=_VariableMeta):
     """The name that tensors which require grad once had: `Variable(data, requires_grad)` is a Tensor of the same memory."""
+
+    _execution_engine = SimpleNamespace(queue_callback=graph.queue_callback)
 
     def __new__(cls, data: Any = None, requires_grad: bool = False) -> Any:
         return (Tensor() if data is None else data.detach()).requires_grad_(requires_grad)

@@ -29,7 +29,7 @@ from ..core.node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from ..core.op import LIST
 from ..core.saved import Packed, SavedTensor, keep_tensor
 from ..core.tensor import Tensor, wrap
-from ..core.views import bump, check_inplace, rebase, register_view
+from ..core.views import bump, check_creation, check_inplace, rebase, register_view
 
 __all__ = ["Function", "FunctionCtx", "VmapInfo", "once_differentiable"]
 
@@ -197,8 +197,8 @@ class BackwardCFunction(FunctionCtx, Node):
     # -- saved tensors ---------------------------------------------------------------------------------------------
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        if self.__dict__.get("_in_jvp") and self.saved_for_forward is not None:
-            return self.saved_for_forward
+        if self.__dict__.get("_in_jvp"):
+            return self.saved_for_forward or ()
         if self.freed:
             if getattr(self._forward_cls, "clear_saved_tensors_on_access", False) and self.__dict__.get("_accessed"):
                 raise RuntimeError(
@@ -221,6 +221,8 @@ class BackwardCFunction(FunctionCtx, Node):
 
     @property
     def _raw_saved_tensors(self) -> tuple[SavedTensor, ...]:
+        if self.freed:
+            raise RuntimeError(FREED_MESSAGE)
         return tuple(SavedTensor(s, "value", self) for s in self._kept)
 
     def release(self) -> None:
@@ -464,7 +466,8 @@ class Function(metaclass=FunctionMeta):
             if isinstance(observer, _Watch):
                 observer.applied(args, results)
         if level >= 0:
-            results = _push(cls, ctx, args, results, level)
+            results = _push(cls, ctx, args, plain, results, level)
+        ctx.dirty_tensors = ctx.non_differentiable = None  # an output among them would hold its own node
         if records and LOCAL.anomaly is not None:
             LOCAL.anomaly.made(ctx, list(args), list(results))
         return results if isinstance(raw, tuple) else results[0]
@@ -494,6 +497,15 @@ def _hang(
             "modified inplace must all be outputs of the Function."
         )
     inputs = {id(a) for a in args if isinstance(a, Tensor)}
+    for t in dirty:
+        if id(t) not in inputs:
+            message = (
+                "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated should be "
+                "passed to ctx.mark_dirty()."
+            )
+            if t._is_view():
+                raise RuntimeError(message)
+            warnings.warn(message, UserWarning, stacklevel=4)
     fixed = {id(t) for t in constant}
     changed = {id(t) for t in dirty}
     if records:
@@ -519,6 +531,8 @@ def _hang(
         if not records or id(o) in fixed or o._array.dtype.kind not in "fc":
             if (o._rg or id(o) in inputs) and id(o) not in changed:
                 o = o.detach()
+            elif LOCAL.grad and o._is_view() and id(o) not in inputs:
+                o._extra.creation = "custom_function"  # type: ignore[union-attr]
             results.append(o)
         elif id(o) in changed:
             if o._is_view():
@@ -543,6 +557,7 @@ def _check_dirty(t: Tensor, n_outputs: int) -> None:
     if t._rg and t._edge is None and not t._is_view():
         raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
     if t._is_view():
+        check_creation(t)
         check_inplace(t, True)
         if n_outputs > 1:
             raise RuntimeError(
@@ -577,8 +592,13 @@ def _keep(ctx: Any, args: tuple[Any, ...], given: tuple[Any, ...], results: tupl
 
     `given` are the arguments with their tangents: in forward over reverse they are what backward must see.
     """
+    dirty = {
+        id(t) for t in ctx.dirty_tensors or ()
+    }  # a view that was changed: its grad_fn reads the base, which has ctx
     places = {
-        id(o): k for k, o in enumerate(results) if isinstance(o, Tensor) and o._edge is not None and o._edge[0] is ctx
+        id(o): k
+        for k, o in enumerate(results)
+        if isinstance(o, Tensor) and o._edge is not None and (o._edge[0] is ctx or id(o) in dirty)
     }
     inputs = {id(a): b for a, b in zip(args, given, strict=True)}
     saved = []
@@ -599,7 +619,9 @@ def _keep(ctx: Any, args: tuple[Any, ...], given: tuple[Any, ...], results: tupl
     )
 
 
-def _push(cls: Any, ctx: Any, args: tuple[Any, ...], results: tuple[Any, ...], level: int) -> tuple[Any, ...]:
+def _push(
+    cls: Any, ctx: Any, args: tuple[Any, ...], plain: tuple[Any, ...], results: tuple[Any, ...], level: int
+) -> tuple[Any, ...]:
     """Forward mode: the user's jvp gives the tangents of the outputs."""
     given = []
     for a in args:
@@ -607,6 +629,7 @@ def _push(cls: Any, ctx: Any, args: tuple[Any, ...], results: tuple[Any, ...], l
         if t is None and isinstance(a, Tensor) and ctx._materialize and a._array.dtype.kind in "fc":
             t = wrap(np.zeros(a._array.shape, a._array.dtype))
         given.append(t)
+    versions = {id(t): t._version for t in given if t is not None}
     ctx._in_jvp = True
     try:
         pushed = cls.jvp(ctx, *given)
@@ -617,9 +640,25 @@ def _push(cls: Any, ctx: Any, args: tuple[Any, ...], results: tuple[Any, ...], l
         raise RuntimeError(
             f"{cls.__name__}.jvp returned {len(found)} tangents, but forward returned {len(results)} outputs"
         )
+    constant = {id(t) for t in ctx.non_differentiable or ()}
+    dirty = {id(t) for t in ctx.dirty_tensors or ()}
+    sources = {id(p): (a, t) for p, a, t in zip(plain, args, given, strict=True) if isinstance(p, Tensor)}
+    returned = list(results)
     for k, (o, t) in enumerate(zip(results, found, strict=True)):
         if t is None or not isinstance(o, Tensor):
             continue
+        if id(o) in constant or o._array.dtype.kind not in "fc":
+            raise RuntimeError(
+                f"Function's jvp returned a gradient at position {k}, but the corresponding forward output is not a "
+                "differentiable Tensor. You should return None at that position instead."
+            )
+        if id(o) in dirty and id(o) in sources:
+            dual, tangent = sources[id(o)]
+            unchanged = t is not tangent or t._version == versions[id(t)]
+            returned[k] = _changed_dual(o, t, dual, unchanged, level)
+            continue
+        if isinstance(t, Tensor):
+            _check_view_tangent(o, t, given, plain)
         if not isinstance(t, Tensor):
             raise RuntimeError(f"expected Variable or None (got {type(t).__name__}) for grad output {k}.")
         if t._array.shape != o._array.shape:
@@ -628,12 +667,43 @@ def _push(cls: Any, ctx: Any, args: tuple[Any, ...], results: tuple[Any, ...], l
                 f"supported. Tensor is of size {list(o.shape)} while the given forward gradient is of size "
                 f"{list(t.shape)}."
             )
-        if o._array.dtype.kind in "fc":
-            attach(o, t, level)
+        attach(o, t, level)
     for saved in ctx._kept:
         if saved.output is not None:
-            saved.tangents = results[saved.output]._extra.tangents
-    return results
+            saved.tangents = returned[saved.output]._extra.tangents
+    return tuple(returned)
+
+
+def _changed_dual(o: Tensor, t: Any, dual: Tensor, unchanged: bool, level: int) -> Tensor:
+    """An argument that forward changed in place (`o` is its primal): jvp must have changed its tangent likewise."""
+    if unchanged:
+        raise RuntimeError(
+            "An inplace custom Function is not modifying the forward mode gradients inplace. If the forward is modifying an "
+            "input inplace, then the jvp function must modify the corresponding gradient inplace."
+        )
+    if dual is not o:
+        dual._array, dual._rg, dual._edge, dual._vc = o._array, o._rg, o._edge, o._vc
+    return attach(dual, t, level)
+
+
+def _check_view_tangent(o: Tensor, t: Tensor, given: list[Any], plain: tuple[Any, ...]) -> None:
+    """Where forward returns a view of an argument, jvp must return that view of its tangent."""
+    base = o._base
+    if base is None:
+        return
+    of = [g for p, g in zip(plain, given, strict=True) if isinstance(p, Tensor) and (p is base or p._base is base)]
+    if not of:
+        return
+    if not t._is_view():
+        raise RuntimeError(
+            "A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning a view."
+        )
+    roots = [g._base if isinstance(g, Tensor) and g._is_view() else g for g in of]
+    if not any(t._base is r for r in roots):
+        raise RuntimeError(
+            "A custom Function is returning a view but the jvp is not returning a view of "
+            + ("the given grad input." if base._base is None and any(p is base for p in plain) else "the same base.")
+        )
 
 
 def _mapped(cls: Any, args: tuple[Any, ...], separate: bool) -> Any:

@@ -216,13 +216,20 @@ def _current_autograd_node() -> Node | None:
     return LOCAL.node if LOCAL.walk is not None else None
 
 
+def queue_callback(callback: Callable[[], None]) -> None:
+    """Call `callback` when the backward pass under way is over."""
+    if LOCAL.walk is None:
+        raise RuntimeError("Final callbacks can only be installed during backward pass.")
+    LOCAL.walk[4].append(callback)
+
+
 def _will_engine_execute_node(node: Node) -> bool:
     """Does the pass under way run this node (or has it done so)?"""
     if not isinstance(node, Node):
         raise RuntimeError(f"_will_engine_execute_node expects an grad_fn, but got {type(node).__name__}")
     if LOCAL.walk is None:
         raise RuntimeError("_get_should_execute_nodes should only be called during the backward pass")
-    _, reached, captured, _ = LOCAL.walk
+    _, reached, captured, *_ = LOCAL.walk
     if isinstance(node, AccumulateGrad) and node in captured:
         raise RuntimeError(
             "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad(). This is "

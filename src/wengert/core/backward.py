@@ -283,7 +283,8 @@ def walk(
     lone: Any = None
     outer = LOCAL.walk, LOCAL.node
     hooks = LOCAL.saved_hooks
-    LOCAL.walk = (next(_PASSES), states, captured, plain)
+    callbacks: list[Callable[[], None]] = []
+    LOCAL.walk = (next(_PASSES), states, captured, plain, callbacks)
     try:
         while lone is not None or ready:
             if lone is None:
@@ -351,6 +352,8 @@ def walk(
                         heappush(ready, (-target.seq, order, target, state))
                 else:
                     state[0] -= 1
+        for callback in callbacks:  # one may queue another
+            callback()
     except BaseException:
         for leaf, grad_tensor, array in reversed(undo):
             leaf._grad = grad_tensor

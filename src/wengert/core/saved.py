@@ -128,12 +128,34 @@ class SavedTensor:
 
     __slots__ = ("_holder", "_name", "_node")
 
-    def __init__(self, holder: Any, name: str, node: Any) -> None:
+    def __init__(self, holder: Any = None, name: str = "", node: Any = None) -> None:
+        if holder is None:
+            raise RuntimeError(
+                "Trying to create a SavedTensor object from Python is forbidden. Unless this is being done by PyTorch itself."
+            )
         self._holder = holder
         self._name = name
         self._node = node
 
-    def register_hooks(self, pack_hook: Any, unpack_hook: Any) -> None:
+    @property
+    def data(self) -> Any:
+        """What is kept: what the pack hook returned, or the tensor."""
+        value = getattr(self._holder, self._name)
+        if isinstance(value, Packed):
+            return value.packed
+        return value if value is None or isinstance(value, Tensor) else wrap(value)
+
+    @property
+    def unpack_hook(self) -> Any:
+        value = getattr(self._holder, self._name)
+        return value.unpack_hook if isinstance(value, Packed) else None
+
+    def unpack(self) -> Any:
+        """The tensor; the unpack hook is called each time."""
+        value = getattr(self._holder, self._name)
+        return value.unpack(self._node) if hasattr(value, "unpack") else value
+
+    def register_hooks(self, pack_hook: Any = None, unpack_hook: Any = None) -> None:
         for hook in (pack_hook, unpack_hook):
             if not callable(hook):
                 raise TypeError("incompatible function arguments: hooks must be callable")
@@ -157,6 +179,21 @@ class SavedTensor:
             output = self._node.op.outputs.index(self._name) if output is None else output
             value = wrap(value)
         setattr(self._holder, self._name, Packed(value, pack_hook, unpack_hook, output))
+
+
+class _Holder:
+    """A saved tensor without a node."""
+
+    freed = False
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def make_saved_tensor(t: Tensor, is_output: bool = False) -> SavedTensor:
+    """Keep a tensor as a node would: packed by the hooks that are on."""
+    holder = _Holder(keep_tensor(t, None))
+    return SavedTensor(holder, "value", holder)
 
 
 def _own_name(node: Any, shown: str) -> str | None:

@@ -41,11 +41,13 @@ def mark_view(t: Tensor, x: Tensor, maybe: bool = False, multi: bool = False) ->
         if extra.base is not x:
             extra.base._vc = counter
     t._vc = counter
-    if multi or (source is not None and source.multi_view):
-        extra.multi_view = True
+    # What forbids changing it, the nearest reason first: where it was made, then what its source was.
     if not LOCAL.grad:
         extra.creation = "inference_mode" if LOCAL.inference else "no_grad"
-    elif source is not None and source.creation is not None:
+    elif multi:
+        extra.multi_view = True
+    elif source is not None:
+        extra.multi_view = source.multi_view
         extra.creation = source.creation
     register_view(t, counter)
 
@@ -90,10 +92,16 @@ def check_inplace(t: Tensor, records: bool) -> None:
         if t._rg and t._edge is None:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
         return
-    assert extra is not None
     if base._rg and base._edge is None:
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-    if not (records or t._rg or base._rg):
+    if records or t._rg or base._rg:
+        check_creation(t)
+
+
+def check_creation(t: Tensor) -> None:
+    """Raise PyTorch's error if the way in which a view was made forbids changing it in place."""
+    extra = t._extra
+    if extra is None:
         return
     if extra.multi_view:
         node, nr = t._edge if t._edge is not None else (None, 0)
@@ -108,8 +116,11 @@ def check_inplace(t: Tensor, records: bool) -> None:
         made, now = (
             ("no_grad mode", "with grad mode enabled") if where == "no_grad" else ("inference mode", "in normal mode")
         )
+        view = "A view was"
+        if t._edge is not None:  # the view it is a view of was made there
+            view = f"Output {t._edge[1]} of {t._edge[0].operation()} is a view of a view which was"
         raise RuntimeError(
-            f"A view was created in {made} and is being modified inplace {now}. Given that this use case is ambiguous and "
+            f"{view} created in {made} and is being modified inplace {now}. Given that this use case is ambiguous and "
             "error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both "
             f"inside the {where} block (if you don't want the inplace to be tracked) or both outside (if you want the "
             "inplace to be tracked)."

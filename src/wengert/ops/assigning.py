@@ -269,6 +269,13 @@ def _become(self: Tensor, view: Any, args: Any, kwargs: Any) -> Tensor:
     return self
 
 
+def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """Become the view of one's own memory with these sizes and strides."""
+    from .shape import as_strided
+
+    return _become(self, as_strided, (size, stride, storage_offset), {})
+
+
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
     """Drop dimensions of size 1 in place."""
     from .shape import squeeze

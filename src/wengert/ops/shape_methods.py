@@ -33,6 +33,7 @@ def install(T: Any) -> None:
             assigning.copy_,
             assigning.zero_,
             assigning.contiguous,
+            assigning.as_strided_,
             assigning.squeeze_,
             assigning.resize_,
             assigning.resize_as_,
