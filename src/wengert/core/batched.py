@@ -153,11 +153,21 @@ def _stated(name: str) -> Any:
 
 
 for _symbol, _name in (
-    ("add", "add"), ("sub", "sub"), ("mul", "mul"), ("truediv", "div"), ("pow", "pow"),
+    ("add", "add"), ("sub", "sub"), ("mul", "mul"), ("truediv", "div"),
+    ("floordiv", "floor_divide"), ("mod", "remainder"),
     ("matmul", "matmul"), ("and", "bitwise_and"), ("or", "bitwise_or"), ("xor", "bitwise_xor"),
 ):  # fmt: skip
     setattr(Batched, f"__{_symbol}__", _operator(_name))
     setattr(Batched, f"__r{_symbol}__", _operator(_name, True))
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    name = "pow" if hasattr(exponent, "shape") else "pow_number"
+    return TABLE[name if hasattr(base, "shape") else "pow_base"].function(base, exponent)
+
+
+Batched.__pow__ = _power  # type: ignore[attr-defined]
+Batched.__rpow__ = lambda self, other: _power(other, self)  # type: ignore[attr-defined]
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Batched, f"__{_name}__", _operator(_name))
 for _name, _function in (("neg", operator.neg), ("invert", operator.invert), ("abs", operator.abs)):
@@ -210,6 +220,68 @@ def map_forward(op: Op, args: list[Any], level: int) -> Any:
     if isinstance(results, tuple):
         return tuple(Batched(np.asarray(r) if isinstance(r, np.generic) else r, level) for r in results)
     return Batched(results, level)
+
+
+def first_example(a: Any) -> Any:
+    """A plain array in the place of a batched one: its shape and dtype, and the values of one example."""
+    if isinstance(a, (tuple, list)):
+        return type(a)(first_example(x) for x in a)
+    hidden = 0
+    while a.__class__ is Batched:
+        a, hidden = a.value, hidden + 1
+    if not hidden:
+        return a
+    return np.zeros(a.shape[hidden:], a.dtype) if 0 in a.shape[:hidden] else np.asarray(a[(0,) * hidden])
+
+
+# -- memory: changes in place, and draws -------------------------------------------------------------------------
+
+
+def store(target: Any, result: Any) -> None:
+    """Overwrite the memory of `target`, batched or not, with `result`, which broadcasts to it."""
+    if target.__class__ is not Batched or (result.__class__ is Batched and result.level > target.level):
+        if result.__class__ is Batched:
+            raise RuntimeError(
+                "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
+                "extra_args that has more elements than `self`. This happened due to `other` being vmapped over but `self` "
+                "not being vmapped over in a vmap. Please try to use out-of-place operators instead of inplace arithmetic. "
+                "If said operator is being called inside the PyTorch framework, please file a bug report instead."
+            )
+        target[...] = result
+    elif is_at(result, target.level):
+        missing = target.ndim - result.ndim
+        v = result.value
+        store(target.value, v.reshape((v.shape[0], *(1,) * missing, *v.shape[1:])) if missing else v)
+    elif result.__class__ is Batched:
+        store(target.value, result.reshape((1,) * (target.ndim + 1 - result.ndim) + tuple(result.shape)))
+    else:
+        store(target.value, result)
+
+
+def geometry(a: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Where one example lies: its address, strides and shape."""
+    hidden = 0
+    while a.__class__ is Batched:
+        a, hidden = a.value, hidden + 1
+    return a.__array_interface__["data"][0], a.strides[hidden:], a.shape[hidden:]
+
+
+def refuse_random() -> None:
+    """Raise where an open vmap does not allow random operations."""
+    if any(level.randomness == "error" for level in LOCAL.vmap_levels):
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+            "randomness flags on vmap or perform the randomness operation out of vmap"
+        )
+
+
+def drawn(make: Any, shape: tuple[int, ...]) -> Any:
+    """`make(shape)`, an array of random numbers: others for each example where an open vmap wants them different."""
+    different = [level for level in LOCAL.vmap_levels if level.randomness == "different"]
+    array = make((*(level.size for level in different), *shape))
+    for level in different:
+        array = Batched(array, level.number)
+    return array
 
 
 def is_at(x: Any, level: int) -> bool:

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .batched import Batched, geometry
+from .batched import store as store_batched
 from .modes import LOCAL, set_mode
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, TABLE, Op
@@ -237,11 +239,11 @@ def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
     # An argument that shares the target's memory must be read before it is overwritten; `forward` has finished
     # reading when it returns.
     results = rec.forward(op, vals)
-    result = np.asarray(results[0])
+    result = results[0] if results[0].__class__ is Batched else np.asarray(results[0])
     check_fits(array, result)
     before = wrap(array.copy()) if records and _saves_input(op) else wrap(array)
     before._rg, before._edge = target._rg, target._edge
-    array[...] = result
+    store_batched(array, result)
     bump(target)
     if not records:
         for observer in LOCAL.observers:
@@ -343,21 +345,21 @@ def regenerate(base: Tensor) -> None:
                 v.retain_grad()
 
 
-def positions(base: np.ndarray[Any, Any], view: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def positions(base: Any, view: Any) -> np.ndarray[Any, Any]:
     """For each element of a view, the row-major index in its base (of complex numbers seen as pairs) of the element it is."""
+    start, strides, shape = geometry(base)
+    at, view_strides, view_shape = geometry(view)
+    size = view.itemsize
     if _halves(base, view):
-        base = np.lib.stride_tricks.as_strided(base.real, (*base.shape, 2), (*base.strides, view.itemsize))
-    size = base.itemsize
-    start = base.__array_interface__["data"][0]
-    low = sum(min(0, s // size * (n - 1)) for s, n in zip(base.strides, base.shape, strict=True))
-    high = sum(max(0, s // size * (n - 1)) for s, n in zip(base.strides, base.shape, strict=True))
+        shape, strides = (*shape, 2), (*strides, size)
+    low = sum(min(0, s // size * (n - 1)) for s, n in zip(strides, shape, strict=True))
+    high = sum(max(0, s // size * (n - 1)) for s, n in zip(strides, shape, strict=True))
     memory = np.full(high - low + 1, -1, np.int64)
     strided = np.lib.stride_tricks.as_strided
-    strided(memory[-low:], base.shape, [s // size * 8 for s in base.strides])[...] = np.arange(base.size).reshape(
-        base.shape
-    )
-    offset = (view.__array_interface__["data"][0] - start) // size - low
-    return strided(memory[offset:], view.shape, [s // size * 8 for s in view.strides]).copy()
+    count = int(np.prod(shape, dtype=np.int64))
+    strided(memory[-low:], shape, [s // size * 8 for s in strides])[...] = np.arange(count).reshape(shape)
+    offset = (at - start) // size - low
+    return strided(memory[offset:], view_shape, [s // size * 8 for s in view_strides]).copy()
 
 
 def _halves(base: Any, view: Any) -> bool:
@@ -383,6 +385,8 @@ class CopySlices(Node):
         self.next = (base_edge, *fn.next[1:])
 
     def run(self, g: Any, keep: bool) -> tuple[Any, ...]:
+        if g.__class__ is Batched:
+            return self._by_operations(g, self.fn.run, keep)
         whole = np.array(g, order="C")
         flat = whole.reshape(-1)
         if self.halves:
@@ -394,10 +398,13 @@ class CopySlices(Node):
         return (whole, *grads[1:])
 
     def run_recorded(self, g: Any, keep: bool) -> tuple[Any, ...]:
+        return self._by_operations(g, self.fn.run_recorded, keep)
+
+    def _by_operations(self, g: Any, run: Any, keep: bool) -> tuple[Any, ...]:
         if self.halves:
             g = TABLE["view_as_real"].function(g)
         part = TABLE["as_strided_at"].function(g, self.places)
-        grads = self.fn.run_recorded(part, keep)
+        grads = run(part, keep)
         whole = TABLE["put_at"].function(g, grads[0], self.places)
         if self.halves:
             whole = TABLE["view_as_complex"].function(whole)

@@ -1,5 +1,6 @@
 """Function transforms, shaped like `torch.func`: they take a function and return a function."""
 
+from . import batching
 from .functional_call import functional_call as functional_call
 from .functional_call import stack_module_state as stack_module_state
 from .transforms import grad as grad
@@ -25,3 +26,5 @@ __all__ = [
     "vjp",
     "vmap",
 ]
+
+batching.install()

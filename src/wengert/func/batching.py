@@ -107,7 +107,7 @@ def shaped(name: str) -> Any:
 
 
 def expanded(op: Op, args: list[Any], level: int, size: int) -> Any:
-    """`expand` and `sum_to_shape` line dimensions up from the right."""
+    """`expand` lines dimensions up from the right."""
     x, shape = args[0], tuple(args[1])
     lead = len(shape) - x.ndim
     v = x.value
@@ -115,6 +115,14 @@ def expanded(op: Op, args: list[Any], level: int, size: int) -> Any:
         v = v.reshape((v.shape[0], *(1,) * lead, *v.shape[1:]))
         shape = tuple(shape)
     return run_forward(op, [v, (size, *shape)])
+
+
+def summed(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """`sum_to_shape`: dimensions in front that the shape lacks are summed away."""
+    x, shape = args[0], tuple(args[1])
+    lead = x.ndim - len(shape)
+    kept = run_forward(op, [x.value, (size, *(1,) * lead, *shape)])
+    return kept.reshape((size, *shape)) if lead else kept
 
 
 def whole(op: Op, args: list[Any], level: int, size: int) -> Any:
@@ -266,12 +274,56 @@ def _wide(x: Any, w: Any) -> Any:
     return r.reshape((*x.shape[:-1], w.shape[-1]))
 
 
+def over_first(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """`fill`, `copy`, `masked_fill`: the result has the first argument's shape, and the last one is written into it."""
+    x, value = args[0], args[-1]
+    ndim = len(np.shape(x)) if not is_at(x, level) else x.ndim
+    full = x.value if is_at(x, level) else _repeat(x, size)
+    if hasattr(value, "shape"):
+        inner = value.value if is_at(value, level) else value
+        if is_at(value, level):
+            inner = inner.reshape((size, *(1,) * (ndim - value.ndim), *value.shape))
+        spread = TABLE["expand"].function(inner, (size, *tuple(np.shape(x) if not is_at(x, level) else x.shape)))
+        spread = spread if spread.dtype == full.dtype else spread.astype(full.dtype)
+        if op.name == "masked_fill":
+            return TABLE["where"].function(_mask(args[1], ndim, level, size), spread, full)
+        return spread.copy()
+    if op.name == "masked_fill":
+        return TABLE["where"].function(_mask(args[1], ndim, level, size), full.dtype.type(value), full)
+    return NotImplemented
+
+
+def _mask(m: Any, ndim: int, level: int, size: int) -> Any:
+    if not is_at(m, level):
+        return m
+    return m.value.reshape((size, *(1,) * (ndim - m.ndim), *m.shape))
+
+
+def strided(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """`as_strided` of each example's own memory."""
+    x, shape, strides, offset, _ = args
+    v = x.value
+    if v.__class__ is not np.ndarray:
+        return NotImplemented
+    k = v.itemsize
+    last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+    room = sum((n - 1) * s // k for n, s in zip(v.shape[1:], v.strides[1:], strict=True))
+    if 0 not in shape and last > room:
+        raise RuntimeError(
+            f"vmap: as_strided with sizes {list(shape)}, strides {list(strides)} and offset {offset} leaves the memory of one "
+            "example"
+        )
+    base = np.lib.stride_tricks.as_strided(v, (size, room + 1), (v.strides[0], k))
+    return np.lib.stride_tricks.as_strided(base[:, offset:], (size, *shape), (v.strides[0], *(s * k for s in strides)))
+
+
 _DIMENSIONS = ("dim", "dims", "dim0", "dim1", "dim2", "dimension", "axis")
 _RULES: dict[str, Any] = {
     "view": shaped("shape"),
     "reshape": shaped("shape"),
     "expand": expanded,
-    "sum_to_shape": expanded,
+    "sum_to_shape": summed,
+    **dict.fromkeys(("argmax", "argmin", "prod"), along("dim", none="loop")),
     "permute": permuted,
     "t": transposed,
     "unsqueeze": grown,
@@ -285,6 +337,8 @@ _RULES: dict[str, Any] = {
     "stack": joined,
     "nn.functional.linear": affine,
     **dict.fromkeys(("matmul", "mm", "mv", "dot", "bmm"), product),
+    "as_strided": strided,
+    **dict.fromkeys(("fill", "copy", "masked_fill"), over_first),
     **dict.fromkeys(("gather", "scatter_add"), both_along("dim")),
     **dict.fromkeys(("clone", "to_dtype", "view_as", "alias", "tril", "triu", "conj", "real", "imag"), whole),
 }

@@ -14,6 +14,7 @@ from ..core import dtypes
 from ..core.batched import Batched, is_at, run_forward
 from ..core.forward_ad import has_tangents
 from ..core.modes import LOCAL, MODES
+from ..core.op import TABLE
 from .complex import _is_complex, real
 from .shape import narrow, unsqueeze
 
@@ -160,6 +161,10 @@ def stacked(*cores: int) -> Callable[..., Any]:
             v = a.value if is_at(a, level) else a
             if is_at(a, level) and spans[i] < lead:
                 v = v.reshape((v.shape[0], *(1,) * (lead - spans[i]), *v.shape[1:]))
+            elif (
+                not is_at(a, level) and len(op.outputs) > 1
+            ):  # what is told of this argument alone must be told for each
+                v = TABLE["expand"].function(v, (size, *(1,) * (lead - spans[i]), *np.shape(_seen(v))))
             new[i] = v
         return run_forward(op, new)
 

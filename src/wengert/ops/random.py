@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.batched import Batched
+from ..core.batched import drawn as drawn_for_examples
+from ..core.batched import refuse_random
 from ..core.device import as_device
 from ..core.device import device as device_type
+from ..core.modes import LOCAL
 from ..core.op import Array, composite, general
 from ..core.tensor import Tensor, wrap
 from ..core.views import inplace
@@ -80,6 +82,8 @@ default_generator = Generator(_source=kernel.default_generator)
 
 
 def _source(generator: Any) -> Any:
+    if LOCAL.vmap_levels:
+        refuse_random()
     if generator is None:
         return kernel.default_generator
     if not isinstance(generator, Generator):
@@ -135,7 +139,8 @@ def _drawn(name: str, draw: Any, doc: str) -> tuple[Any, Any]:
         shape = size_of(name, size)
         if out is not None:
             return store_in(out, draw(_source(generator), shape, out._array.dtype))
-        return leaf(draw(_source(generator), shape, np_dtype(dtype)), requires_grad)
+        source, d = _source(generator), np_dtype(dtype)
+        return leaf(drawn_for_examples(lambda s: draw(source, s, d), shape), requires_grad)
 
     def drawn_like(
         input: Tensor,
@@ -164,7 +169,9 @@ def _drawn(name: str, draw: Any, doc: str) -> tuple[Any, Any]:
 
 def _draw_like(array: Any, make: Any, d: np.dtype[Any], memory_format: Any = None) -> Any:
     """`like`, where a batched array gets draws for each example (`vmap(randomness="different")`)."""
-    return like(array, make, d, memory_format)
+    if not LOCAL.vmap_levels:
+        return like(array, make, d, memory_format)
+    return drawn_for_examples(lambda s: make(s, d), tuple(array.shape))
 
 
 rand, rand_like = _drawn("rand", kernel.uniform, "Numbers uniform on [0, 1)")
@@ -324,6 +331,10 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
 
 def _fill(self: Tensor, drawn: Any) -> Tensor:
     """Overwrite with draws. The old value gets gradient 0, as PyTorch's nodes of these names give."""
+    if any(level.randomness == "different" for level in LOCAL.vmap_levels):
+        raise NotImplementedError(
+            "random operations in place under vmap(randomness='different'): draw a new tensor instead"
+        )
     return inplace(copy.op, (self, wrap(np.asarray(drawn))))
 
 
@@ -404,10 +415,8 @@ def _check_p(p: float) -> None:
 
 
 def _noise(input: Any, p: float, shape: tuple[int, ...]) -> Any:
-    array = input._array
-    if array.__class__ is Batched:
-        raise NotImplementedError("dropout under vmap: draw the mask outside and multiply by it")
-    return kernel.bernoulli(kernel.default_generator, 1 - p, shape, array.dtype)
+    source, d = _source(None), input._array.dtype
+    return drawn_for_examples(lambda s: kernel.bernoulli(source, 1 - p, s, d), shape)
 
 
 def _drop(input: Any, p: float, train: bool, shape: Any) -> Any:

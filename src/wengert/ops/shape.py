@@ -538,7 +538,8 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None) -
     """A view of the memory under `input`, with sizes, strides and offset counted in elements of that memory."""
     array = getattr(input, "_array", input)
     k = array.itemsize
-    own = (address(array) - address(owner(array))) // k
+    plain = isinstance(array, np.ndarray)  # under vmap every example has memory of its own
+    own = (address(array) - address(owner(array))) // k if plain else 0
     geometry = (tuple(s // k for s in array.strides), own)
     offset = own if storage_offset is None else storage_offset
     return _as_strided(input, tuple(size), tuple(stride), offset, geometry)

@@ -339,14 +339,14 @@ def xlogy(input: Array | float, other: Array | float) -> Any:
 
 def log_of(x: Any) -> Any:
     """`log` of a tensor or of a number."""
-    return (math.log(x) if x > 0 else -math.inf if x == 0 else math.nan) if isinstance(x, NUMBERS) else log(x)
+    return (math.log(x) if x > 0 else -math.inf if x == 0 else math.nan) if x.__class__ in NUMBERS else log(x)
 
 
 @elementwise(
     "special.xlog1py",
     promote="float",
     node={"": "SpecialXlog1PyBackward0", "TS": "SpecialXlog1PyBackward2", "ST": "SpecialXlog1PyBackward1"},
-    input=lambda input, other: where((input == 0) & (other <= -1), 0, log_of(1 + other)) if isinstance(other, NUMBERS)
+    input=lambda input, other: where((input == 0) & (other <= -1), 0, log_of(1 + other)) if other.__class__ in NUMBERS
     else where((input == 0) & (other <= -1), 0, log1p(other)),
     other=lambda input, other: input / (other + 1),
 )  # fmt: skip
