@@ -95,6 +95,11 @@ def backward(
     `grad_tensors` are the vectors of the vector-Jacobian products, None for a tensor of one element. With `inputs`,
     only those tensors accumulate. If anything raises, every `.grad` is left as it was.
     """
+    if LOCAL.transforms or LOCAL.vmap_levels:
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
+            "functorch.vjp instead or call backward() outside of functorch transforms."
+        )
     if grad_variables is not None:
         warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
         if grad_tensors is not None:

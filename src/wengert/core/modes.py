@@ -50,6 +50,7 @@ class _Local(threading.local):
     # Not switches: what is running in this thread.
     walk: Any = None  # the innermost pass: its nodes (see core.backward)
     node: Any = None  # the node whose user code (a hook, a Function) runs
+    transforms = 0  # open func.grad, vjp and the like
     depth = 0  # passes inside passes (a Function whose backward calls backward)
 
     def __init__(self) -> None:

@@ -477,6 +477,8 @@ class Tensor(metaclass=TensorMeta):
 
     def __bool__(self) -> bool:
         array = self._array
+        if array.__class__ is not np.ndarray:
+            return bool(array)  # under vmap there is no one answer, and it says so
         if array.size == 0:
             raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
         if array.size > 1:

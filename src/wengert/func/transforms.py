@@ -37,10 +37,12 @@ class _Recording:
 
     def __enter__(self) -> _Recording:
         self.outside = LOCAL.grad
+        LOCAL.transforms += 1
         set_mode("grad", True)
         return self
 
     def __exit__(self, *exc: Any) -> None:
+        LOCAL.transforms -= 1
         set_mode("grad", self.outside)
 
 

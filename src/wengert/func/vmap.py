@@ -161,7 +161,7 @@ def _run(func: Any, name: str, positional: Any, keyword: Any, size: int, out_dim
         result = func(*enter(positional), **enter(keyword))
         outputs, spec = flatten(result)
         places = broadcast_to(out_dims, spec)
-        if places is None:
+        if places is None or any(isinstance(p, (tuple, list)) for p in places):
             raise ValueError(
                 f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
                 f"`outputs`. out_dims has structure {flatten(out_dims)[1]} but outputs has structure {spec}."

@@ -206,9 +206,8 @@ def randint(
     shape = size_of("randint", (size,))
     if out is not None:
         return store_in(out, kernel.randint(_source(generator), low, high, shape, out._array.dtype))
-    return leaf(
-        kernel.randint(_source(generator), low, high, shape, np_dtype(dtype, np.dtype(np.int64))), requires_grad
-    )
+    source, d = _source(generator), np_dtype(dtype, np.dtype(np.int64))
+    return leaf(drawn_for_examples(lambda s: kernel.randint(source, low, high, s, d), shape), requires_grad)
 
 
 def _integer(x: Any) -> int:
@@ -249,8 +248,18 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     d = out._array.dtype if out is not None else np_dtype(dtype, np.dtype(np.int64))
-    result = kernel.randperm(_source(generator), n, d)
+    source = _source(generator)
+    result = drawn_for_examples(lambda s: _permutations(source, n, s[:-1], d), (n,))
     return store_in(out, result) if out is not None else leaf(result, requires_grad)
+
+
+def _permutations(source: Any, n: int, lead: tuple[int, ...], d: Any) -> Any:
+    count = int(np.prod(lead, dtype=int))
+    return (
+        np.stack([kernel.randperm(source, n, d) for _ in range(count)]).reshape((*lead, n))
+        if lead
+        else kernel.randperm(source, n, d)
+    )
 
 
 def normal(
@@ -263,7 +272,7 @@ def normal(
     if size is not None:
         shape = size_of("normal", (size,))
         d = out._array.dtype if out is not None else np_dtype(dtype)
-        result = kernel.normal(source, shape, d, float(mean), float(std))
+        result = drawn_for_examples(lambda s: kernel.normal(source, s, d, float(mean), float(std)), shape)
     else:
         a, b = getattr(mean, "_array", mean), getattr(std, "_array", std)
         if not isinstance(mean, Tensor) and not isinstance(std, Tensor):

@@ -1,0 +1,233 @@
+"""Function transforms: what each gives, that they compose, and what they say to wrong use."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+import wengert as torch
+from wengert import func, vmap
+from wengert.autograd import forward_ad as fwAD
+from wengert.autograd import functional
+
+
+def rosenbrock(x: torch.Tensor) -> torch.Tensor:
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+def hessian_by_hand(x: np.ndarray) -> np.ndarray:
+    n = len(x)
+    h = np.zeros((n, n))
+    for i in range(n - 1):
+        h[i, i] += 1200 * x[i] ** 2 - 400 * x[i + 1] + 2
+        h[i + 1, i + 1] += 200
+        h[i, i + 1] = h[i + 1, i] = -400 * x[i]
+    return h
+
+
+# -- seven routes to one Hessian -----------------------------------------------------------------------------------
+
+
+def rows_by_double_backward(f, x):
+    x = x.detach().requires_grad_()
+    (g,) = torch.autograd.grad(f(x), x, create_graph=True)
+    return torch.stack([torch.autograd.grad(g[i], x, retain_graph=True)[0] for i in range(len(x))])
+
+
+def batched_double_backward(f, x):
+    x = x.detach().requires_grad_()
+    (g,) = torch.autograd.grad(f(x), x, create_graph=True)
+    return torch.autograd.grad(g, x, torch.eye(len(x), dtype=x.dtype), is_grads_batched=True)[0]
+
+
+def columns_by_dual_numbers(f, x):
+    columns = []
+    for e in torch.eye(len(x), dtype=x.dtype):
+        with fwAD.dual_level():
+            p = x.detach().requires_grad_()
+            d = fwAD.make_dual(p, e)
+            (g,) = torch.autograd.grad(f(d), d, create_graph=True)
+            columns.append(fwAD.unpack_dual(g).tangent.detach())
+    return torch.stack(columns, 1)
+
+
+ROUTES = {
+    "func.hessian": lambda f, x: func.hessian(f)(x),
+    "reverse over reverse": lambda f, x: func.jacrev(func.jacrev(f))(x),
+    "forward over forward": lambda f, x: func.jacfwd(func.jacfwd(f))(x),
+    "reverse over forward": lambda f, x: func.jacrev(func.jacfwd(f))(x),
+    "functional.hessian": lambda f, x: functional.hessian(f, x),
+    "rows by double backward": rows_by_double_backward,
+    "a batch of double backwards": batched_double_backward,
+    "dual numbers through backward": columns_by_dual_numbers,
+    "vmapped hvp": lambda f, x: vmap(lambda v: func.jvp(func.grad(f), (x,), (v,))[1])(torch.eye(len(x), dtype=x.dtype)),
+}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_all_routes_lead_to_the_hessian(route) -> None:
+    x = torch.linspace(-1.2, 0.9, 7, dtype=torch.float64)
+    np.testing.assert_allclose(ROUTES[route](rosenbrock, x).numpy(), hessian_by_hand(x.numpy()), rtol=1e-10, atol=1e-10)
+
+
+# -- what they give ----------------------------------------------------------------------------------------------------
+
+
+def test_grad_and_value_with_aux_and_argnums() -> None:
+    x, y = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])
+    g, (value, aux) = func.grad_and_value(lambda x, y: ((x * y).sum(), y * 2), argnums=(0, 1), has_aux=True)(x, y)
+    assert [t.tolist() for t in g] == [[3.0, 4.0], [1.0, 2.0]]
+    assert value.item() == 11.0
+    assert aux.tolist() == [6.0, 8.0]
+    tree = func.grad(lambda p: (p["a"] * p["b"][0]).sum())({"a": x, "b": [y]})
+    assert tree["a"].tolist() == [3.0, 4.0]
+    assert tree["b"][0].tolist() == [1.0, 2.0]
+
+
+def test_a_constant_has_gradient_zero_and_no_grad_does_not_matter() -> None:
+    x = torch.tensor([1.0, 2.0])
+    assert func.grad(lambda x: torch.tensor(3.0))(x).tolist() == [0.0, 0.0]
+    with torch.no_grad():
+        assert func.grad(lambda x: (x * x).sum())(x).tolist() == [2.0, 4.0]
+
+
+def test_vjp_jvp_and_linearize() -> None:
+    x, v = torch.tensor([0.5, 1.0]), torch.tensor([1.0, -2.0])
+    expected = (x.cos() * v).tolist()
+    out, pull = func.vjp(lambda x: x.sin(), x)
+    assert pull(v)[0].tolist() == pytest.approx(expected)
+    assert func.jvp(lambda x: x.sin(), (x,), (v,))[1].tolist() == pytest.approx(expected)
+    out, push = func.linearize(lambda x: x.sin(), x)
+    assert push(v).tolist() == pytest.approx(expected)
+    assert out.tolist() == pytest.approx(x.sin().tolist())
+
+
+def test_jacobians_in_chunks() -> None:
+    x = torch.linspace(0.1, 1, 7)
+    for chunk in (1, 2, 3, 7, 100):
+        assert torch.allclose(func.jacrev(lambda x: x.sin(), chunk_size=chunk)(x), torch.diag(x.cos()))
+
+
+def test_third_derivatives_and_vmap_in_any_order() -> None:
+    d = lambda f: func.grad(f)
+    x = torch.linspace(0.1, 1, 5, dtype=torch.float64)
+    expected = -x.cos()
+    third = d(d(d(lambda t: t.sin())))
+    assert torch.allclose(vmap(third)(x), expected)
+    assert torch.allclose(d(lambda x: vmap(d(d(lambda t: t.sin())))(x).sum())(x), expected)
+    assert torch.allclose(vmap(vmap(third))(x.reshape(5, 1))[:, 0], expected)
+    assert torch.allclose(func.jvp(vmap(d(d(lambda t: t.sin()))), (x,), (torch.ones_like(x),))[1], expected)
+
+
+def test_per_sample_gradients() -> None:
+    torch.manual_seed(0)
+    w, b = torch.randn(3, 2), torch.randn(3)
+    xs, ys = torch.randn(5, 2), torch.randn(5, 3)
+    loss = lambda w, b, x, y: ((w @ x + b).tanh() - y).pow(2).sum()
+    gw, gb = vmap(func.grad(loss, argnums=(0, 1)), in_dims=(None, None, 0, 0))(w, b, xs, ys)
+    for i in range(5):
+        ew, eb = func.grad(loss, argnums=(0, 1))(w, b, xs[i], ys[i])
+        assert torch.allclose(gw[i], ew, atol=1e-5)
+        assert torch.allclose(gb[i], eb, atol=1e-5)
+
+
+# -- vmap ----------------------------------------------------------------------------------------------------------------
+
+
+def test_in_dims_out_dims_and_chunks() -> None:
+    x, y = torch.arange(6.0).reshape(2, 3), torch.arange(3.0)
+    assert torch.equal(vmap(torch.mul, in_dims=(1, 0))(x, y), (x * y).t())
+    assert torch.equal(vmap(torch.mul, in_dims=(0, None), out_dims=1)(x, y), (x * y).t())
+    assert torch.equal(vmap(lambda x: x.sum(), in_dims=1, chunk_size=2)(x), x.sum(0))
+    assert torch.equal(vmap(lambda d: d["a"] + d["b"], in_dims=({"a": 0, "b": None},))({"a": x, "b": y}), x + y)
+
+
+def test_nesting() -> None:
+    x, y = torch.arange(6.0).reshape(2, 3), torch.arange(12.0).reshape(4, 3)
+    assert torch.equal(vmap(lambda a: vmap(lambda b: (a * b).sum())(y))(x), x @ y.t())
+
+
+def test_changes_in_place() -> None:
+    x = torch.zeros(2, 3)
+    vmap(lambda x: x.add_(1).mul_(2))(x)
+    assert torch.equal(x, torch.full((2, 3), 2.0))
+
+    def f(x):
+        y = x * 2
+        y[1].mul_(3)
+        y[2:] = x[:1]
+        return (y * y).sum()
+
+    x = torch.arange(6.0).reshape(2, 3)
+    assert torch.equal(vmap(func.grad(f))(x), torch.stack([func.grad(f)(r) for r in x]))
+    with pytest.raises(RuntimeError, match="^vmap: inplace arithmetic"):
+        vmap(lambda y: torch.zeros(3).copy_(y))(torch.ones(2, 3))
+
+
+DRAWS = {
+    "rand": lambda x: torch.rand(9),
+    "randn_like": lambda x: torch.randn_like(x),
+    "randint": lambda x: torch.randint(0, 10**6, (4,)),
+    "randperm": lambda x: torch.randperm(50),
+    "normal": lambda x: torch.normal(0.0, 1.0, (4,)),
+    "dropout": lambda x: torch.nn.functional.dropout(x, 0.5),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_randomness(name) -> None:
+    torch.manual_seed(0)
+    x = torch.ones(2, 40)
+    with pytest.raises(RuntimeError, match="^vmap: called random operation while in randomness error mode"):
+        vmap(DRAWS[name])(x)
+    same = vmap(DRAWS[name], randomness="same")(x)
+    assert torch.equal(same[0], same[1])
+    different = vmap(DRAWS[name], randomness="different")(x)
+    assert not torch.equal(different[0], different[1])
+    assert same.shape == different.shape
+
+
+# -- wrong use -------------------------------------------------------------------------------------------------------------
+
+X = torch.ones(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "use"),
+    [
+        (ValueError, "got no inputs. Maybe you forgot to add inputs", lambda: vmap(lambda: 1)()),
+        (ValueError, "same size in the mapped dimension, got sizes [2, 3]", lambda: vmap(torch.add)(X, X.t())),
+        (ValueError, "must only return Tensors, got type <class 'int'>", lambda: vmap(lambda x: 1)(X)),
+        (RuntimeError, "vmap: It looks like you're calling .item() on a Tensor", lambda: vmap(lambda x: x[0].item())(X)),
+        (RuntimeError, "in some data-dependent control flow", lambda: vmap(lambda x: x if x[0] > 0 else -x)(X)),
+        (ValueError, "in_dims is not compatible with the structure of `inputs`", lambda: vmap(torch.mul, (0,))(X, X)),
+        (ValueError, "expected `in_dims` to be int or a (potentially nested) tuple", lambda: vmap(torch.mul, [0, 0])(X, X)),
+        (ValueError, "out_dims is not compatible with the structure", lambda: vmap(lambda x: x, out_dims=(0, 0))(X)),
+        (ValueError, "Expected at least one Tensor to be vmapped over", lambda: vmap(lambda x: x, in_dims=(None,))(X)),
+        (RuntimeError, "Only allowed values for randomness are", lambda: vmap(lambda x: x, randomness="no")(X)),
+        (ValueError, "chunk_size should be None or greater than 0", lambda: vmap(lambda x: x, chunk_size=0)),
+        (RuntimeError, "Maybe you wanted to use the vjp or jacrev APIs instead?", lambda: func.grad(lambda x: x)(X)),
+        (RuntimeError, "Expected primals to be a tuple.", lambda: func.jvp(lambda x: x, X, (X,))),
+        (RuntimeError, "Expected tensors, got unsupported type <class 'int'>",
+         lambda: func.grad(lambda x: (x.sum(), 3), has_aux=True)(X)),
+        (RuntimeError, "backward() called inside a functorch transform.",
+         lambda: func.grad(lambda x: (x.sum().backward(), x.sum())[1])(X)),
+    ],
+)  # fmt: skip
+def test_messages(error, message, use) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        use()
+
+
+def test_functional_call_and_stacked_models() -> None:
+    nn = torch.nn
+    models = [nn.Linear(3, 2) for _ in range(4)]
+    params, buffers = func.stack_module_state(models)
+    x = torch.ones(3)
+    out = vmap(lambda p, b: func.functional_call(models[0], (p, b), (x,)))(params, buffers)
+    for i, m in enumerate(models):
+        assert torch.allclose(out[i], m(x))
+    assert math.isfinite(out.sum().item())
