@@ -144,6 +144,14 @@ def joined(op: Op, args: list[Any], level: int, size: int) -> Any:
     return run_forward(op, [values, int(dim) % ndim + 1, *args[2:]])
 
 
+def total(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """The sum of all elements of each example."""
+    x, dtype = args[0], args[1]
+    if dtype is not None or x.ndim == 0:
+        return NotImplemented
+    return TABLE["sum"].function(x.value, tuple(range(1, x.ndim + 1)))
+
+
 def permuted(op: Op, args: list[Any], level: int, size: int) -> Any:
     x, dims = args
     return run_forward(op, [x.value, (0, *_shift(tuple(dims), x.ndim))])
@@ -335,11 +343,12 @@ _RULES: dict[str, Any] = {
     "repeat": repeated,
     "cat": joined,
     "stack": joined,
-    "nn.functional.linear": affine,
+    **dict.fromkeys(("affine", "nn.functional.linear"), affine),
+    "sum_all": total,
     **dict.fromkeys(("matmul", "mm", "mv", "dot", "bmm"), product),
     "as_strided": strided,
     **dict.fromkeys(("fill", "copy", "masked_fill"), over_first),
-    **dict.fromkeys(("gather", "scatter_add"), both_along("dim")),
+    **dict.fromkeys(("gather", "scatter_add", "softmax_back", "log_softmax_back"), both_along("dim")),
     **dict.fromkeys(("clone", "to_dtype", "view_as", "alias", "tril", "triu", "conj", "real", "imag"), whole),
 }
 # Options that are dimensions, but not of the argument as it stands: these are left to the loop.
