@@ -338,7 +338,7 @@ class _Watch(Observer):
     def changed(self, op: Any, vals: list[Any], target: Tensor) -> None:
         self.recorded(op, vals, [target])
 
-    def applied(self, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+    def applied(self, node: Any, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         """A Function was applied inside."""
         if any(self.depends(a) for a in args):
             for t in outputs:
@@ -463,8 +463,7 @@ class Function(metaclass=FunctionMeta):
         if watch is not None:
             _keep(ctx, plain, args, results, watch)
         for observer in observers:
-            if isinstance(observer, _Watch):
-                observer.applied(args, results)
+            observer.applied(ctx, args, results)
         if level >= 0:
             results = _push(cls, ctx, args, plain, results, level)
         ctx.dirty_tensors = ctx.non_differentiable = None  # an output among them would hold its own node

@@ -112,6 +112,9 @@ class Observer:
     def changed(self, op: Any, vals: list[Any], target: Any) -> None:
         """An operation has stored its result in `target`."""
 
+    def applied(self, node: Any, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+        """A user's Function has run."""
+
     def before(self, node: Any, g: Any) -> None:
         """A node is about to run in a backward pass."""
 

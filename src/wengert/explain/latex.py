@@ -75,6 +75,10 @@ class Latex(Style):
     def on_cast(self, x: Any, dtype: Any) -> tuple[str, int]:
         return rf"\operatorname{{{dtype}}}({self.write(x)})", ATOM
 
+    def on_sum_to(self, x: Any, shape: Any, axes: Any) -> tuple[str, int]:
+        below = f"_{{{', '.join(map(str, axes))}}}" if shape and axes else ""
+        return rf"\sum{below} {self.write(x, PRODUCT)}", SUM
+
     def on_keep(self, x: Any, mask: Any) -> tuple[str, int]:
         return rf"\left[{self.write(mask)}\right] {self.write(x, PRODUCT)}", PRODUCT
 

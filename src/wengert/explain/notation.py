@@ -49,7 +49,8 @@ _NAMES = {
     "max_all": "max", "min_all": "min", "max_dim": "max", "min_dim": "min", "unsqueeze_dims": "unsqueeze",
     "squeeze_all": "squeeze", "squeeze_dim": "squeeze", "squeeze_dims": "squeeze", "affine": "linear",
     "cross_entropy_rows": "cross_entropy", "nll_rows": "nll_loss", "clamp_tensors": "clamp", "root": "sqrt",
-    "convolution_rows": "conv", "getitem_select": "getitem", "getitem_unsqueeze": "getitem", "prod_rows": "prod",
+    "convolution_rows": "conv", "pow_number": "pow", "pow_base": "pow",
+    "add_scaled": "add", "sub_scaled": "sub", "to_dtype": "to", "getitem_select": "getitem", "getitem_unsqueeze": "getitem", "prod_rows": "prod",
     "split_with_sizes": "split",
 }  # fmt: skip
 _CONSTANTS: dict[float, tuple[str, str]] = {
@@ -244,6 +245,14 @@ class Style:
 
     def on_cast(self, x: Any, dtype: Any) -> tuple[str, int]:
         return f"{dtype}({self.write(x)})", ATOM
+
+    def on_sum_to(self, x: Any, shape: Any, axes: Any) -> tuple[str, int]:
+        """The engine's undoing of a broadcast."""
+        if not shape or not axes:
+            return f"sum({self.write(x)})", ATOM
+        dims = axes[0] if len(axes) == 1 else axes
+        kept = ", keepdim=True" if len(shape) == len(x.shape) else ""
+        return f"sum({self.write(x)}, dim={dims}{kept})", ATOM
 
     def on_keep(self, x: Any, mask: Any) -> tuple[str, int]:
         return f"where({self.write(mask)}, {self.write(x)}, 0)", ATOM

@@ -1,0 +1,236 @@
+"""The command `wengert`: `demo`, `explain FILE` and `why FILE`. Works without Rich; with it there are colours."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import sys
+import traceback
+import types
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+# How the styles of explain.screen look in colour.
+THEME = {
+    "head": "bold",
+    "name": "cyan",
+    "number": "green",
+    "rule": "yellow",
+    "dim": "bright_black",
+    "good": "green",
+    "bad": "red",
+    "": "",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="wengert", description="PyTorch's autograd in Python you can read; every backward step as mathematics."
+    )
+    top.add_argument("--version", action="store_true", help="print the version and stop")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    demo = commands.add_parser("demo", help="train a classifier of handwritten digits, then explain one backward step")
+    demo.add_argument("--epochs", type=int, default=12, help="passes over the training images (default 12)")
+    demo.add_argument("--seed", type=int, default=0)
+    show = commands.add_parser(
+        "explain",
+        help="run a script, unchanged, and explain its last backward()",
+        epilog="Arguments after -- are the script's own.",
+    )
+    show.add_argument("file", help="a Python script that uses wengert")
+    show.add_argument("--step", type=int, metavar="K", help="explain the K-th backward (the first is 1), not the last")
+    show.add_argument("--node", type=int, metavar="N", help="show step N alone, in full")
+    show.add_argument("--limit", type=int, default=40, metavar="L", help="show at most L steps (default 40, 0 for all)")
+    form = show.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the ledger as JSON")
+    form.add_argument("--tex", action="store_true", help="print it as LaTeX")
+    form.add_argument("--markdown", action="store_true", help="print it as Markdown")
+    show.add_argument("--svg", metavar="OUT", help="also write what the terminal shows as an SVG picture (needs rich)")
+    for command in (demo, show):
+        command.add_argument("--width", type=int, help="columns (default: the terminal's)")
+        command.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    return top
+
+
+class Trouble(Exception):
+    """Something the user should know, in one sentence, with an exit code."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point. Returns the exit code: 0, 1 if the script failed or had nothing to explain, 2 for wrong usage."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    rest: list[str] = []
+    if "--" in given:
+        at = given.index("--")
+        given, rest = given[:at], given[at + 1 :]
+    args = parser().parse_args(given)
+    if args.version:
+        from importlib.metadata import version
+
+        print(f"wengert {version('wengert')}")
+        return 0
+    if args.command is None:
+        parser().print_help()
+        return 0
+    try:
+        if args.command == "demo":
+            from .demo import run
+
+            return run(args, Screen(args))
+        return explain_file(args, rest)
+    except Trouble as trouble:
+        print(f"wengert: {trouble}", file=sys.stderr)
+        return trouble.code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+# -- output ------------------------------------------------------------------------------------------------------------
+
+
+class Screen:
+    """Where lines of styled text go: in colour to a terminal, plain to a pipe."""
+
+    def __init__(self, args: Any) -> None:
+        terminal = sys.stdout.isatty()
+        self.width = args.width or (shutil.get_terminal_size((100, 40)).columns if terminal else 100)
+        wanted = args.color == "always" or (args.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
+        self.console = self._console() if wanted else None
+
+    def _console(self) -> Any:
+        try:
+            from rich.console import Console
+        except ImportError:
+            return None
+        return Console(width=self.width, force_terminal=True, highlight=False, soft_wrap=True)
+
+    def show(self, lines: list[list[tuple[str, str]]]) -> None:
+        from .explain.screen import plain
+
+        if self.console is None:
+            sys.stdout.write(plain(lines))
+            return
+        for line in lines:
+            self.console.print(rich_line(line))
+
+
+def rich_line(line: list[tuple[str, str]]) -> Any:
+    from rich.text import Text
+
+    return Text.assemble(*((part, THEME[style]) for part, style in line), no_wrap=True)
+
+
+def picture(lines: list[list[tuple[str, str]]], width: int, title: str) -> str:
+    """The lines as an SVG picture of a terminal; the same lines give the same bytes."""
+    try:
+        from rich.console import Console
+    except ImportError:
+        raise Trouble("--svg needs Rich: pip install 'wengert[cli]'") from None
+    import io
+
+    console = Console(width=width, record=True, file=io.StringIO(), force_terminal=True, highlight=False)
+    for line in lines:
+        console.print(rich_line(line))
+    return str(console.export_svg(title=title, unique_id="wengert"))
+
+
+# -- explain -----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def as_main(file: str, arguments: list[str]) -> Iterator[types.ModuleType]:
+    """A module `__main__` for the script, with its directory on the path and its arguments in `sys.argv`."""
+    module = types.ModuleType("__main__")
+    module.__file__ = file
+    before = sys.argv, sys.path[:], sys.modules.get("__main__")
+    sys.argv = [file, *arguments]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(file)))
+    sys.modules["__main__"] = module
+    try:
+        yield module
+    finally:
+        sys.argv, sys.path[:] = before[0], before[1]
+        if before[2] is not None:
+            sys.modules["__main__"] = before[2]
+
+
+def run_script(file: str, arguments: list[str], trace: Any) -> BaseException | None:
+    """Run a script under a trace. Returns what it raised, if it did; the traceback has been printed."""
+    try:
+        with open(file, "rb") as f:
+            source = f.read()
+    except OSError as error:
+        raise Trouble(f"cannot read {file}: {error.strerror}", 2) from None
+    try:
+        code = compile(source, file, "exec")
+    except (SyntaxError, ValueError) as error:
+        raise Trouble(f"{file} is no Python script: {error}", 2) from None
+    with as_main(file, arguments) as module:
+        raised: BaseException | None = None
+        try:
+            with trace:
+                exec(code, module.__dict__)
+        except SystemExit as stop:
+            raised = None if stop.code in (None, 0) else stop
+        except BaseException as error:
+            raised = error
+            tail = error.__traceback__
+            while tail is not None and tail.tb_frame.f_code.co_filename != file:
+                tail = tail.tb_next
+            traceback.print_exception(type(error), error, tail or error.__traceback__)
+        trace.finish(module.__dict__)
+    return raised
+
+
+def explain_file(args: Any, rest: list[str]) -> int:
+    from .explain import export
+    from .explain.screen import lay_out, one_block
+    from .explain.tracing import Trace
+
+    if args.step is not None and args.step < 1:
+        raise Trouble("--step counts from 1", 2)
+    trace = Trace(keep="last" if args.step is None else args.step - 1)
+    structured = args.json or args.tex or args.markdown
+    # What the script prints must not get between the lines of a machine's input.
+    with contextlib.redirect_stdout(sys.stderr) if structured else contextlib.nullcontext():
+        raised = run_script(args.file, rest, trace)
+    name = os.path.basename(args.file)
+    seen = trace.recorder.seen
+    chosen = [p for p in trace.passes if args.step is None or p.ledger.number == args.step - 1]
+    if not chosen:
+        if raised is not None:
+            raise Trouble(f"{name} raised {type(raised).__name__} before any backward() ran; nothing to explain")
+        if seen:
+            raise Trouble(f"{name} called backward() {seen} times; there is no backward number {args.step}")
+        raise Trouble(f"{name} ran, but it never called backward(), so there is nothing to explain")
+    ledger = chosen[-1].ledger
+    if structured:
+        make = export.to_json if args.json else export.to_latex if args.tex else export.to_markdown
+        sys.stdout.write(make(ledger))
+        return 0 if raised is None else 1
+    screen = Screen(args)
+    if args.node is not None:
+        if not any(b.step.number == args.node for b in ledger.blocks):
+            raise Trouble(f"no step {args.node} in this pass: it has the steps 1 to {len(ledger.forward)}", 2)
+        lines = one_block(ledger, args.node, screen.width)
+    else:
+        lines = lay_out(ledger, screen.width, args.limit or None)
+    screen.show(lines)
+    if args.svg:
+        with open(args.svg, "w", encoding="utf-8") as f:
+            f.write(picture(lines, screen.width, f"wengert explain {name}"))
+    if raised is not None:
+        print(f"wengert: {name} raised {type(raised).__name__}; this is the last backward before it", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,407 @@
+"""The ledger of one backward pass: for each node that ran, in the engine's order, its rule, names, numbers and sums.
+
+`build` makes it from what `recording` noted. A Ledger is plain data: `screen`, `page` and the exports only lay it out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..core.backward import conform, sum_to
+from ..core.node import AccumulateGrad
+from ..core.op import LIST
+from ..core.tensor import Tensor
+from . import naming
+from .notation import public_name
+from .recording import Engine, Pass, Ran, Recorder, Shot, Step, Value
+from .rules import gradient_names, rule_of
+from .sites import line_of
+from .symbols import Call, Name, Symbol
+
+
+@dataclass
+class Term:
+    """What one node adds to the gradient of one of its arguments."""
+
+    target: Value
+    argument: str  # the row's name of it
+    rule: Any  # an expression, or None where there is no rule to show
+    value: Shot | None  # what arrives, after broadcasting is undone
+    raw: Shot | None  # what the rule gave
+    block: int = 0
+    position: int = 1  # of `of` terms of this gradient
+    of: int = 1
+    total: Shot | None = None  # the sum so far
+    stretched: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None = None  # from, to, axes summed
+    note: str = ""
+
+
+@dataclass
+class Block:
+    """One node that ran."""
+
+    number: int  # in the order of the pass, from 1
+    step: Step
+    node: str  # its class's name
+    order: int  # 1 for the gradient, 2 for the gradient of a gradient
+    outputs: list[Value]
+    gradient: list[Shot | None]  # what came in, for each output
+    terms: list[Term]
+    saved: list[tuple[str, Value | None, str]]
+    names: dict[str, str]  # how the rule's names are called in the program
+    note: str = ""
+
+
+@dataclass
+class Arrival:
+    """What a leaf's `.grad` became."""
+
+    leaf: Value
+    gradient: Shot | None
+    before: Shot | None
+    after: Shot | None
+    terms: list[Term]
+
+
+@dataclass
+class Ledger:
+    """One backward pass."""
+
+    root: Value
+    start: Shot | None
+    forward: list[Step]
+    blocks: list[Block]
+    arrivals: list[Arrival]
+    number: int = 0
+    site: Any = None
+    freed: bool = False  # the numbers were gone: structure only
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def line(self) -> tuple[str, int, str] | None:
+        return line_of(self.site)
+
+    def values(self) -> list[Value]:
+        """Every value in it, arguments before results."""
+        found: dict[int, Value] = {}
+        for step in self.forward:
+            for a in flat(step.args):
+                found.setdefault(id(a), a)
+            for v in step.outputs:
+                found.setdefault(id(v), v)
+        return list(found.values())
+
+
+def flat(args: list[Any]) -> list[Value]:
+    """The Values among arguments."""
+    return [v for a in args for v in (a if isinstance(a, list) else [a]) if isinstance(v, Value)]
+
+
+class Builder:
+    """Makes a Ledger; holds what the parts of it have in common."""
+
+    def __init__(self, recorder: Recorder, noted: Pass, variables: dict[str, Any]) -> None:
+        self.recorder = recorder
+        self.noted = noted
+        self.variables = variables
+        self.values: dict[tuple[int, int], Value] = {}
+        self.steps: dict[int, Step] = {}
+        self.copies: dict[int, Value] = {}
+        self.copy_steps()
+
+    # What was noted is shared by the passes of one trace; a ledger names and numbers copies of it.
+    def copy_steps(self) -> None:
+        found: dict[int, Step] = {}
+        stack = [step for step in (self.recorder.made.get(ran.node) for ran in self.noted.ran) if step is not None]
+        while stack:
+            step = stack.pop()
+            if id(step) not in found:
+                found[id(step)] = step
+                stack += [v.made_by for v in flat(step.args) if v.made_by is not None]
+        for step in sorted(found.values(), key=lambda s: s.number):
+            new = Step(step.number, step.op, [self.copied(a) for a in step.args], step.site)
+            new.inplace, new.cut, new.origin = step.inplace, step.cut, step.origin
+            for v in step.outputs:
+                self.copies[id(v)] = w = Value(v.shot, v.requires_grad, new, v.nr)
+                w.tensor, w.grad_of = v.tensor, v.grad_of
+                new.outputs.append(w)
+            self.steps[id(step)] = new
+
+    def copied(self, a: Any) -> Any:
+        if isinstance(a, list):
+            return [self.copied(x) for x in a]
+        if not isinstance(a, Value):
+            return a
+        found = self.copies.get(id(a))
+        if found is None:
+            found = self.copies[id(a)] = Value(a.shot, a.requires_grad)
+            found.tensor, found.grad_of = a.tensor, a.grad_of
+        return found
+
+    # -- forward: who made what ----------------------------------------------------------------------------------------
+    def value(self, node: Any, nr: int) -> Value:
+        """The Value whose gradient arrives at output `nr` of `node`."""
+        key = (id(node), nr)
+        found = self.values.get(key)
+        if found is None:
+            if node.__class__ is AccumulateGrad:
+                found = self.copied(self.recorder.value_of(node.variable))
+            else:
+                outputs = self.step(node).outputs
+                found = outputs[nr] if nr < len(outputs) else self.unseen(node, nr)
+            self.values[key] = found
+        return found
+
+    def unseen(self, node: Any, nr: int) -> Value:
+        shape, dtype = node.output_meta(nr)
+        return Value(Shot.unknown(shape, dtype), True, None, nr)
+
+    def step(self, node: Any) -> Step:
+        """The forward step of a node: as it was traced, or as far as the node itself knows."""
+        made = self.recorder.made.get(node)
+        found = self.steps.get(id(node)) if made is None else self.steps.get(id(made))
+        if found is None:
+            found = Step(node.seq, node.op or Engine(_bare(node), node.n_outputs), [], None)
+            self.steps[id(node)] = found
+            for nr in range(node.n_outputs):
+                value = self.unseen(node, nr)
+                value.made_by = found
+                found.outputs.append(value)
+            found.args = self.arguments(node)
+        return found
+
+    def arguments(self, node: Any) -> list[Any]:
+        edges = iter(node.next)
+        if node.op is None:
+            return [self.value(*e) for e in edges if e[0] is not None]
+        args: list[Any] = []
+        kept = type(node).variant.saves
+        for p in node.op.params:
+            saved = getattr(node, p.name, None) if p.name in kept else None
+            if not p.is_tensor:
+                args.append(saved if p.name in kept else p.default)
+            elif p.kind == LIST:
+                args.append([self.value(*e) if e[0] is not None else Value(None, False) for e in edges])
+            else:
+                target, nr = next(edges)
+                if target is not None:
+                    args.append(self.value(target, nr))
+                elif hasattr(saved, "_array"):
+                    args.append(self.copied(self.recorder.value_of(saved)))
+                else:
+                    args.append(saved if isinstance(saved, (int, float, complex)) else None)
+        return args
+
+    # -- backward ------------------------------------------------------------------------------------------------------
+    def build(self) -> Ledger:
+        noted = self.noted
+        for ran in noted.ran:
+            self.fill(ran)
+        self.fill_from_variables()
+        blocks = [self.block(i + 1, ran) for i, ran in enumerate(noted.ran)]
+        arriving: dict[int, list[Term]] = {}
+        for block in blocks:
+            for term in block.terms:
+                arriving.setdefault(id(term.target), []).append(term)
+        incoming = {id(v): g for b in blocks for v, g in zip(b.outputs, b.gradient, strict=False)}
+        for terms in arriving.values():
+            add_up(terms, incoming.get(id(terms[0].target)))
+        arrivals = []
+        for sink, g, after in noted.arrived:
+            leaf = self.value(sink, 0)
+            terms = arriving.get(id(leaf), [])
+            if len(terms) == 1 and terms[0].value is None:
+                terms[0].value = g
+            if terms:
+                terms[-1].total = g
+            arrivals.append(Arrival(leaf, g, noted.held.get(sink), after, terms))
+        ran = {id(b.step) for b in blocks}
+        done = {id(a.leaf) for a in arrivals}
+        for terms in arriving.values():
+            target = terms[0].target
+            if id(target) not in done and (target.made_by is None or id(target.made_by) not in ran):
+                arrivals.append(Arrival(target, terms[-1].total, None, None, terms))  # asked for by autograd.grad
+        root = blocks[0].outputs[0] if blocks else arrivals[0].leaf
+        start = blocks[0].gradient[0] if blocks else arrivals[0].gradient
+        forward = self.forward(blocks)
+        edges = {id(v): key for key, v in self.values.items()}
+        naming.assign(forward, root, self.variables, edges)
+        for block in blocks:
+            block.names = self.names(block)
+        return Ledger(root, start, forward, blocks, arrivals, noted.number, noted.site)
+
+    def forward(self, blocks: list[Block]) -> list[Step]:
+        """Every step that the results depend on, in order."""
+        found: dict[int, Step] = {}
+        stack = [b.step for b in blocks]
+        while stack:
+            step = stack.pop()
+            if id(step) not in found:
+                found[id(step)] = step
+                stack += [v.made_by for v in flat(step.args) if v.made_by is not None]
+        return sorted(found.values(), key=lambda s: s.number)
+
+    def fill(self, ran: Ran) -> None:
+        """What a node saved tells what its arguments and result were, where they were not traced."""
+        step = self.step(ran.node)
+        for name, shot in (ran.saved or {}).items():
+            if not isinstance(shot, Shot):
+                continue
+            for p, a in zip(step.op.params, step.args, strict=False):
+                if p.name == name and isinstance(a, Value) and a.shot is not None and not a.shot.known:
+                    a.shot = shot
+            if name in step.op.outputs:
+                out = step.outputs[step.op.outputs.index(name)]
+                if out.shot is not None and not out.shot.known:
+                    out.shot = shot
+
+    def fill_from_variables(self) -> None:
+        """Variables of the program tell what values that nothing saved were."""
+        for t in self.variables.values():
+            if isinstance(t, Tensor) and t._edge is not None:
+                key = (id(t._edge[0]), t._edge[1])
+                if key in self.values:
+                    v = self.values[key]
+                elif id(t._edge[0]) in self.steps:
+                    v = self.steps[id(t._edge[0])].outputs[t._edge[1]]
+                    self.values[key] = v
+                else:
+                    continue
+                if v.shot is not None and not v.shot.known and not (t._vc is not None and t._vc[0]):
+                    v.shot = Shot(t._array)
+
+    def block(self, number: int, ran: Ran) -> Block:
+        node = ran.node
+        step = self.step(node)
+        outputs = [self.value(node, nr) for nr in range(node.n_outputs)]
+        gradient = list(ran.g) if isinstance(ran.g, list) else [ran.g] * node.n_outputs
+        saved = saved_symbols(node, ran)
+        rules: list[Any] = [None] * len(node.next)
+        note = ""
+        if getattr(node, "variant", None) is None:
+            note = engine_note(node)
+        else:
+            try:
+                rules = self.rules(node, gradient, saved, len(rules))
+            except Exception as error:  # a rule that cannot be shown must not hide the rest
+                note = f"(its rule cannot be shown: {type(error).__name__}: {error})"
+        arguments = self.argument_names(node)
+        terms = []
+        for i, (target, nr) in enumerate(node.next):
+            if target is None or id(target) not in self.noted.reached or ran.grads is None or i >= len(ran.grads):
+                continue
+            if ran.grads[i] is not None:
+                terms.append(self.term(node, target, nr, arguments[i], rules[i], ran.grads[i], number))
+        kept = [(name, None, how) for name, (how, _) in getattr(node, "variant").saves.items()] if not note else []
+        return Block(number, step, type(node).__name__, step.order, outputs, gradient, terms, kept, {}, note)
+
+    def rules(self, node: Any, gradient: list[Shot | None], saved: dict[str, Any], count: int) -> list[Any]:
+        names = gradient_names(node.op, node.n_outputs)
+        symbols = [None if g is None else symbol(n, g) for n, g in zip(names, gradient, strict=True)]
+        outs = [node.output_meta(nr) for nr in range(node.n_outputs)]
+        found = rule_of(type(node), saved, node.next, outs, symbols)
+        return found + [None] * (count - len(found))
+
+    def argument_names(self, node: Any) -> list[str]:
+        if node.op is None:
+            return [str(i) for i in range(len(node.next))]
+        names: list[str] = []
+        for p in node.op.tensor_params:
+            if p.kind == LIST:
+                names += [f"{p.name}{i}" for i in range(len(node.next) - len(node.op.tensor_params) + 1)]
+            else:
+                names.append(p.name)
+        return names + [""] * (len(node.next) - len(names))
+
+    def term(self, node: Any, target: Any, nr: int, argument: str, rule: Any, raw: Any, number: int) -> Term:
+        """What arrives at one argument, its broadcasting undone as the engine undoes it."""
+        shape, dtype = target.output_meta(nr)
+        value: Shot | None = raw
+        stretched = None
+        note = ""
+        if raw.shape != shape:
+            lead = len(raw.shape) - len(shape)
+            axes = tuple(range(lead)) + tuple(
+                lead + i for i, n in enumerate(shape) if n == 1 and raw.shape[lead + i] != 1
+            )
+            stretched = (tuple(shape), raw.shape, axes)
+            if isinstance(rule, Symbol):
+                rule = Call("sum_to", sum_to, (rule, shape, axes))
+        if raw.dtype != dtype:
+            note = f"cast from {raw.dtype} to {np.dtype(dtype)}"
+        if raw.shape != shape or raw.dtype != dtype:
+            value = Shot(np.asarray(conform(np.asarray(raw.array), target, nr, node))) if raw.whole else None
+        return Term(self.value(target, nr), argument, rule, value, raw, number, stretched=stretched, note=note)
+
+    def names(self, block: Block) -> dict[str, str]:
+        """How the names in a block's rules are called in the program."""
+        op = block.step.op
+        found: dict[str, str] = {}
+        for p, a in zip(op.params, block.step.args, strict=False):
+            if isinstance(a, Value) and a.name:
+                found[p.name] = a.name
+            elif isinstance(a, list):
+                found |= {f"{p.name}{i}": v.name for i, v in enumerate(a) if isinstance(v, Value) and v.name}
+        outputs = list(op.outputs) if not op.variadic else [f"out{k}" for k in range(len(block.outputs))]
+        for name, v in zip(outputs, block.outputs, strict=False):
+            found[name] = v.name or name
+        for g, v in zip(gradient_names(op, len(block.outputs)), block.outputs, strict=False):
+            found[g] = f"∇{v.name}"
+        return found
+
+
+def _bare(node: Any) -> str:
+    return str(node.operation().rsplit("::", 1)[-1])
+
+
+def engine_note(node: Any) -> str:
+    kind = type(node).__name__
+    if node.user_code:
+        return f"the backward of {kind.removesuffix('Backward')}, written in the program"
+    if kind == "CopySlices":
+        return f"a part of the tensor was overwritten: the gradient there goes through {type(node.fn).__name__}"
+    return f"{kind}, which the engine runs itself"
+
+
+def symbol(name: str, shot: Shot) -> Name:
+    """A name with the value it had, or, for a large one, its shape and dtype."""
+    return Name(name, shot.array, shot.shape, shot.dtype)
+
+
+def saved_symbols(node: Any, ran: Ran) -> dict[str, Any]:
+    """What a node saved, as symbols; options as they are."""
+    found: dict[str, Any] = {}
+    variant = getattr(node, "variant", None)
+    for name, (how, _) in variant.saves.items() if variant is not None else ():
+        shot = (ran.saved or {}).get(name)
+        if how in ("tensor", "output", "aux"):
+            found[name] = None if shot is None else symbol(name, shot)
+        elif how == "list":
+            found[name] = [symbol(f"{name}{i}", s) for i, s in enumerate(shot or ())]
+        else:
+            found[name] = getattr(node, name, None)
+    return found
+
+
+def add_up(terms: list[Term], final: Shot | None) -> None:
+    """Number the terms of one gradient and note the sum after each."""
+    total: Any = None
+    for i, term in enumerate(terms):
+        term.position, term.of = i + 1, len(terms)
+        if term.value is not None and term.value.whole:
+            total = term.value.array if i == 0 else None if total is None else total + term.value.array
+        else:
+            total = None
+        term.total = Shot(np.asarray(total)) if total is not None else None
+    if terms and final is not None:
+        terms[-1].total = final
+        if len(terms) == 1 and terms[0].value is None:
+            terms[0].value = final
+
+
+def operation(step: Step) -> str:
+    """What a step did, in a word."""
+    return public_name(step.op.name)

@@ -1,0 +1,140 @@
+"""What users call: `explain(loss)`, which runs the backward pass for looking only, and `trace()`, which watches a program."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import Any
+
+from ..core import backward
+from ..core.modes import LOCAL, set_mode
+from ..core.node import AccumulateGrad
+from ..core.tensor import Tensor
+from .ledger import Builder, Ledger
+from .recording import Recorder, _internal
+from .screen import lay_out, plain
+from .sites import variables_of
+
+
+class Explanation:
+    """One backward pass, to be printed. `ledger` holds it as data."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    def text(self, width: int | None = None, limit: int | None = None) -> str:
+        """The ledger as plain text."""
+        return plain(lay_out(self.ledger, width or shutil.get_terminal_size((100, 40)).columns, limit))
+
+    def __str__(self) -> str:
+        return self.text(limit=60)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def explain(output: Any, grad: Any = None, *, _frame: Any = None) -> Explanation:
+    """Show what `output.backward(grad)` does, step by step, without doing it: no `.grad` is touched, the graph stays.
+
+    `output`: a Tensor with a grad_fn. If its graph was freed by a backward that has run already there are no numbers
+    left to show: RuntimeError; use `trace()` around the program instead, or explain before calling backward.
+    """
+    if not isinstance(output, Tensor):
+        raise TypeError(f"explain(): argument 'output' must be Tensor, not {type(output).__name__}")
+    if not output._rg or output._edge is None:
+        raise RuntimeError(
+            "explain(): this tensor has no grad_fn, so there is no backward pass to show. It is a leaf, or was made "
+            "under no_grad, detached, or from tensors that do not require grad."
+        )
+    recorder = Recorder()
+    recorder_on = set_mode("observers", (*LOCAL.observers, recorder))
+    sinks = _sinks(output._edge[0])
+    try:
+        found = backward.run_walk(
+            backward.roots_of([output], [grad], False), True, False, dict.fromkeys((s, 0) for s in sinks), set()
+        )
+    finally:
+        set_mode("observers", recorder_on)
+    if not recorder.passes:
+        raise RuntimeError("explain(): no step of this graph needs a gradient")
+    noted = recorder.passes[-1]
+    for sink in sinks:
+        g = found.get((sink, 0))
+        if g is not None:
+            noted.arrived.append((sink, recorder.shots(g), recorder.shots(g)))
+    noted.held = {}
+    noted.site = None
+    recorder.value_of(output)
+    root = recorder.tensors[id(output)][1]
+    builder = Builder(recorder, noted, variables_of(_frame or sys._getframe(1)))
+    node, nr = output._edge
+    made = builder.step(node)
+    root.made_by, root.nr = made, nr
+    made.outputs[nr] = builder.values[id(node), nr] = root
+    return Explanation(builder.build())
+
+
+def _sinks(node: Any) -> list[AccumulateGrad]:
+    """The leaves' sinks that can be reached."""
+    seen = {node}
+    stack = [node]
+    found = []
+    while stack:
+        n = stack.pop()
+        if n.__class__ is AccumulateGrad:
+            found.append(n)
+        for target, _ in n.next:
+            if target is not None and target not in seen:
+                seen.add(target)
+                stack.append(target)
+    return found
+
+
+class Trace:
+    """Watches the program between `with` and its end. `passes` are the backward passes it saw."""
+
+    def __init__(self, keep: Any = None) -> None:
+        self.recorder = Recorder(keep=keep)
+        self._before: Any = None
+        self._variables: dict[str, Any] = {}
+        self._made: dict[int, Explanation] = {}
+
+    def __enter__(self) -> Trace:
+        self._before = set_mode("observers", (*LOCAL.observers, self.recorder))
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        set_mode("observers", self._before)
+        frame = sys._getframe(1)
+        if not _internal(frame.f_code.co_filename):
+            self.finish(variables_of(frame))
+
+    def finish(self, variables: dict[str, Any]) -> None:
+        """Make the explanations now, while the program's variables are what they are."""
+        self._variables = variables
+        self.passes  # noqa: B018
+
+    @property
+    def passes(self) -> list[Explanation]:
+        """An Explanation of each backward pass."""
+        made = []
+        for noted in self.recorder.passes:
+            if noted.number not in self._made:
+                variables = self._variables or variables_of(sys._getframe(1))
+                self._made[noted.number] = Explanation(Builder(self.recorder, noted, variables).build())
+            made.append(self._made[noted.number])
+        return made
+
+    @property
+    def last(self) -> Explanation:
+        if not self.recorder.passes:
+            raise RuntimeError("trace(): no backward pass ran inside the block")
+        return self.passes[-1]
+
+    def __str__(self) -> str:
+        return "\n".join(str(p) for p in self.passes) or "no backward pass ran inside the block"
+
+
+def trace() -> Trace:
+    """Watch a piece of program: `with wengert.explain.trace() as t: ...; print(t)`. Slow: for looking only."""
+    return Trace()
