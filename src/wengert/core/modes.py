@@ -49,6 +49,7 @@ class _Local(threading.local):
     dual_levels: tuple[int, ...] = ()  # all open ones, outermost first
     # Not switches: what is running in this thread.
     walk: Any = None  # the innermost pass: its nodes (see core.backward)
+    observing = False  # an operation is on the fast road although observers look on
     node: Any = None  # the node whose user code (a hook, a Function) runs
     transforms = 0  # open func.grad, vjp and the like
     depth = 0  # passes inside passes (a Function whose backward calls backward)
@@ -137,9 +138,14 @@ def set_mode(name: str, value: Any) -> Any:
         local.special += change
         after = local.special > 0
         if before != after:
-            with _LOCK:
-                MODES.active += 1 if after else -1
+            count_active(1 if after else -1)
     return old
+
+
+def count_active(change: int) -> None:
+    """One thread more, or less, is in a mode other than the default."""
+    with _LOCK:
+        MODES.active += change
 
 
 class Switch:

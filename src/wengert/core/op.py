@@ -131,6 +131,11 @@ class Op:
         """`differentiable`, for these results."""
         return self.differentiable * len(outputs) if self.variadic else self.differentiable
 
+    @functools.cached_property
+    def positional(self) -> int:
+        """How many parameters may be given by position; the others come after them."""
+        return sum(not p.keyword_only for p in self.params)
+
     @property
     def tensor_params(self) -> tuple[Param, ...]:
         return tuple(p for p in self.params if p.is_tensor)

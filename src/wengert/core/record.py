@@ -24,7 +24,7 @@ from . import dtypes
 from .backward import check_version, materialise, saved_output, versions_of
 from .batched import Batched, first_example, run_forward, top_level
 from .blocks import CHEAP, LARGE, blockwise
-from .modes import LOCAL, MODES
+from .modes import LOCAL, MODES, count_active
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, OPTIONAL, TENSOR, Op, Param, Rule
 from .tensor import PLAIN_TYPES, Tensor, mark_inference, wrap
@@ -692,6 +692,9 @@ def _priority(x: Any) -> int:
 
 def careful(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
     """Run one operation with every check and every mode."""
+    if LOCAL.observers and LOCAL.special == 1 and out is None and not LOCAL.observing:
+        return _observed(op, values)
+    LOCAL.observing = False
     vals, tensors, interpreter = classify(op, values)
     if interpreter is not None:
         return interpreter.__wengert_op__(op, vals)
@@ -718,6 +721,26 @@ def _by_definition(op: Op, vals: list[Any]) -> bool:
 
         return has_tangents(vals)
     return False
+
+
+def _observed(op: Op, values: tuple[Any, ...]) -> Any:
+    """No mode but somebody looking on: take the fast road as if nobody did, then tell. A call that ends up on the
+    careful road all the same is told of there."""
+    LOCAL.observing = True
+    count_active(-1)
+    try:
+        split = op.positional
+        keywords = {p.name: v for p, v in zip(op.params[split:], values[split:], strict=True)}
+        result = op.function(*values[:split], **keywords)
+    finally:
+        count_active(1)
+        told, LOCAL.observing = not LOCAL.observing, False
+    if not told:
+        outputs = result if isinstance(result, tuple) else (result,)
+        if isinstance(outputs[0], Tensor):
+            for observer in LOCAL.observers:
+                observer.recorded(op, list(values), outputs)
+    return result
 
 
 def _on_arrays(op: Op, vals: list[Any]) -> Any:

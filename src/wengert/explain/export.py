@@ -124,7 +124,9 @@ def _block(block: Block, reference: Any) -> dict[str, Any]:
         "order": block.order,
         "outputs": [reference(v) for v in block.outputs],
         "gradient": [shot_json(g) for g in block.gradient],
-        "saved": [block.names.get(name, name) for name, _, how in block.saved if how not in ("plain", "shape")],
+        "saved": [
+            block.names.get(name, name) for name, how in block.saved if how in ("tensor", "list", "output", "aux")
+        ],
         "terms": [_term(block, t, reference) for t in block.terms],
         "note": block.note,
     }
@@ -194,7 +196,8 @@ def to_latex(ledger: Ledger) -> str:
         )
     )
     lines += [r"\end{align*}", r"\begin{align*}"]
-    start = rf"\nabla {tex_name(ledger.root.name or '?')} &= {tex_array(ledger.start.array) if ledger.start and ledger.start.whole else 'g'}"
+    first = tex_array(ledger.start.array) if ledger.start is not None and ledger.start.whole else "g"
+    start = rf"\nabla {tex_name(ledger.root.name or '?')} &= {first}"
     lines.append(" \\\\\n".join([start, *(_tex_term(b, t) for b in ledger.blocks for t in b.terms)]))
     lines.append(r"\end{align*}")
     return "\n".join(lines) + "\n"

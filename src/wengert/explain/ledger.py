@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from ..core.backward import conform, sum_to
-from ..core.node import AccumulateGrad
+from ..core.node import LAST, AccumulateGrad
 from ..core.op import LIST
 from ..core.tensor import Tensor
 from . import naming
 from .notation import public_name
-from .recording import Engine, Pass, Ran, Recorder, Shot, Step, Value
+from .recording import Engine, Pass, Ran, Recorder, Shot, Step, Value, shot
 from .rules import gradient_names, rule_of
 from .sites import line_of
 from .symbols import Call, Name, Symbol
@@ -50,7 +50,7 @@ class Block:
     outputs: list[Value]
     gradient: list[Shot | None]  # what came in, for each output
     terms: list[Term]
-    saved: list[tuple[str, Value | None, str]]
+    saved: list[tuple[str, str]]  # (the row's name of it, how: tensor, output, shape, ...)
     names: dict[str, str]  # how the rule's names are called in the program
     note: str = ""
 
@@ -108,14 +108,14 @@ class Builder:
         self.noted = noted
         self.variables = variables
         self.values: dict[tuple[int, int], Value] = {}
-        self.steps: dict[int, Step] = {}
         self.copies: dict[int, Value] = {}
+        self.by_seq: dict[int, Step] = {}
         self.copy_steps()
 
     # What was noted is shared by the passes of one trace; a ledger names and numbers copies of it.
     def copy_steps(self) -> None:
         found: dict[int, Step] = {}
-        stack = [step for step in (self.recorder.made.get(ran.node) for ran in self.noted.ran) if step is not None]
+        stack = [v.made_by for v in self.noted.anchors if v.made_by is not None]
         while stack:
             step = stack.pop()
             if id(step) not in found:
@@ -123,12 +123,15 @@ class Builder:
                 stack += [v.made_by for v in flat(step.args) if v.made_by is not None]
         for step in sorted(found.values(), key=lambda s: s.number):
             new = Step(step.number, step.op, [self.copied(a) for a in step.args], step.site)
-            new.inplace, new.cut, new.origin = step.inplace, step.cut, step.origin
+            new.inplace, new.cut, new.origin, new.seq = step.inplace, step.cut, step.origin, step.seq
             for v in step.outputs:
-                self.copies[id(v)] = w = Value(v.shot, v.requires_grad, new, v.nr)
-                w.tensor, w.grad_of = v.tensor, v.grad_of
+                self.copies[id(v)] = w = Value(v._raw, v.requires_grad, new, v.nr)
+                w.tensor, w.grad_of, w.name = v.tensor, v.grad_of, v.name
                 new.outputs.append(w)
-            self.steps[id(step)] = new
+            if step.seq is not None:
+                self.by_seq[step.seq] = new
+        for ran in self.noted.ran:
+            ran.step = self.by_seq.get(ran.node.seq)
 
     def copied(self, a: Any) -> Any:
         if isinstance(a, list):
@@ -137,8 +140,8 @@ class Builder:
             return a
         found = self.copies.get(id(a))
         if found is None:
-            found = self.copies[id(a)] = Value(a.shot, a.requires_grad)
-            found.tensor, found.grad_of = a.tensor, a.grad_of
+            found = self.copies[id(a)] = Value(a._raw, a.requires_grad)
+            found.tensor, found.grad_of, found.name = a.tensor, a.grad_of, a.name
         return found
 
     # -- forward: who made what ----------------------------------------------------------------------------------------
@@ -161,17 +164,31 @@ class Builder:
 
     def step(self, node: Any) -> Step:
         """The forward step of a node: as it was traced, or as far as the node itself knows."""
-        made = self.recorder.made.get(node)
-        found = self.steps.get(id(node)) if made is None else self.steps.get(id(made))
+        found = self.by_seq.get(node.seq)
         if found is None:
-            found = Step(node.seq, node.op or Engine(_bare(node), node.n_outputs), [], None)
-            self.steps[id(node)] = found
-            for nr in range(node.n_outputs):
-                value = self.unseen(node, nr)
-                value.made_by = found
-                found.outputs.append(value)
-            found.args = self.arguments(node)
+            # Untraced. What it points at was made before: first all that, without recursion.
+            stack = [node]
+            while stack:
+                n = stack[-1]
+                missing = [t for t, _ in n.next if t is not None and t.seq != LAST and t.seq not in self.by_seq]
+                if missing:
+                    stack += missing
+                elif n.seq in self.by_seq:
+                    stack.pop()
+                else:
+                    self.by_seq[n.seq] = self.untraced(n)
+            found = self.by_seq[node.seq]
         return found
+
+    def untraced(self, node: Any) -> Step:
+        """A step as far as the node itself knows it."""
+        step = Step(node.seq, node.op or Engine(_bare(node), node.n_outputs), self.arguments(node), None)
+        step.seq = node.seq
+        for nr in range(node.n_outputs):
+            value = self.unseen(node, nr)
+            value.made_by = step
+            step.outputs.append(value)
+        return step
 
     def arguments(self, node: Any) -> list[Any]:
         edges = iter(node.next)
@@ -210,25 +227,26 @@ class Builder:
         for terms in arriving.values():
             add_up(terms, incoming.get(id(terms[0].target)))
         arrivals = []
-        for sink, g, after in noted.arrived:
+        for sink, raw, raw_after in noted.arrived:
+            g, after = shot(raw), shot(raw_after)
             leaf = self.value(sink, 0)
             terms = arriving.get(id(leaf), [])
             if len(terms) == 1 and terms[0].value is None:
                 terms[0].value = g
             if terms:
                 terms[-1].total = g
-            arrivals.append(Arrival(leaf, g, noted.held.get(sink), after, terms))
-        ran = {id(b.step) for b in blocks}
+            arrivals.append(Arrival(leaf, g, shot(noted.held.get(sink)), after, terms))
+        executed = {id(b.step) for b in blocks}
         done = {id(a.leaf) for a in arrivals}
         for terms in arriving.values():
             target = terms[0].target
-            if id(target) not in done and (target.made_by is None or id(target.made_by) not in ran):
+            if id(target) not in done and (target.made_by is None or id(target.made_by) not in executed):
                 arrivals.append(Arrival(target, terms[-1].total, None, None, terms))  # asked for by autograd.grad
         root = blocks[0].outputs[0] if blocks else arrivals[0].leaf
         start = blocks[0].gradient[0] if blocks else arrivals[0].gradient
         forward = self.forward(blocks)
         edges = {id(v): key for key, v in self.values.items()}
-        naming.assign(forward, root, self.variables, edges)
+        naming.assign(forward, root, self.variables, edges, self.by_seq)
         for block in blocks:
             block.names = self.names(block)
         return Ledger(root, start, forward, blocks, arrivals, noted.number, noted.site)
@@ -247,16 +265,16 @@ class Builder:
     def fill(self, ran: Ran) -> None:
         """What a node saved tells what its arguments and result were, where they were not traced."""
         step = self.step(ran.node)
-        for name, shot in (ran.saved or {}).items():
-            if not isinstance(shot, Shot):
+        for name, raw in ran.saved.items():
+            if raw is None or isinstance(raw, list):
                 continue
             for p, a in zip(step.op.params, step.args, strict=False):
-                if p.name == name and isinstance(a, Value) and a.shot is not None and not a.shot.known:
-                    a.shot = shot
+                if p.name == name and isinstance(a, Value) and (a.shot is None or not a.shot.known):
+                    a.shot = raw
             if name in step.op.outputs:
                 out = step.outputs[step.op.outputs.index(name)]
                 if out.shot is not None and not out.shot.known:
-                    out.shot = shot
+                    out.shot = raw
 
     def fill_from_variables(self) -> None:
         """Variables of the program tell what values that nothing saved were."""
@@ -265,8 +283,8 @@ class Builder:
                 key = (id(t._edge[0]), t._edge[1])
                 if key in self.values:
                     v = self.values[key]
-                elif id(t._edge[0]) in self.steps:
-                    v = self.steps[id(t._edge[0])].outputs[t._edge[1]]
+                elif t._edge[0].seq in self.by_seq and t._edge[1] < len(self.by_seq[t._edge[0].seq].outputs):
+                    v = self.by_seq[t._edge[0].seq].outputs[t._edge[1]]
                     self.values[key] = v
                 else:
                     continue
@@ -277,7 +295,7 @@ class Builder:
         node = ran.node
         step = self.step(node)
         outputs = [self.value(node, nr) for nr in range(node.n_outputs)]
-        gradient = list(ran.g) if isinstance(ran.g, list) else [ran.g] * node.n_outputs
+        gradient = [shot(g) for g in (ran.g if isinstance(ran.g, list) else [ran.g] * node.n_outputs)]
         saved = saved_symbols(node, ran)
         rules: list[Any] = [None] * len(node.next)
         note = ""
@@ -294,8 +312,9 @@ class Builder:
             if target is None or id(target) not in self.noted.reached or ran.grads is None or i >= len(ran.grads):
                 continue
             if ran.grads[i] is not None:
-                terms.append(self.term(node, target, nr, arguments[i], rules[i], ran.grads[i], number))
-        kept = [(name, None, how) for name, (how, _) in getattr(node, "variant").saves.items()] if not note else []
+                terms.append(self.term(node, target, nr, arguments[i], rules[i], shot(ran.grads[i]), number))
+        variant = getattr(node, "variant", None)
+        kept = [(name, how) for name, (how, _) in variant.saves.items()] if variant is not None else []
         return Block(number, step, type(node).__name__, step.order, outputs, gradient, terms, kept, {}, note)
 
     def rules(self, node: Any, gradient: list[Shot | None], saved: dict[str, Any], count: int) -> list[Any]:
@@ -329,7 +348,7 @@ class Builder:
             )
             stretched = (tuple(shape), raw.shape, axes)
             if isinstance(rule, Symbol):
-                rule = Call("sum_to", sum_to, (rule, shape, axes))
+                rule = Call("sum_to", lambda g, shape, axes: sum_to(g, shape), (rule, shape, axes))
         if raw.dtype != dtype:
             note = f"cast from {raw.dtype} to {np.dtype(dtype)}"
         if raw.shape != shape or raw.dtype != dtype:
@@ -366,9 +385,11 @@ def engine_note(node: Any) -> str:
     return f"{kind}, which the engine runs itself"
 
 
-def symbol(name: str, shot: Shot) -> Name:
+def symbol(name: str, raw: Any) -> Name:
     """A name with the value it had, or, for a large one, its shape and dtype."""
-    return Name(name, shot.array, shot.shape, shot.dtype)
+    if isinstance(raw, Shot):
+        return Name(name, raw.array, raw.shape, raw.dtype)
+    return Name(name, raw, np.shape(raw), raw.dtype)
 
 
 def saved_symbols(node: Any, ran: Ran) -> dict[str, Any]:
@@ -376,11 +397,11 @@ def saved_symbols(node: Any, ran: Ran) -> dict[str, Any]:
     found: dict[str, Any] = {}
     variant = getattr(node, "variant", None)
     for name, (how, _) in variant.saves.items() if variant is not None else ():
-        shot = (ran.saved or {}).get(name)
+        raw = ran.saved.get(name)
         if how in ("tensor", "output", "aux"):
-            found[name] = None if shot is None else symbol(name, shot)
+            found[name] = None if raw is None else symbol(name, raw)
         elif how == "list":
-            found[name] = [symbol(f"{name}{i}", s) for i, s in enumerate(shot or ())]
+            found[name] = [symbol(f"{name}{i}", s) for i, s in enumerate(raw or ())]
         else:
             found[name] = getattr(node, name, None)
     return found

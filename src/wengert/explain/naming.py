@@ -11,7 +11,13 @@ from .sites import name_tensors, place
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def assign(forward: list[Step], root: Value, variables: dict[str, Any], edges: dict[int, tuple[int, int]]) -> None:
+def assign(
+    forward: list[Step],
+    root: Value,
+    variables: dict[str, Any],
+    edges: dict[int, tuple[int, int]],
+    by_seq: dict[int, Step],
+) -> None:
     """Name all values of `forward`; numbers its steps from 1. `edges`: by id of a Value, its place in the graph."""
     by_id, by_edge = name_tensors(variables)
     values: list[Value] = []
@@ -41,14 +47,18 @@ def assign(forward: list[Step], root: Value, variables: dict[str, Any], edges: d
                 hints.setdefault(id(step.outputs[0]), where.target)
     chosen: dict[str, list[Value]] = {}
     rest: list[Value] = []
+    bases: dict[int, str] = {}  # names before they are numbered
     for v in values:
         t = v.tensor() if v.tensor is not None else None
-        held = by_edge.get(edges[id(v)]) if id(v) in edges else None
+        held = v.name or (by_edge.get(edges[id(v)]) if id(v) in edges else None)
         if held is None and t is not None:
             held = by_id.get(id(t))
         name = held if v.made_by is None else hints.get(id(v)) or held
-        name = name or hints.get(id(v)) or gradient_name(v, by_id)
+        name = name or hints.get(id(v)) or gradient_name(v, by_id, by_seq)
+        if name is None and v.made_by is not None and v.made_by.inplace and isinstance(v.made_by.args[0], Value):
+            name = bases.get(id(v.made_by.args[0]))
         if name:
+            bases[id(v)] = name
             chosen.setdefault(name, []).append(v)
         else:
             rest.append(v)
@@ -69,11 +79,17 @@ def assign(forward: list[Step], root: Value, variables: dict[str, Any], edges: d
             v.name = _free(f"k{constants}" if not v.requires_grad else f"x{constants}", taken)
 
 
-def gradient_name(v: Value, by_id: dict[int, str]) -> str | None:
+def gradient_name(v: Value, by_id: dict[int, str], by_seq: dict[int, Step]) -> str | None:
     """Of a gradient that backward recorded: ∇ and the name of what it is the gradient of."""
-    of = v.grad_of
-    if of is None:
+    of = (
+        by_seq[v.grad_of[0]].outputs[v.grad_of[1]]
+        if isinstance(v.grad_of, tuple) and v.grad_of[0] in by_seq
+        else v.grad_of
+    )
+    if not isinstance(of, Value):
         return None
+    if of.name:
+        return f"∇{of.name}"
     t = of.tensor() if of.tensor is not None else None
     name = by_id.get(id(t)) if t is not None else None
     if name is None and of.made_by is not None:

@@ -45,13 +45,13 @@ _OPERATORS = {
     "logical_not": "bitwise_not", "square": "square",
 }  # fmt: skip
 _NAMES = {
-    "sum_all": "sum", "mean_all": "mean", "softmax_rows": "softmax", "log_softmax_rows": "log_softmax", "var_rows": "var",
-    "max_all": "max", "min_all": "min", "max_dim": "max", "min_dim": "min", "unsqueeze_dims": "unsqueeze",
-    "squeeze_all": "squeeze", "squeeze_dim": "squeeze", "squeeze_dims": "squeeze", "affine": "linear",
-    "cross_entropy_rows": "cross_entropy", "nll_rows": "nll_loss", "clamp_tensors": "clamp", "root": "sqrt",
-    "convolution_rows": "conv", "pow_number": "pow", "pow_base": "pow",
-    "add_scaled": "add", "sub_scaled": "sub", "to_dtype": "to", "getitem_select": "getitem", "getitem_unsqueeze": "getitem", "prod_rows": "prod",
-    "split_with_sizes": "split",
+    "sum_all": "sum", "mean_all": "mean", "softmax_rows": "softmax", "log_softmax_rows": "log_softmax",
+    "var_rows": "var", "max_all": "max", "min_all": "min", "max_dim": "max", "min_dim": "min",
+    "unsqueeze_dims": "unsqueeze", "squeeze_all": "squeeze", "squeeze_dim": "squeeze", "squeeze_dims": "squeeze",
+    "affine": "linear", "cross_entropy_rows": "cross_entropy", "nll_rows": "nll_loss", "clamp_tensors": "clamp",
+    "root": "sqrt", "convolution_rows": "conv", "pow_number": "pow", "pow_base": "pow", "add_scaled": "add",
+    "sub_scaled": "sub", "to_dtype": "to", "getitem_select": "getitem", "getitem_unsqueeze": "getitem",
+    "prod_rows": "prod", "split_with_sizes": "split",
 }  # fmt: skip
 _CONSTANTS: dict[float, tuple[str, str]] = {
     math.pi: ("π", r"\pi"), math.e: ("e", "e"), math.log(2): ("ln2", r"\ln 2"), math.log(10): ("ln10", r"\ln 10"),

@@ -31,7 +31,9 @@ class Shot:
         self.shape: tuple[int, ...] = np.shape(array)
         self.dtype = np.dtype(getattr(array, "dtype", type(array)))
         self.array: Any = None
-        self.low = self.high = self.norm = None
+        self.low: float | None = None
+        self.high: float | None = None
+        self.norm: float | None = None
         self.bad = 0
         if array.__class__ is not np.ndarray:
             self.array = array if isinstance(array, (np.generic, int, float, complex)) else None
@@ -60,10 +62,11 @@ class Shot:
         self.low, self.high = array.min().item(), array.max().item()
         flat = array.ravel()
         if self.dtype.kind in "fc":
-            self.norm = float(np.sqrt(np.dot(flat, flat)))
-            if not np.isfinite(self.norm):
+            norm = float(np.sqrt(np.dot(flat, flat)))
+            if not np.isfinite(norm):
                 self.bad = int(array.size - np.isfinite(array).sum())
-                self.norm = float(np.linalg.norm(flat.astype(np.float64)))
+                norm = float(np.linalg.norm(flat.astype(np.float64)))
+            self.norm = norm
         else:
             self.norm = float(np.sqrt(np.square(flat, dtype=np.float64).sum()))
 
@@ -88,24 +91,44 @@ class Shot:
         return self.bad
 
 
+def shot(raw: Any) -> Shot | None:
+    """The Shot of what was noted: None, a Shot, or a small array as it is."""
+    return raw if raw is None or raw.__class__ is Shot else Shot(raw)
+
+
 class Shots:
-    """Makes Shots, one for each array however often it is met."""
+    """Notes arrays: small ones are kept, large ones summarised, each once however often it is met."""
 
     def __init__(self) -> None:
         self.known: dict[int, tuple[Any, Shot]] = {}
 
-    def __call__(self, x: Any) -> Shot | None:
+    def __call__(self, x: Any) -> Any:
+        """A copy of the value of a tensor, which may be changed in place later."""
         if x is None:
             return None
         array = x._array if isinstance(x, Tensor) else x
-        if array.__class__ is not np.ndarray or array.size <= SMALL:
-            return Shot(array)
+        if array.__class__ is not np.ndarray:
+            return array if isinstance(array, np.generic) else Shot(array)
+        return array.copy() if array.size <= SMALL else self.large(array)
+
+    def flying(self, x: Any) -> Any:
+        """A gradient on its way: nobody writes to it, so it need not be copied."""
+        if x is None:
+            return None
+        array = x._array if isinstance(x, Tensor) else x
+        if array.__class__ is not np.ndarray:
+            return array if isinstance(array, np.generic) else Shot(array)
+        return array if array.size <= SMALL else self.large(array)
+
+    def large(self, array: Any) -> Shot:
         found = self.known.get(id(array))
         if found is not None and found[0]() is array:
             return found[1]
-        shot = Shot(array)
-        self.known[id(array)] = (weakref.ref(array), shot)
-        return shot
+        made = Shot(array)
+        if len(self.known) > 10_000:
+            self.known = {k: v for k, v in self.known.items() if v[0]() is not None}
+        self.known[id(array)] = (weakref.ref(array), made)
+        return made
 
     def forget(self, x: Any) -> None:
         """`x` was changed in place."""
@@ -130,7 +153,7 @@ class Engine:
 class Step:
     """One operation that ran forward."""
 
-    __slots__ = ("__weakref__", "args", "cut", "inplace", "number", "op", "origin", "outputs", "site")
+    __slots__ = ("args", "cut", "inplace", "number", "op", "origin", "outputs", "seq", "site")
 
     def __init__(self, number: int, op: Any, args: list[Any], site: Any) -> None:
         self.number = number
@@ -140,6 +163,7 @@ class Step:
         self.outputs: list[Value] = []
         self.inplace = False
         self.cut: str | None = None  # why no gradient goes through here
+        self.seq: int | None = None  # of its node
         self.origin: Ran | None = None  # the node whose backward made this step (create_graph)
 
     @property
@@ -154,16 +178,26 @@ class Step:
 class Value:
     """A tensor at one time: what it was, who made it, where in the graph it is."""
 
-    __slots__ = ("__weakref__", "grad_of", "made_by", "name", "nr", "requires_grad", "shot", "tensor")
+    __slots__ = ("_raw", "grad_of", "made_by", "name", "nr", "requires_grad", "tensor")
 
-    def __init__(self, shot: Shot | None, requires_grad: bool, made_by: Step | None = None, nr: int = 0) -> None:
-        self.shot = shot
+    def __init__(self, raw: Any, requires_grad: bool, made_by: Step | None = None, nr: int = 0) -> None:
+        self._raw = raw
         self.requires_grad = requires_grad
         self.made_by = made_by
         self.nr = nr
         self.name: str | None = None
         self.tensor: Any = None  # a weak reference
-        self.grad_of: Value | None = None  # it is the gradient of that one (create_graph)
+        self.grad_of: Any = None  # the Value or (node's number, output) it is the gradient of (create_graph)
+
+    @property
+    def shot(self) -> Shot | None:
+        """What it was."""
+        self._raw = shot(self._raw)
+        return self._raw
+
+    @shot.setter
+    def shot(self, raw: Any) -> None:
+        self._raw = raw
 
 
 class Ran:
@@ -171,12 +205,12 @@ class Ran:
 
     __slots__ = ("g", "grads", "node", "saved", "step")
 
-    def __init__(self, node: Any, g: Any, saved: dict[str, Any] | None, step: Step | None) -> None:
+    def __init__(self, node: Any, g: Any) -> None:
         self.node = node
-        self.step = step
         self.g = g
-        self.saved = saved
-        self.grads: list[Shot | None] | None = None
+        self.saved: dict[str, Any] = {}
+        self.grads: list[Any] | None = None
+        self.step: Step | None = None
 
 
 class Pass:
@@ -186,9 +220,10 @@ class Pass:
         self.number = number
         self.site = site
         self.ran: list[Ran] = []
-        self.arrived: list[tuple[Any, Shot | None, Shot | None]] = []  # (sink, gradient, .grad afterwards)
-        self.held: dict[Any, Shot | None] = {}  # .grad of each leaf before the pass
+        self.arrived: list[tuple[Any, Any, Any]] = []  # (sink, gradient, .grad afterwards)
+        self.held: dict[Any, Any] = {}  # .grad of each leaf before the pass
         self.reached: frozenset[int] = frozenset()  # ids of the nodes that the walk counted
+        self.anchors: list[Value] = []  # through these the steps that led here stay known
 
 
 def site() -> Any:
@@ -214,63 +249,70 @@ def _internal(filename: str) -> bool:
 
 
 class Recorder(Observer):
-    """Notes operations and passes. With `only_last`, a finished pass is dropped when the next one begins."""
+    """Notes operations and passes. `keep`: the number of the one pass wanted, "last", or None for all."""
 
     def __init__(self, *, keep: Any = None) -> None:
         self.shots = Shots()
-        self.keep = keep  # number of the pass to keep, "last", or None for all
+        self.keep = keep
         self.passes: list[Pass] = []
         self.count = 0
         self.seen = 0  # passes begun
-        self.made: weakref.WeakKeyDictionary[Any, Step] = weakref.WeakKeyDictionary()
-        self.tensors: dict[int, tuple[Any, Value]] = {}
+        self.tensors: dict[int, Value] = {}  # by identity; a Value knows its tensor weakly
+        self.room = 1024
         self.running: Any = None
-        self.saved_names: dict[type, tuple[tuple[str, str], ...]] = {}
+        self.names: dict[type, tuple[tuple[str, str], ...]] = {}
 
     # -- forward -------------------------------------------------------------------------------------------------------
     def value_of(self, t: Any) -> Value:
         """The Value of a tensor as it is now."""
         found = self.tensors.get(id(t))
-        if found is not None and found[0]() is t:
-            return found[1]
-        return self._enter(t, Value(self.shots(t), t._rg))
+        if found is not None and found.tensor() is t:
+            return found
+        return self.enter(t, Value(self.shots(t), t._rg))
 
-    def _enter(self, t: Any, value: Value) -> Value:
-        key = id(t)
-        tensors = self.tensors
-        value.tensor = weakref.ref(t, lambda _, key=key: tensors.pop(key, None))
-        tensors[key] = (value.tensor, value)
+    def enter(self, t: Any, value: Value) -> Value:
+        value.tensor = weakref.ref(t)
+        self.tensors[id(t)] = value
+        if len(self.tensors) > self.room:
+            self.tensors = {k: v for k, v in self.tensors.items() if v.tensor() is not None}
+            self.room = 1024 + 2 * len(self.tensors)
         return value
 
     def argument(self, x: Any) -> Any:
         if isinstance(x, Tensor):
             return self.value_of(x)
-        if isinstance(x, (tuple, list)) and any(isinstance(y, Tensor) for y in x):
+        if x.__class__ in (tuple, list) and any(isinstance(y, Tensor) for y in x):
             return [self.argument(y) for y in x]
         return x
 
-    def step(self, op: Any, vals: list[Any], place: Any) -> Step:
+    def step(self, op: Any, vals: Any, place: Any) -> Step:
         made = Step(self.count, op, [self.argument(v) for v in vals], place)
         self.count += 1
-        if LOCAL.walk is not None and self.passes and self.passes[-1].ran:
+        if self.running is not None and LOCAL.walk is not None and self.passes[-1].ran:
             made.origin = self.passes[-1].ran[-1]
         return made
 
-    def recorded(self, op: Any, vals: list[Any], outputs: list[Any]) -> None:
+    def into(self, made: Step, t: Any) -> None:
+        """`t` is what `made` gave."""
+        made.outputs.append(self.enter(t, Value(self.shots(t), t._rg, made, len(made.outputs))))
+        if t._edge is not None:
+            made.seq = t._edge[0].seq
+
+    def recorded(self, op: Any, vals: list[Any], outputs: Any) -> None:
         if LOCAL.walk is not None and not LOCAL.grad:
             return  # arithmetic of a rule
         made = self.step(op, vals, site())
         for t in outputs:
             self.into(made, t)
-        made.cut = self.cut(op, vals, outputs)
+        if not made.outputs[0].requires_grad:
+            made.cut = self.cut(op, vals, outputs)
 
     def changed(self, op: Any, vals: list[Any], target: Any) -> None:
-        found = self.tensors.get(id(target))
-        old = found[1] if found is not None and found[0]() is target else None
+        old = self.tensors.get(id(target))
         self.shots.forget(target)
         made = self.step(op, vals, site())
         made.inplace = True
-        if made.args and old is not None:
+        if made.args and old is not None and old.tensor() is target:
             made.args[0] = old
         self.into(made, target)
         made.cut = self.cut(op, vals, [target])
@@ -283,12 +325,6 @@ class Recorder(Observer):
             whole.inplace = True
             self.into(whole, base)
 
-    def into(self, made: Step, t: Any) -> None:
-        """`t` is what `made` gave."""
-        made.outputs.append(self._enter(t, Value(self.shots(t), t._rg, made, len(made.outputs))))
-        if t._edge is not None:
-            self.made[t._edge[0]] = made
-
     def applied(self, node: Any, args: Any, results: Any) -> None:
         """A user's Function has run."""
         made = self.step(Engine(node.operation()), [a for a in args if isinstance(a, Tensor)], site())
@@ -296,69 +332,67 @@ class Recorder(Observer):
             if isinstance(t, Tensor):
                 self.into(made, t)
 
-    def cut(self, op: Any, vals: list[Any], outputs: list[Any]) -> str | None:
+    def cut(self, op: Any, vals: list[Any], outputs: Any) -> str | None:
         """Why no gradient flows through an operation whose arguments want one."""
         flat = [x for v in vals for x in (v if isinstance(v, (tuple, list)) else (v,))]
         if not any(isinstance(x, Tensor) and x._rg for x in flat) or any(t._rg for t in outputs):
             return None
         if not LOCAL.grad:
             return "no_grad"
-        if not any(op.differentiable) or not op.rules and op.joint is None:
+        if not any(op.differentiable) or (not op.rules and op.joint is None):
             return "not differentiable"
         return "integer result" if outputs and outputs[0]._array.dtype.kind not in "fc" else "detached"
 
     # -- backward ------------------------------------------------------------------------------------------------------
     def before(self, node: Any, g: Any) -> None:
         walk = LOCAL.walk
-        if self.running is None or walk is None or walk[0] != self.running[0]:
-            self.begin(walk)
-        names = self.saved_names.get(node.__class__)
+        if walk is not self.running:
+            self.begin(walk, node, g)
+        names = self.names.get(node.__class__)
         if names is None:
             variant = getattr(node, "variant", None)
             saves = variant.saves if variant is not None else {}
             names = tuple((name, how) for name, (how, _) in saves.items() if how in _TENSORS)
-            self.saved_names[node.__class__] = names
-        shots = self.shots
-        saved: dict[str, Any] = {}
+            self.names[node.__class__] = names
+        flying = self.shots.flying
+        ran = Ran(node, [flying(x) for x in g] if g.__class__ is list else flying(g))
         for name, how in names:
             value = getattr(node, name, None)
-            saved[name] = [shots(v) for v in value or ()] if how == "list" else self.plain(value)
-        given = g
-        if g.__class__ is list:
-            g = [shots(x) for x in g]
-        else:
-            g = shots(g)
-        step = self.made.get(node)
-        running = self.passes[-1]
-        if isinstance(given, Tensor) and not running.ran and step is not None:
-            self.value_of(given).grad_of = step.outputs[0]
-        running.ran.append(Ran(node, g, saved, step))
+            ran.saved[name] = [self.kept(v) for v in value or ()] if how == "list" else self.kept(value)
+        self.passes[-1].ran.append(ran)
 
-    def plain(self, value: Any) -> Any:
+    def kept(self, value: Any) -> Any:
         """A saved tensor; what a hook has packed is not unpacked for looking at."""
-        if value is None or value.__class__ is np.ndarray or isinstance(value, Tensor):
-            return self.shots(value)
-        return None
+        if value.__class__ is np.ndarray:
+            return value.copy() if value.size <= SMALL else self.shots.large(value)
+        return self.shots(value) if isinstance(value, Tensor) else None
 
-    def begin(self, walk: Any) -> None:
+    def begin(self, walk: Any, node: Any, g: Any) -> None:
         self.running = walk
         new = Pass(self.seen, site())
         self.seen += 1
-        if self.keep is not None:
-            if self.keep == "last" or new.number <= self.keep:
-                self.passes.clear()
+        if self.keep is not None and (self.keep == "last" or new.number <= self.keep):
+            self.passes.clear()
         self.passes.append(new)
         new.reached = frozenset(map(id, walk[1]))
-        for node in walk[1]:
-            if node.__class__ is AccumulateGrad:
-                grad = getattr(node.variable, "_grad", None)
-                new.held[node] = None if grad is None else Shot(grad._array)
+        for v in self.tensors.values():
+            t = v.tensor()
+            if t is not None and t._edge is not None and id(t._edge[0]) in new.reached:
+                new.anchors.append(v)
+        for n in walk[1]:
+            if n.__class__ is AccumulateGrad:
+                grad = getattr(n.variable, "_grad", None)
+                new.held[n] = None if grad is None else self.shots(grad)
+        if isinstance(g, Tensor):
+            roots = [v for v in new.anchors if v.tensor()._edge[0] is node]
+            self.value_of(g).grad_of = roots[0] if roots else (node.seq, 0)
 
     def after(self, node: Any, g: Any, grads: tuple[Any, ...]) -> None:
         for ran in reversed(self.passes[-1].ran):
             if ran.node is node:
-                ran.grads = [self.shots(x) for x in grads]
-                if any(isinstance(x, Tensor) for x in grads):
+                flying = self.shots.flying
+                ran.grads = [flying(x) for x in grads]
+                if g.__class__ is not np.ndarray and isinstance(g[0] if g.__class__ is list else g, Tensor):
                     self.link(node, grads)
                 return
 
@@ -367,12 +401,14 @@ class Recorder(Observer):
         for x, (target, nr) in zip(grads, node.next, strict=False):
             if isinstance(x, Tensor) and target is not None:
                 value = self.value_of(x)
-                if target.__class__ is AccumulateGrad:
-                    value.grad_of = value.grad_of or self.value_of(target.variable)
-                elif target in self.made and nr < len(self.made[target].outputs):
-                    value.grad_of = value.grad_of or self.made[target].outputs[nr]
+                if value.grad_of is None:
+                    leaf = target.__class__ is AccumulateGrad
+                    value.grad_of = self.value_of(target.variable) if leaf else (target.seq, nr)
 
     def accumulated(self, node: Any, g: Any, leaf: Any) -> None:
         if self.passes:
             grad = leaf._grad
-            self.passes[-1].arrived.append((node, self.shots(g), None if grad is None else Shot(grad._array)))
+            held = None if grad is None else self.shots(grad)
+            if grad is not None:
+                self.shots.forget(grad)
+            self.passes[-1].arrived.append((node, self.shots(g), held))

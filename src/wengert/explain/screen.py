@@ -140,7 +140,7 @@ def heading(ledger: Ledger, width: int) -> list[Line]:
     left: Line = [(f"{root} = {shot_text(ledger.root.shot)}", "head"), (at, "dim")]
     legend = f"∇x means ∂{root}/∂x"
     room = width - length(left) - len(legend)
-    return [left + [(" " * room, ""), (legend, "dim")] if room > 1 else left]
+    return [[*left, (" " * room, ""), (legend, "dim")] if room > 1 else left]
 
 
 def forward_lines(ledger: Ledger, width: int, limit: int | None) -> list[Line]:
@@ -183,7 +183,7 @@ def forward_lines(ledger: Ledger, width: int, limit: int | None) -> list[Line]:
 
 def keeps(block: Block) -> str:
     """What a node saved for backward."""
-    found = [block.names.get(name, name) for name, _, how in block.saved if how in ("tensor", "output", "list", "aux")]
+    found = [block.names.get(name, name) for name, how in block.saved if how in ("tensor", "output", "list", "aux")]
     return "keeps " + ", ".join(dict.fromkeys(found)) if found else ""
 
 
@@ -281,20 +281,26 @@ def arrival_lines(ledger: Ledger, width: int, limit: int | None = None) -> list[
     shown = ledger.arrivals if limit is None else ledger.arrivals[:limit]
     wide = max((len(a.leaf.name or "") for a in shown), default=0) + 5
     for a in shown:
-        lines.append(arrival_line(a, wide, width))
+        lines += arrival_lines_of(a, wide, width)
     if len(shown) < len(ledger.arrivals):
         lines.append([(f"     ... {len(ledger.arrivals) - len(shown)} more", "dim")])
     return lines
 
 
-def arrival_line(a: Arrival, wide: int, width: int) -> Line:
+def arrival_lines_of(a: Arrival, wide: int, width: int) -> list[Line]:
     line: Line = [("     ", ""), (f"{f'{a.leaf.name}.grad':<{wide}}", "name"), (" = ", "dim")]
+    remark: tuple[str, str] | None = None
     if a.after is None:
         line[1] = (f"{f'∇{a.leaf.name}':<{wide}}", "name")
-        return [*line, (shot_text(a.gradient, width - 30), "number"), ("   returned by autograd.grad", "dim")]
-    if a.before is not None:
-        line.append((f"{shot_text(a.before, 24)} + {shot_text(a.gradient, 24)} = ", ""))
-    line.append((shot_text(a.after, width - 30), "number"))
-    if a.before is not None:
-        line.append(("   it held a gradient already: zero_grad()?", "bad"))
-    return line
+        line.append((shot_text(a.gradient, width - 30), "number"))
+        remark = ("returned by autograd.grad", "dim")
+    else:
+        if a.before is not None:
+            line.append((f"{shot_text(a.before, 24)} + {shot_text(a.gradient, 24)} = ", ""))
+            remark = ("it held a gradient already: zero_grad()?", "bad")
+        line.append((shot_text(a.after, width - 30), "number"))
+    if remark is None:
+        return [line]
+    if length(line) + 3 + len(remark[0]) <= width:
+        return [[*line, ("   ", ""), remark]]
+    return [line, [("       ", ""), remark]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 import linecache
 import types
 from typing import Any
@@ -156,7 +157,7 @@ def name_tensors(variables: dict[str, Any]) -> tuple[dict[int, str], dict[tuple[
         if x._edge is not None:
             by_edge.setdefault((id(x._edge[0]), x._edge[1]), own or name)
 
-    items = [(k, v) for k, v in variables.items() if not k.startswith("__")]
+    items = [(k, v) for k, v in variables.items() if k.isidentifier() and not k.startswith("__")]
     modules = [(k, v) for k, v in items if callable(getattr(v, "named_parameters", None)) and not isinstance(v, type)]
     for k, v in modules:
         found = list(v.named_parameters()) + list(getattr(v, "named_buffers", list)())
@@ -183,4 +184,10 @@ def name_tensors(variables: dict[str, Any]) -> tuple[dict[int, str], dict[tuple[
 
 def variables_of(frame: Any) -> dict[str, Any]:
     """The variables that a frame sees, its own last."""
-    return {} if frame is None else {**frame.f_globals, **frame.f_locals}
+    if frame is None:
+        return {}
+    own = frame.f_locals
+    found = {**frame.f_globals, **own}
+    if own is not frame.f_globals and isinstance(own, dict) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        own.clear()  # before Python 3.13 it is a copy, which the frame would hold on to
+    return found

@@ -13,7 +13,7 @@ from ..core.tensor import Tensor
 from .ledger import Builder, Ledger
 from .recording import Recorder, _internal
 from .screen import lay_out, plain
-from .sites import variables_of
+from .sites import name_tensors, variables_of
 
 
 class Explanation:
@@ -64,8 +64,7 @@ def explain(output: Any, grad: Any = None, *, _frame: Any = None) -> Explanation
             noted.arrived.append((sink, recorder.shots(g), recorder.shots(g)))
     noted.held = {}
     noted.site = None
-    recorder.value_of(output)
-    root = recorder.tensors[id(output)][1]
+    root = recorder.value_of(output)
     builder = Builder(recorder, noted, variables_of(_frame or sys._getframe(1)))
     node, nr = output._edge
     made = builder.step(node)
@@ -96,7 +95,6 @@ class Trace:
     def __init__(self, keep: Any = None) -> None:
         self.recorder = Recorder(keep=keep)
         self._before: Any = None
-        self._variables: dict[str, Any] = {}
         self._made: dict[int, Explanation] = {}
 
     def __enter__(self) -> Trace:
@@ -110,9 +108,12 @@ class Trace:
             self.finish(variables_of(frame))
 
     def finish(self, variables: dict[str, Any]) -> None:
-        """Make the explanations now, while the program's variables are what they are."""
-        self._variables = variables
-        self.passes  # noqa: B018
+        """Note now what the program's variables are called."""
+        by_id, _ = name_tensors(variables)
+        for key, name in by_id.items():
+            value = self.recorder.tensors.get(key)
+            if value is not None and value.tensor() is not None:
+                value.name = name
 
     @property
     def passes(self) -> list[Explanation]:
@@ -120,8 +121,7 @@ class Trace:
         made = []
         for noted in self.recorder.passes:
             if noted.number not in self._made:
-                variables = self._variables or variables_of(sys._getframe(1))
-                self._made[noted.number] = Explanation(Builder(self.recorder, noted, variables).build())
+                self._made[noted.number] = Explanation(Builder(self.recorder, noted, {}).build())
             made.append(self._made[noted.number])
         return made
 
