@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -166,3 +167,19 @@ def test_without_rich_everything_is_plain(program: str) -> None:
     assert "x.grad = [3, 3] + [3, 3] = [6, 6]" in out.stdout
     assert "\x1b[" not in out.stdout
     assert out.stderr == ""
+
+
+def test_demo_reads_digits_and_explains_a_step(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo"]) == 0
+    out = capsys.readouterr().out
+    score = re.search(r"([\d.]+)% of 360 unseen digits are read correctly", out)
+    assert score is not None
+    assert float(score[1]) >= 96
+    assert "∇0.weight = ∇v3ᵀ @ images" in out
+    assert "∇scores = ∇v6 - exp(v6) · sum(∇v6, dim=1, keepdim=True)" in out
+    assert "\x1b[" not in out
+
+
+def test_demo_wants_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--epochs", "0"]) == 2
+    assert "--epochs must be at least 1" in capsys.readouterr().err

@@ -74,7 +74,7 @@ def names_in(x: Any) -> set[str]:
 
 FUNCTIONS = {public_name(n): op.function for n, op in reversed(TABLE.items())}
 FUNCTIONS |= {n: op.function for n, op in TABLE.items() if n.isidentifier()}
-FUNCTIONS |= {"real": np.real, "imag": np.imag, "abs": np.abs, "conj": np.conjugate, "unique": np.unique}
+FUNCTIONS |= {"real": np.real, "imag": np.imag, "abs": np.abs, "conj": np.conjugate, "unique": np.unique, "eye": np.eye}
 FUNCTIONS |= {
     "unsqueeze": lambda x, dims: TABLE["unsqueeze_dims"].function(x, dims if isinstance(dims, tuple) else (dims,)),
     "squeeze": lambda x, dims=None: np.squeeze(x, dims),

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="print the version and stop")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     demo = commands.add_parser("demo", help="train a classifier of handwritten digits, then explain one backward step")
-    demo.add_argument("--epochs", type=int, default=12, help="passes over the training images (default 12)")
+    demo.add_argument("--epochs", type=int, default=30, help="passes over the training images (default 30)")
     demo.add_argument("--seed", type=int, default=0)
     show = commands.add_parser(
         "explain",

@@ -44,6 +44,12 @@ class Latex(Style):
             return shown if isinstance(x, (tuple, list, Symbol)) else rf"\mathrm{{{_escape(shown)}}}"
         return _escape(super().option(x))
 
+    def identity(self, shape: tuple[int, ...]) -> str:
+        return rf"I_{{{shape[0]}}}" if shape[0] == shape[1] else rf"I_{{{shape[0]} \times {shape[1]}}}"
+
+    def unnamed(self, a: Any) -> str:
+        return f"C_{{{self.sizes(a.shape)}}}"
+
     def infix(self, op: str, args: tuple[Any, ...]) -> tuple[str, int]:
         _, sign, binds, left, right = INFIX[op]
         return f"{self.write(args[0], left)}{sign}{self.write(args[1], right)}", binds

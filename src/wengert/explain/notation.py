@@ -48,7 +48,8 @@ _NAMES = {
     "sum_all": "sum", "mean_all": "mean", "softmax_rows": "softmax", "log_softmax_rows": "log_softmax",
     "var_rows": "var", "max_all": "max", "min_all": "min", "max_dim": "max", "min_dim": "min",
     "unsqueeze_dims": "unsqueeze", "squeeze_all": "squeeze", "squeeze_dim": "squeeze", "squeeze_dims": "squeeze",
-    "affine": "linear", "cross_entropy_rows": "cross_entropy", "nll_rows": "nll_loss", "clamp_tensors": "clamp",
+    "affine": "linear", "cross_entropy_rows": "cross_entropy", "nll_rows": "nll_loss", "nll_loss_rows": "nll_loss",
+    "clamp_tensors": "clamp",
     "root": "sqrt", "convolution_rows": "conv", "pow_number": "pow", "pow_base": "pow", "add_scaled": "add",
     "sub_scaled": "sub", "to_dtype": "to", "getitem_select": "getitem", "getitem_unsqueeze": "getitem",
     "prod_rows": "prod", "split_with_sizes": "split",
@@ -153,11 +154,25 @@ class Style:
             return repr(x) if isinstance(x, str) else exact(x)
         array = getattr(x, "_array", x)
         if isinstance(array, np.ndarray):
-            if array.size <= 6:
-                return np.array2string(array, separator=", ", threshold=7).replace("\n", "")
-            return f"<{'×'.join(map(str, array.shape))} {array.dtype}>"
+            return self.array(array)
         shown = str(x)
         return shown if len(shown) <= 24 and "<" not in shown else f"<{type(x).__name__}>"
+
+    def array(self, a: Any) -> str:
+        """A constant array in a formula."""
+        if a.ndim == 2 and a.size > 1 and a.dtype.kind in "fc" and (a == np.eye(*a.shape)).all():
+            return self.identity(a.shape)
+        if a.size and a.dtype.kind in "fc" and (a == a.flat[0]).all():
+            return exact(a.flat[0])
+        if a.size <= 6:
+            return np.array2string(a, separator=", ", threshold=7).replace("\n", "")
+        return self.unnamed(a)
+
+    def identity(self, shape: tuple[int, ...]) -> str:
+        return f"eye({shape[0]})" if shape[0] == shape[1] else f"eye({shape[0]}, {shape[1]})"
+
+    def unnamed(self, a: Any) -> str:
+        return f"<{'×'.join(map(str, a.shape))} {a.dtype}>"
 
     def index(self, x: Any) -> str:
         items = x if isinstance(x, tuple) else (x,)
@@ -253,6 +268,13 @@ class Style:
         dims = axes[0] if len(axes) == 1 else axes
         kept = ", keepdim=True" if len(shape) == len(x.shape) else ""
         return f"sum({self.write(x)}, dim={dims}{kept})", ATOM
+
+    # Two rows that fuse what a formula says better.
+    def on_softmax_back(self, g: Any, y: Any, dim: Any) -> tuple[str, int]:
+        return self.term(y * (g - TABLE["sum"].function(g * y, dim, True)))
+
+    def on_log_softmax_back(self, g: Any, y: Any, dim: Any) -> tuple[str, int]:
+        return self.term(g - TABLE["exp"].function(y) * TABLE["sum"].function(g, dim, True))
 
     def on_keep(self, x: Any, mask: Any) -> tuple[str, int]:
         return f"where({self.write(mask)}, {self.write(x)}, 0)", ATOM
