@@ -29,6 +29,8 @@ from .core.layout import contiguous_format as contiguous_format
 from .core.layout import layout as layout
 from .core.layout import memory_format as memory_format
 from .core.layout import preserve_format as preserve_format
+from .core.layout import sparse_coo as sparse_coo
+from .core.layout import sparse_csr as sparse_csr
 from .core.layout import strided as strided
 from .core.modes import enable_grad as enable_grad
 from .core.modes import inference_mode as inference_mode
@@ -83,13 +85,17 @@ from .ops.slices import *
 from .ops.softmax import *
 from .ops.sorting import *
 from .ops.special import *
+from .ops.stft import *
+from .ops.windows import *
 
 methods.install()
 
+from . import fft as fft  # noqa: E402
 from . import func as func  # noqa: E402
 from . import linalg as linalg  # noqa: E402
 from . import nn as nn  # noqa: E402  (it collects the rows that are stated by now)
 from . import optim as optim  # noqa: E402
+from . import signal as signal  # noqa: E402
 from . import special as special  # noqa: E402
 from . import utils as utils  # noqa: E402
 from .func import vmap as vmap  # noqa: E402

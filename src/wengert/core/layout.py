@@ -1,4 +1,6 @@
-"""`layout` and `memory_format`: names that PyTorch code passes around. There is one layout, strided."""
+"""`layout` and `memory_format`: names that PyTorch code passes around. There is one layout, strided.
+
+The names of the sparse ones are there to be compared with; asking for one is an error."""
 
 from __future__ import annotations
 
@@ -16,6 +18,8 @@ class memory_format(layout):
 
 
 strided = layout("strided")
+sparse_coo = layout("sparse_coo")
+sparse_csr = layout("sparse_csr")
 contiguous_format = memory_format("contiguous_format")
 preserve_format = memory_format("preserve_format")
 channels_last = memory_format("channels_last")

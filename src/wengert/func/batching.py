@@ -329,6 +329,7 @@ _DIMENSIONS = ("dim", "dims", "dim0", "dim1", "dim2", "dimension", "axis")
 _RULES: dict[str, Any] = {
     "view": shaped("shape"),
     "reshape": shaped("shape"),
+    "fft_resized": shaped("shape"),
     "expand": expanded,
     "sum_to_shape": summed,
     **dict.fromkeys(("argmax", "argmin", "prod"), along("dim", none="loop")),

@@ -12,6 +12,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.device import as_device
 from ..core.layout import layout as layout_type
+from ..core.layout import strided
 from ..core.modes import LOCAL
 from ..core.tensor import Tensor, mark_inference, wrap
 from .conversion import clone as clone  # where the engine looks for it
@@ -43,6 +44,10 @@ def check_options(device: Any = None, layout: Any = None, pin_memory: Any = None
         as_device(device)
     if layout is not None and not isinstance(layout, layout_type):
         raise TypeError(f"layout must be torch.layout, not {type(layout).__name__}")
+    if layout is not None and layout is not strided:
+        raise NotImplementedError(
+            f"layout={layout!r}: only dense tensors exist here; leave it out or use torch.strided"
+        )
     if pin_memory:
         raise RuntimeError("Cannot access accelerator device when none is available.")
 

@@ -1,0 +1,5 @@
+"""`wengert.signal`, shaped like torch.signal."""
+
+from __future__ import annotations
+
+from . import windows as windows
