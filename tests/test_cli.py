@@ -94,6 +94,7 @@ def test_a_picture_is_the_same_every_time(program: str, tmp_path: Path) -> None:
         assert main(["explain", program, "--svg", str(picture)]) == 0
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert "∇x" in pictures[0].read_text()
+    assert "url(" not in pictures[0].read_text().replace("url(#", "")
 
 
 def test_a_script_that_raises(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,6 +168,15 @@ def test_without_rich_everything_is_plain(program: str) -> None:
     assert "x.grad = [3, 3] + [3, 3] = [6, 6]" in out.stdout
     assert "\x1b[" not in out.stdout
     assert out.stderr == ""
+
+
+def test_the_example_of_the_readme_fits_one_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    example = Path(__file__).parent.parent / "examples" / "five_lines.py"
+    assert main(["explain", str(example)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 100
+    assert "∇w = sum(∇v1 · x) = sum([0.1411, -0.2794, -0.5366] · [0.5, 1, 2]) = -1.282" in "\n".join(lines)
 
 
 def test_demo_reads_digits_and_explains_a_step(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import shutil
 import sys
 import traceback
@@ -138,7 +139,8 @@ def picture(lines: list[list[tuple[str, str]]], width: int, title: str) -> str:
     console = Console(width=width, record=True, file=io.StringIO(), force_terminal=True, highlight=False)
     for line in lines:
         console.print(rich_line(line))
-    return str(console.export_svg(title=title, unique_id="wengert"))
+    made = str(console.export_svg(title=title, unique_id="wengert"))
+    return re.sub(r"@font-face \{.*?\}\s*", "", made, flags=re.DOTALL)  # nothing is fetched from elsewhere
 
 
 # -- explain -----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +30,7 @@ class Term:
 
     target: Value
     argument: str  # the row's name of it
-    rule: Any  # an expression, or None where there is no rule to show
+    make: Callable[[], Any]  # the rule: see `rule`
     value: Shot | None  # what arrives, after broadcasting is undone
     raw: Shot | None  # what the rule gave
     block: int = 0
@@ -37,6 +39,11 @@ class Term:
     total: Shot | None = None  # the sum so far
     stretched: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None = None  # from, to, axes summed
     note: str = ""
+
+    @functools.cached_property
+    def rule(self) -> Any:
+        """The rule, called with symbols: an expression, or None where there is none to show. Made when first asked for."""
+        return self.make()
 
 
 @dataclass
@@ -296,33 +303,31 @@ class Builder:
         step = self.step(node)
         outputs = [self.value(node, nr) for nr in range(node.n_outputs)]
         gradient = [shot(g) for g in (ran.g if isinstance(ran.g, list) else [ran.g] * node.n_outputs)]
-        saved = saved_symbols(node, ran)
-        rules: list[Any] = [None] * len(node.next)
-        note = ""
-        if getattr(node, "variant", None) is None:
-            note = engine_note(node)
-        else:
-            try:
-                rules = self.rules(node, gradient, saved, len(rules))
-            except Exception as error:  # a rule that cannot be shown must not hide the rest
-                note = f"(its rule cannot be shown: {type(error).__name__}: {error})"
+        note = engine_note(node) if getattr(node, "variant", None) is None else ""
+        rules = functools.cache(functools.partial(self.rules, node, ran, gradient))
         arguments = self.argument_names(node)
         terms = []
         for i, (target, nr) in enumerate(node.next):
             if target is None or id(target) not in self.noted.reached or ran.grads is None or i >= len(ran.grads):
                 continue
             if ran.grads[i] is not None:
-                terms.append(self.term(node, target, nr, arguments[i], rules[i], shot(ran.grads[i]), number))
+                terms.append(self.term(node, (target, nr), arguments[i], (rules, i), shot(ran.grads[i]), number))
         variant = getattr(node, "variant", None)
         kept = [(name, how) for name, (how, _) in variant.saves.items()] if variant is not None else []
         return Block(number, step, type(node).__name__, step.order, outputs, gradient, terms, kept, {}, note)
 
-    def rules(self, node: Any, gradient: list[Shot | None], saved: dict[str, Any], count: int) -> list[Any]:
+    def rules(self, node: Any, ran: Ran, gradient: list[Shot | None]) -> list[Any]:
+        """The gradients that a node gives, as expressions; None for each that cannot be shown."""
+        nothing: list[Any] = [None] * len(node.next)
+        if getattr(node, "variant", None) is None:
+            return nothing
         names = gradient_names(node.op, node.n_outputs)
         symbols = [None if g is None else symbol(n, g) for n, g in zip(names, gradient, strict=True)]
         outs = [node.output_meta(nr) for nr in range(node.n_outputs)]
-        found = rule_of(type(node), saved, node.next, outs, symbols)
-        return found + [None] * (count - len(found))
+        try:
+            return rule_of(type(node), saved_symbols(node, ran), node.next, outs, symbols) + nothing
+        except Exception:  # a rule that cannot be shown must not hide the rest
+            return nothing
 
     def argument_names(self, node: Any) -> list[str]:
         if node.op is None:
@@ -335,8 +340,9 @@ class Builder:
                 names.append(p.name)
         return names + [""] * (len(node.next) - len(names))
 
-    def term(self, node: Any, target: Any, nr: int, argument: str, rule: Any, raw: Any, number: int) -> Term:
+    def term(self, node: Any, edge: Any, argument: str, rule: Any, raw: Any, number: int) -> Term:
         """What arrives at one argument, its broadcasting undone as the engine undoes it."""
+        target, nr = edge
         shape, dtype = target.output_meta(nr)
         value: Shot | None = raw
         stretched = None
@@ -347,13 +353,12 @@ class Builder:
                 lead + i for i, n in enumerate(shape) if n == 1 and raw.shape[lead + i] != 1
             )
             stretched = (tuple(shape), raw.shape, axes)
-            if isinstance(rule, Symbol):
-                rule = Call("sum_to", lambda g, shape, axes: sum_to(g, shape), (rule, shape, axes))
         if raw.dtype != dtype:
             note = f"cast from {raw.dtype} to {np.dtype(dtype)}"
         if raw.shape != shape or raw.dtype != dtype:
             value = Shot(np.asarray(conform(np.asarray(raw.array), target, nr, node))) if raw.whole else None
-        return Term(self.value(target, nr), argument, rule, value, raw, number, stretched=stretched, note=note)
+        make = functools.partial(_rule, rule[0], rule[1], stretched)
+        return Term(self.value(target, nr), argument, make, value, raw, number, stretched=stretched, note=note)
 
     def names(self, block: Block) -> dict[str, str]:
         """How the names in a block's rules are called in the program."""
@@ -370,6 +375,14 @@ class Builder:
         for g, v in zip(gradient_names(op, len(block.outputs)), block.outputs, strict=False):
             found[g] = f"∇{v.name}"
         return found
+
+
+def _rule(rules: Callable[[], list[Any]], i: int, stretched: Any) -> Any:
+    found = rules()[i]
+    if stretched is None or not isinstance(found, Symbol):
+        return found
+    shape, _, axes = stretched
+    return Call("sum_to", lambda g, shape, axes: sum_to(g, shape), (found, shape, axes))
 
 
 def _bare(node: Any) -> str:
