@@ -148,3 +148,32 @@ def test_inverse_in_vmap_is_one_call() -> None:
     got = func.vmap(func.grad(lambda x: torch.linalg.inv(x).sum()))(a)
     one = [func.grad(lambda x: torch.linalg.inv(x).sum())(x) for x in a]
     assert torch.allclose(got, torch.stack(one))
+
+
+@pytest.mark.parametrize("hermitian", [False, True])
+@pytest.mark.parametrize("complex", [False, True])
+def test_indefinite_symmetric_systems(complex: bool, hermitian: bool) -> None:
+    a = RNG.standard_normal((2, 9, 9)) + (1j * RNG.standard_normal((2, 9, 9)) if complex else 0)
+    a = a + (a.conj() if hermitian else a).swapaxes(-1, -2)
+    a[0, :3, :3] = 0  # asks for blocks of 2
+    b = RNG.standard_normal((2, 9, 2)) + (1j if complex else 0)
+    LD, pivots = torch.linalg.ldl_factor(t(a), hermitian=hermitian)
+    assert (pivots[0] < 0).any()
+    got = torch.linalg.ldl_solve(LD, pivots, t(b), hermitian=hermitian)
+    np.testing.assert_allclose(got.numpy(), np.linalg.solve(a, b), atol=1e-9)
+
+
+def test_ldl_pivots_are_lapacks() -> None:
+    LD, pivots = torch.linalg.ldl_factor(t([[1.0, 2, 3], [2, 0, 5], [3, 5, 6]]))
+    assert pivots.tolist() == [3, 2, 3]
+    np.testing.assert_allclose(LD.numpy(), [[6, 0, 0], [5 / 6, -25 / 6, 0], [0.5, 0.12, -0.44]], atol=1e-12)
+
+
+def test_factorisations_without_derivative_say_so() -> None:
+    a = t(
+        np.eye(3),
+    ).requires_grad_()
+    with pytest.raises(NotImplementedError, match="the derivative for 'geqrf' is not implemented"):
+        torch.geqrf(a)[0].sum().backward()
+    with pytest.raises(RuntimeError, match="derivative for aten::linalg_ldl_factor_ex is not implemented"):
+        torch.linalg.ldl_factor(a)[0].sum().backward()

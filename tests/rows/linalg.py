@@ -57,7 +57,7 @@ row(
     lambda r: (r.any(2, 4),),
     lambda r: (r.complex(3, 2),),
 )
-row("geqrf", lambda r: (r.any(3, 2),))
+row("geqrf", lambda r: (r.const(3, 2),))
 row("permutation_matrix", lambda r: (tensor([2, 2], dtype=int32), 3, float))
 row(
     "linalg.pinv",
@@ -112,3 +112,5 @@ row(
 )
 # Eigenvectors are defined up to a phase: what does not depend on it is tested in `test_linalg.py`.
 row("linalg.eig", lambda r: (r.distinct(3, 3).detach(),))
+row("linalg.ldl_factor_ex", lambda r: (r.const(3, 3), False))
+row("linalg.ldl_solve", lambda r: (r.const(3, 3), tensor([1, 2, 3], dtype=int32), r.const(3, 1), False))

@@ -306,25 +306,25 @@ def qr(input: Any, some: bool = True) -> Any:
     return _QR(*qr_rows(input, "reduced" if some else "complete"))
 
 
-@general("geqrf", outputs="a*, tau*", check=checked("torch.geqrf", at_least_matrix), batch=stacked(2))
-def geqrf_rows(input: Array) -> Any:
-    """LAPACK's packed QR: R and below it the reflections, and their factors tau."""
+def _no_geqrf_derivative() -> Any:
+    raise NotImplementedError("the derivative for 'geqrf' is not implemented.")
+
+
+@general(
+    "geqrf",
+    outputs="a, tau",
+    input=lambda g_a, g_tau: _no_geqrf_derivative(),
+    check=checked("torch.geqrf", at_least_matrix),
+    batch=stacked(2),
+)
+def geqrf(input: Array) -> Any:
+    """LAPACK's packed QR `(a, tau)`, for `ormqr` and `householder_product`: R, below it the reflections. No derivative."""
     if input.dtype.kind not in "fc":
         raise RuntimeError(f"\"geqrf_cpu\" not implemented for '{word(input)}'")
     if input.size == 0:
         return input.copy(), np.zeros((*input.shape[:-2], min(input.shape[-2:])), input.dtype)
     packed, tau = np.linalg.qr(input, "raw")
     return np.swapaxes(packed, -1, -2), tau
-
-
-@composite("geqrf", out=True)
-def geqrf(input: Any) -> Any:
-    """LAPACK's packed QR `(a, tau)`, for `ormqr` and `householder_product`. It has no derivative."""
-    from .linalg_shared import derivative_wanted
-
-    if derivative_wanted(input):
-        raise NotImplementedError("the derivative for 'geqrf' is not implemented.")
-    return geqrf_rows(input)
 
 
 def _reflections(input: Any, tau: Any) -> tuple[Any, Any]:

@@ -93,6 +93,12 @@ def trace(input: Any) -> Any:
     return sum(diagonal(input))
 
 
+@composite("linalg.diagonal")
+def matrix_diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """The diagonal of each matrix, a view."""
+    return diagonal(A, offset, dim1, dim2)
+
+
 @composite("kron", out=True)
 def kron(input: Any, other: Any) -> Any:
     """The Kronecker product: each element of `input` times all of `other`."""

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from ..core.op import composite
+from .complex import view_as_real
 from .fft import fft as fft_
 from .fft import ifft, irfft, resized, rfft
 from .padding import pad
@@ -103,7 +104,8 @@ def stft(
     out = transpose((rfft if one_side else fft_)(frames, norm="ortho" if normalized else None), 1, 2)
     if input.ndim == 1:
         out = out.squeeze(0)
-    return out if is_complex or return_complex else out.view_as_real()
+    whole = is_complex if return_complex is None else return_complex
+    return out if whole else view_as_real(out)
 
 
 @composite("istft")
