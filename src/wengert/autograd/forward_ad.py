@@ -92,7 +92,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level "
             f"{LOCAL.dual_levels.index(number)} is not supported."
         )
-    dual = tensor.view_as(tensor) if tensor._rg or tangent_level(tensor) >= 0 else wrap(tensor._array)  # type: ignore[attr-defined]
+    dual = tensor.view_as(tensor) if tensor._rg or tangent_level(tensor) >= 0 else wrap(tensor._array)
     return attach(dual, tangent, number)
 
 

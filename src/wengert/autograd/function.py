@@ -577,7 +577,7 @@ def _output(ctx: Any, o: Tensor, k: int, is_input: bool, n_outputs: int) -> Tens
         source, o = o, wrap(o._array)
         o._vc = source._vc
         o.more().base = base
-        register_view(o, o._vc)
+        register_view(o, o._vc or [0, None])
     if o._is_view():
         assert o._extra is not None
         o._extra.creation = "custom_function"
@@ -653,7 +653,7 @@ def _push(
             )
         if id(o) in dirty and id(o) in sources:
             dual, tangent = sources[id(o)]
-            unchanged = t is not tangent or t._version == versions[id(t)]
+            unchanged = t is not tangent or tangent is None or tangent._version == versions[id(t)]
             returned[k] = _changed_dual(o, t, dual, unchanged, level)
             continue
         if isinstance(t, Tensor):

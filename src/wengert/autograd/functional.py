@@ -268,7 +268,7 @@ def jacobian(
 def _rows_one_by_one(call: _Call, out: Tensor, strict: bool) -> tuple[Tensor, ...]:
     from ..ops.joining import stack
 
-    flat = out.reshape(-1)  # type: ignore[attr-defined]
+    flat = out.reshape(-1)
     rows: list[tuple[Tensor, ...]] = []
     for j in range(out._array.size):
         found = _gradients((flat[j],), call.inputs, None, call.create, True)

@@ -133,7 +133,7 @@ def _composite_grads(n: Any, g: Any, keep: bool) -> tuple[Any, ...]:
         raise RuntimeError(FREED_MESSAGE)
     op = n.op
     values: list[Any] = []
-    where: list[Tensor] = []
+    where: list[Any] = []
     edges = iter(n.next)
     for p in op.params:
         if p.is_tensor and p.kind == "list":

@@ -166,8 +166,8 @@ def _power(base: Any, exponent: Any) -> Any:
     return TABLE[name if hasattr(base, "shape") else "pow_base"].function(base, exponent)
 
 
-Batched.__pow__ = _power  # type: ignore[attr-defined]
-Batched.__rpow__ = lambda self, other: _power(other, self)  # type: ignore[attr-defined]
+setattr(Batched, "__pow__", _power)  # noqa: B010
+setattr(Batched, "__rpow__", lambda self, other: _power(other, self))  # noqa: B010
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Batched, f"__{_name}__", _operator(_name))
 for _name, _function in (("neg", operator.neg), ("invert", operator.invert), ("abs", operator.abs)):

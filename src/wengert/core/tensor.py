@@ -19,7 +19,7 @@ import copy
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,7 +49,13 @@ class TensorMeta(type):
     """Lets `isinstance(x, Parameter)` and the like be decided by the class itself."""
 
 
-class Tensor(metaclass=TensorMeta):
+if TYPE_CHECKING:
+    from .methods import Methods  # what the tables install, for editors and type checkers
+else:
+    Methods = object
+
+
+class Tensor(Methods, metaclass=TensorMeta):
     """A multi-dimensional array of one dtype that can record what is done to it."""
 
     __slots__ = ("__dict__", "__weakref__", "_acc", "_array", "_edge", "_extra", "_grad", "_rg", "_vc")
@@ -498,7 +504,7 @@ class Tensor(metaclass=TensorMeta):
     def __iter__(self) -> Iterator[Any]:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(self.unbind(0))  # type: ignore[attr-defined]
+        return iter(self.unbind(0))
 
     def __hash__(self) -> int:
         return id(self)
@@ -517,11 +523,11 @@ class Tensor(metaclass=TensorMeta):
         return tensor_repr(self)
 
     def __reversed__(self) -> Tensor:
-        return self if self._array.ndim == 0 else self.flip(0)  # type: ignore[attr-defined]
+        return self if self._array.ndim == 0 else self.flip(0)
 
     def __contains__(self, element: Any) -> bool:
         if isinstance(element, (Tensor, int, float, complex, bool)):
-            return bool((element == self).any())
+            return bool((self == element).any())
         raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
     # -- copies ------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ PyTorch shows in both places.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.op import COMPOSITES, TABLE
 
@@ -21,3 +21,7 @@ def _namespace() -> dict[str, Any]:
 
 globals().update(_namespace())
 __all__ = sorted(_namespace())
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...  # whatever the tables state

@@ -39,19 +39,19 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
     raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
 
 
-@no_grad
+@no_grad()
 def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Any:
     """Numbers uniform on [a, b)."""
     return tensor.uniform_(a, b, generator=generator)
 
 
-@no_grad
+@no_grad()
 def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Any:
     """Normal numbers."""
     return tensor.normal_(mean, std, generator=generator)
 
 
-@no_grad
+@no_grad()
 def constant_(tensor: Any, val: float) -> Any:
     """One number everywhere."""
     return tensor.fill_(val)
@@ -65,7 +65,7 @@ def zeros_(tensor: Any) -> Any:
     return constant_(tensor, 0.0)
 
 
-@no_grad
+@no_grad()
 def trunc_normal_(
     tensor: Any, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
 ) -> Any:
@@ -105,7 +105,7 @@ def _store(tensor: Any, numbers: Any) -> Any:
     return tensor.copy_(wrap(np.asarray(numbers)))
 
 
-@no_grad
+@no_grad()
 def eye_(tensor: Any) -> Any:
     """The identity matrix."""
     if tensor.ndim != 2:
@@ -113,7 +113,7 @@ def eye_(tensor: Any) -> Any:
     return _store(tensor, np.eye(*tensor._array.shape, dtype=tensor._array.dtype))
 
 
-@no_grad
+@no_grad()
 def dirac_(tensor: Any, groups: int = 1) -> Any:
     """A convolution's weight that passes as many channels through unchanged as it can, in each group."""
     if tensor.ndim not in (3, 4, 5):
@@ -184,7 +184,7 @@ def kaiming_normal_(
     return tensor if std is None else normal_(tensor, 0.0, std, generator)
 
 
-@no_grad
+@no_grad()
 def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     """A random orthogonal matrix times `gain`: all dimensions but the first flattened."""
     if tensor.ndim < 2:
@@ -199,7 +199,7 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     return _store(tensor, (q.T if rows < flat.shape[1] else q).reshape(shape)).mul_(gain)
 
 
-@no_grad
+@no_grad()
 def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = None) -> Any:
     """Normal numbers; in each column the fraction `sparsity` of them, at random places, set to zero."""
     if tensor.ndim != 2:

@@ -99,7 +99,7 @@ class UninitializedTensorMixin(Tensor):
     cls_to_become: type = Tensor
 
     @property
-    def _array(self) -> Any:  # type: ignore[override]
+    def _array(self) -> Any:
         raise ValueError(_NOT_YET.format(type(self).__name__))
 
     @_array.setter
@@ -129,7 +129,7 @@ class UninitializedTensorMixin(Tensor):
         as_device(device)
         kind = self.dtype if dtype is None else dtypes.as_dtype(dtype)
         _slot.__set__(self, np.empty(tuple(shape), kind.np))
-        self.__class__ = self.cls_to_become  # type: ignore[assignment]
+        self.__class__ = self.cls_to_become
 
     def apply_(self, convert: Any) -> None:
         """Let `convert` (of a Module's `to`, `double`, ...) change the dtype to come."""
@@ -146,7 +146,7 @@ class UninitializedTensorMixin(Tensor):
     def __reduce_ex__(self, protocol: Any) -> Any:
         return (_rebuild_uninitialized, (type(self), self._rg, self.dtype))
 
-    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]
         return f"<{type(self).__name__}>"
 
 

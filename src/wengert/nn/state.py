@@ -217,7 +217,7 @@ class StateDict:
         try:
             with no_grad():
                 if not assign:
-                    t.copy_(given)  # type: ignore[attr-defined]
+                    t.copy_(given)
                 elif not isinstance(t, Parameter):
                     setattr(self, name, given)
                 elif isinstance(given, Parameter):

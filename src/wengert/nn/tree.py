@@ -199,16 +199,16 @@ class Tree:
         return self._apply(lambda t: _in(t, dtype))
 
     def type(self, dst_type: Any) -> Any:
-        return self._apply(lambda t: t.type(dst_type))  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.type(dst_type))
 
     def float(self) -> Any:
-        return self._apply(lambda t: t.float() if t.is_floating_point() else t)  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.float() if t.is_floating_point() else t)
 
     def double(self) -> Any:
-        return self._apply(lambda t: t.double() if t.is_floating_point() else t)  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.double() if t.is_floating_point() else t)
 
     def half(self) -> Any:
-        return self._apply(lambda t: t.half() if t.is_floating_point() else t)  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.half() if t.is_floating_point() else t)
 
     def bfloat16(self) -> Any:
         raise NotImplementedError("Module.bfloat16: there is no bfloat16 in NumPy; use half() or float()")
@@ -256,10 +256,10 @@ class Tree:
             if set_to_none:
                 p.grad = None
             elif grad.grad_fn is not None:
-                grad.detach_().zero_()  # type: ignore[attr-defined]
+                grad.detach_().zero_()
             else:
-                grad.requires_grad_(False).zero_()  # type: ignore[attr-defined]
+                grad.requires_grad_(False).zero_()
 
 
 def _in(t: Tensor, dtype: Any) -> Tensor:
-    return t.to(dtype) if t.is_floating_point() or t.is_complex() else t  # type: ignore[attr-defined]
+    return t.to(dtype) if t.is_floating_point() or t.is_complex() else t

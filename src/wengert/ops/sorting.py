@@ -126,7 +126,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     _implemented("kthvalue", input)
     if not input.ndim:
         return _scalar(input)
-    return _unsqueezed(kernel.along(input, d, lambda a: kernel.nth(a, k - 1)), d, keepdim)  # type: ignore[arg-type]
+    return _unsqueezed(kernel.along(input, d, lambda a: kernel.nth(a, k - 1)), d, keepdim)
 
 
 @_picks("mode", domain="the last index of that value")
@@ -138,7 +138,7 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False) -> Any:
     _implemented("mode", input)
     if not input.ndim:
         return _scalar(input)
-    return _unsqueezed(kernel.along(input, d, kernel.mode), d, keepdim)  # type: ignore[arg-type]
+    return _unsqueezed(kernel.along(input, d, kernel.mode), d, keepdim)
 
 
 def _medians(name: str, skip: bool) -> Any:
@@ -149,7 +149,7 @@ def _medians(name: str, skip: bool) -> Any:
         _implemented("median", input)
         if not input.ndim:
             return _scalar(input)
-        return _unsqueezed(kernel.along(input, d, lambda a: kernel.median(a, skip)), d, keepdim)  # type: ignore[arg-type]
+        return _unsqueezed(kernel.along(input, d, lambda a: kernel.median(a, skip)), d, keepdim)
 
     def whole(input: Array) -> Any:
         _implemented("median", input)

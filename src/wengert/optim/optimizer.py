@@ -301,8 +301,8 @@ def _as_state(value: Any, p: Tensor, single_step: bool, key: Any = None) -> Any:
     """A loaded value as state of `p`: floating tensors in its dtype, the step counter as it is."""
     if isinstance(value, Tensor):
         if key == "step":
-            return value.float() if single_step else value  # type: ignore[attr-defined]
-        return value.to(p.dtype) if p.is_floating_point() else value  # type: ignore[attr-defined]
+            return value.float() if single_step else value
+        return value.to(p.dtype) if p.is_floating_point() else value
     if isinstance(value, dict):
         return {k: _as_state(v, p, single_step, k) for k, v in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from . import (
     activation,
     adaptive,
@@ -50,5 +52,6 @@ _FAMILIES = (
     activation, adaptive, batchnorm, channelshuffle, container, conv, distance, dropout, flatten, fold, instancenorm,
     linear, loss, normalization, padding, pixelshuffle, pooling, sparse, upsampling,
 )  # fmt: skip
-__all__ = sorted(["Module", *(name for family in _FAMILIES for name in family.__all__)])
+if not TYPE_CHECKING:  # a checker takes every public name
+    __all__ = sorted(["Module", *(name for family in _FAMILIES for name in family.__all__)])
 _ = lazy, module

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 from ...core.tensor import Tensor
 from ...ops.pointwise import relu, relu_, sigmoid, tanh
@@ -60,7 +60,7 @@ class RReLU(Shown):
 class Hardtanh(Shown):
     """The input clipped to [min_val, max_val]."""
 
-    shown = ("min_val", "max_val")
+    shown: ClassVar[tuple[str, ...]] = ("min_val", "max_val")
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ def _renamed(old: str, new: str, value: float) -> float:
 class ReLU6(Hardtanh):
     """The input clipped to [0, 6]."""
 
-    shown = ()
+    shown: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)

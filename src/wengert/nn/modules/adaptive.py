@@ -83,8 +83,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         else:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
         batched = target_.ndim > 0
-        input: Any = input_ if batched else input_.unsqueeze(0)  # type: ignore[attr-defined]
-        target: Any = target_ if batched else target_.unsqueeze(0)  # type: ignore[attr-defined]
+        input: Any = input_ if batched else input_.unsqueeze(0)
+        target: Any = target_ if batched else target_.unsqueeze(0)
         low, high = int(target.min()), int(target.max())
         if low < 0 or high >= self.n_classes:
             raise RuntimeError(
@@ -129,5 +129,5 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             return found
         if rare.all():
             return self._get_full_log_prob(input, head).argmax(dim=1)
-        found[rare] = self._get_full_log_prob(input[rare], head[rare]).argmax(dim=1)  # type: ignore[index]
+        found[rare] = self._get_full_log_prob(input[rare], head[rare]).argmax(dim=1)
         return found

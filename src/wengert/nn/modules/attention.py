@@ -102,9 +102,9 @@ class MultiheadAttention(Module):
         swap = self.batch_first and query.ndim == 3
         if swap:
             # Tensors that are one stay one: their projection is then one product.
-            q = query.transpose(1, 0)  # type: ignore[attr-defined]
-            k = q if key is query else key.transpose(1, 0)  # type: ignore[attr-defined]
-            v = k if value is key else value.transpose(1, 0)  # type: ignore[attr-defined]
+            q = query.transpose(1, 0)
+            k = q if key is query else key.transpose(1, 0)
+            v = k if value is key else value.transpose(1, 0)
             query, key, value = q, k, v
         separate = {
             "use_separate_proj_weight": True,

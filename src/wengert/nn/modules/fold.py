@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ...core.tensor import Tensor
 from .. import functional as F
@@ -14,7 +14,7 @@ __all__ = ["Fold", "Unfold"]
 class Unfold(Shown):
     """Windows of (N, C, *) as the columns of (N, C * prod(kernel_size), L)."""
 
-    shown = ("kernel_size", "dilation", "padding", "stride")
+    shown: ClassVar[tuple[str, ...]] = ("kernel_size", "dilation", "padding", "stride")
 
     def __init__(self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> None:
         super().__init__()

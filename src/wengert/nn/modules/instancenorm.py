@@ -60,7 +60,7 @@ class _InstanceNorm(_NormBase):
                 stacklevel=2,
             )
         if dim == 0:
-            return self._apply_instance_norm(input.unsqueeze(0)).squeeze(0)  # type: ignore[attr-defined]
+            return self._apply_instance_norm(input.unsqueeze(0)).squeeze(0)
         return self._apply_instance_norm(input)
 
     def _load_from_state_dict(

@@ -21,7 +21,7 @@ _ORDER = "See more details at https://pytorch.org/docs/stable/optim.html#how-to-
 
 def own(x: Any) -> Any:
     """A rate that nobody else will change: rates may be Tensors."""
-    return x.clone() if isinstance(x, Tensor) else x  # type: ignore[attr-defined]
+    return x.clone() if isinstance(x, Tensor) else x
 
 
 def rates(optimizer: Optimizer, key: str = "lr") -> list[Any]:

@@ -11,7 +11,7 @@ from ...core.tensor import wrap
 
 def draw_seed(generator: Any = None) -> int:
     """A number in [0, 2**63) from a generator, the default one if None is given. It takes PyTorch's draw."""
-    return int(wrap(np.empty((), np.int64)).random_(generator=generator).item())  # type: ignore[attr-defined]
+    return int(wrap(np.empty((), np.int64)).random_(generator=generator).item())
 
 
 def numpy_seed(base: int, worker: int) -> list[int]:
