@@ -177,3 +177,18 @@ def test_factorisations_without_derivative_say_so() -> None:
         torch.geqrf(a)[0].sum().backward()
     with pytest.raises(RuntimeError, match="derivative for aten::linalg_ldl_factor_ex is not implemented"):
         torch.linalg.ldl_factor(a)[0].sum().backward()
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.complex128])
+def test_the_compiled_lu_is_the_same(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loops for Numba, run as Python, against the passes of NumPy."""
+    from wengert.kernels import linalg as kernel
+
+    a = (RNG.standard_normal((50, 40)) + (1j if kind is np.complex128 else 0)).astype(kind)
+    a[:, 36] = 0
+    plain = kernel.lu_factor(a)
+    monkeypatch.setattr(kernel, "compiled", lambda loop, n: loop)
+    looped = kernel.lu_factor(a)
+    np.testing.assert_allclose(looped[0], plain[0], rtol=1e-3 if kind is np.float32 else 1e-10, atol=1e-5)
+    np.testing.assert_array_equal(looped[1], plain[1])
+    assert looped[2] == plain[2] == 37

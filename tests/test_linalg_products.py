@@ -92,3 +92,14 @@ def test_cross_wants_three() -> None:
     with pytest.raises(RuntimeError, match="inputs dimension -1 must have length 3"):
         torch.linalg.cross(torch.ones(5, 2), torch.ones(5, 2))
     assert torch.cross(torch.eye(3)[0], torch.eye(3)[1], dim=0).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["alpha", "beta"])
+def test_integers_are_not_scaled_by_fractions(name: str) -> None:
+    i, v = torch.ones(2, 2, dtype=torch.int64), torch.ones(2, dtype=torch.int64)
+    message = f"For integral input tensors, argument {name} must not be a floating point number."
+    with pytest.raises(RuntimeError, match=message):
+        torch.addmm(i, i, i, **{name: 0.5})
+    with pytest.raises(RuntimeError, match=message):
+        torch.addmv(v, i, v, **{name: 0.5})
+    assert torch.addmm(i, i, i, **{name: 2}).dtype is torch.int64

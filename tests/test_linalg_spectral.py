@@ -149,3 +149,10 @@ def test_low_rank() -> None:
     np.testing.assert_allclose((U @ torch.diag(S) @ V.mT).numpy(), a, atol=1e-10)
     assert torch.linalg.matrix_rank(t(a)).item() == 3
     np.testing.assert_allclose(torch.linalg.pinv(t(a)).numpy(), np.linalg.pinv(a), atol=1e-10)
+
+
+def test_the_second_derivative_of_a_norm_at_zero_is_zero() -> None:
+    x = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    (g,) = torch.autograd.grad(torch.linalg.vector_norm(x), x, create_graph=True)
+    (h,) = torch.autograd.grad(g.sum(), x)
+    assert h.tolist() == [0, 0, 0]

@@ -7,13 +7,17 @@ a number that says which pivot is zero, as LAPACK does.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from .compiled import compiled
+
 _PANEL = 32  # columns factored one by one, before the rest is updated by one matrix product
 _BLOCK = 64  # triangular systems up to this size go to LAPACK as they are
+_FEW = 4  # so many large matrices are factored one by one
 
 
 def _size(x: Any) -> Any:
@@ -40,33 +44,109 @@ def lu_factor(a: Any, pivot: bool = True) -> tuple[Any, Any, Any]:
     x = np.array(a, order="C").reshape((count, m, n))
     pivots = np.empty((count, k), np.int64)
     info = np.zeros(count, np.int32)
-    every = np.arange(count)
     for start in range(0, k, _PANEL):
         stop = min(start + _PANEL, k)
-        for j in range(start, stop):
-            if pivot:
-                p = _size(x[:, j:, j]).argmax(axis=1) + j
-                pivots[:, j] = p
-                if (p != j).any():
-                    row = x[:, j].copy()
-                    x[:, j] = x[every, p]
-                    x[every, p] = row
-            else:
-                pivots[:, j] = j
-            head = x[:, j, j]
-            zero = head == 0
-            if zero.any():
-                info[(info == 0) & zero] = j + 1
-                head = np.where(zero, 1, head)
-            if j + 1 < m:
-                x[:, j + 1 :, j] /= head[:, None]
-                if j + 1 < stop:
-                    x[:, j + 1 :, j + 1 : stop] -= x[:, j + 1 :, j, None] * x[:, None, j, j + 1 : stop]
+        if count <= _FEW:
+            for i in range(count):
+                _panel(x[i], start, stop, pivots[i], info[i : i + 1], pivot)
+        else:
+            _panels(x, start, stop, pivots, info, pivot)
         if stop < n:
             top = solve_triangular(x[:, start:stop, start:stop], x[:, start:stop, stop:], False, True)
             x[:, start:stop, stop:] = top
             x[:, stop:, stop:] -= x[:, stop:, start:stop] @ top
     return x.reshape(a.shape), (pivots + 1).astype(np.int32).reshape((*batch, k)), info.reshape(tuple(batch))
+
+
+def _panel(x: Any, start: int, stop: int, pivots: Any, info: Any, pivot: bool) -> None:
+    """Factor columns start ... stop-1 of one matrix, then exchange the rows of the others likewise."""
+    width = stop - start
+    loop = compiled(_panel_loop, (x.shape[0] - start) * width)
+    if loop is not None:
+        panel = x[start:, start:stop].copy()
+        loop(panel, pivots, info, start, pivot)
+    else:
+        panel = _panel_columns(x[start:, start:stop], pivots, info, start, pivot)
+    if pivot:
+        order = list(range(panel.shape[0]))
+        for j in range(width):
+            p = int(pivots[start + j]) - start
+            order[j], order[p] = order[p], order[j]
+        x[start:] = x[start:][order]
+    x[start:, start:stop] = panel
+
+
+def _panel_columns(x: Any, pivots: Any, info: Any, start: int, pivot: bool) -> Any:
+    """The factored panel; columns are rows of memory here, which NumPy passes over fastest."""
+    panel = x.T.copy()
+    width = panel.shape[0]
+    for j in range(width):
+        column = panel[j, j:]
+        p = int(_size(column).argmax()) if pivot else 0
+        pivots[start + j] = start + j + p
+        if p:
+            row = panel[:, j].copy()
+            panel[:, j] = panel[:, j + p]
+            panel[:, j + p] = row
+        head = column[0]
+        if head == 0:
+            info[0] = info[0] or start + j + 1
+        else:
+            column[1:] /= head
+        if j + 1 < width:
+            panel[j + 1 :, j + 1 :] -= panel[j + 1 :, j, None] * column[1:]
+    return panel.T
+
+
+def _panel_loop(panel: Any, pivots: Any, info: Any, start: int, pivot: bool) -> None:
+    """The same as loops over elements, for Numba."""
+    m, width = panel.shape
+    for j in range(width):
+        p = j
+        if pivot:
+            most = -1.0
+            for i in range(j, m):
+                size = abs(panel[i, j].real) + abs(panel[i, j].imag)
+                if size > most:
+                    most = size
+                    p = i
+        pivots[start + j] = start + p
+        if p != j:
+            for c in range(width):
+                panel[j, c], panel[p, c] = panel[p, c], panel[j, c]
+        head = panel[j, j]
+        if head == 0:
+            if info[0] == 0:
+                info[0] = start + j + 1
+            continue
+        for i in range(j + 1, m):
+            factor = panel[i, j] / head
+            panel[i, j] = factor
+            for c in range(j + 1, width):
+                panel[i, c] -= factor * panel[j, c]
+
+
+def _panels(x: Any, start: int, stop: int, pivots: Any, info: Any, pivot: bool) -> None:
+    """The same for many matrices at once, column by column."""
+    every = np.arange(x.shape[0])
+    for j in range(start, stop):
+        pivots[:, j] = j
+        if pivot:
+            p = _size(x[:, j:, j]).argmax(axis=1) + j
+            pivots[:, j] = p
+            if (p != j).any():
+                row = x[:, j].copy()
+                x[:, j] = x[every, p]
+                x[every, p] = row
+        head = x[:, j, j]
+        zero = head == 0
+        if zero.any():
+            info[(info == 0) & zero] = j + 1
+            head = np.where(zero, 1, head)
+        if j + 1 < x.shape[1]:
+            x[:, j + 1 :, j] /= head[:, None]
+            if j + 1 < stop:
+                x[:, j + 1 :, j + 1 : stop] -= x[:, j + 1 :, j, None] * x[:, None, j, j + 1 : stop]
 
 
 def permutation(pivots: Any, m: int) -> Any:
@@ -86,30 +166,48 @@ def permutation(pivots: Any, m: int) -> Any:
 # -- triangular systems ------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=64)
+def _triangle(n: int, strict: bool) -> Any:
+    """Where an upper triangle is, with or without its diagonal."""
+    mask = np.triu(np.ones((n, n), bool), 1 if strict else 0)
+    mask.setflags(write=False)
+    return mask
+
+
 def solve_triangular(a: Any, b: Any, upper: bool, unit: bool = False) -> Any:
-    """X with A X = B, A triangular (the other triangle is not read). A zero on the diagonal gives infinities."""
+    """X with A X = B, A triangular (the other triangle is not read). A zero on the diagonal gives infinities.
+
+    By blocks: one product takes off what is known, then LAPACK solves with the block on the diagonal.
+    """
     n = a.shape[-1]
+    kind = np.result_type(a, b)
     if n == 0 or b.shape[-1] == 0:
-        return np.zeros((*batch_of(a, b), *b.shape[-2:]), np.result_type(a, b))
-    t = np.triu(a) if upper else np.tril(a)
+        return np.zeros((*batch_of(a, b), *b.shape[-2:]), kind)
+    if not unit and not np.all(np.diagonal(a, 0, -2, -1)):
+        return _substitute(np.triu(a) if upper else np.tril(a), b, upper)
+    if n <= _BLOCK:
+        return _solve_block(a, b, upper, unit)
+    x = np.empty((*batch_of(a, b), *b.shape[-2:]), kind)
+    starts = range(0, n, _BLOCK)
+    for i in reversed(starts) if upper else starts:
+        rows = slice(i, min(i + _BLOCK, n))
+        known = slice(rows.stop, n) if upper else slice(0, i)
+        rest = b[..., rows, :]
+        if known.start != known.stop:
+            rest = rest - a[..., rows, known] @ x[..., known, :]
+        x[..., rows, :] = _solve_block(a[..., rows, rows], rest, upper, unit)
+    return x
+
+
+def _solve_block(a: Any, b: Any, upper: bool, unit: bool) -> Any:
+    """Turned round, a lower triangle is an upper one, in which LAPACK's general solver finds nothing to exchange."""
+    if not upper:
+        return _solve_block(a[..., ::-1, ::-1], b[..., ::-1, :], True, unit)[..., ::-1, :]
+    n = a.shape[-1]
+    t = np.where(_triangle(n, unit), a, 0)
     if unit:
         t[..., np.arange(n), np.arange(n)] = 1
-    elif not np.all(np.diagonal(t, 0, -2, -1)):
-        return _substitute(t, b, upper)
-    if not upper:
-        # Turned round, a lower triangle is an upper one, in which LAPACK's general solver finds nothing to exchange.
-        return _solve_upper(t[..., ::-1, ::-1], b[..., ::-1, :])[..., ::-1, :]
-    return _solve_upper(t, b)
-
-
-def _solve_upper(t: Any, b: Any) -> Any:
-    n = t.shape[-1]
-    if n <= _BLOCK:
-        return np.linalg.solve(t, b)
-    h = n // 2
-    low = _solve_upper(t[..., h:, h:], b[..., h:, :])
-    high = _solve_upper(t[..., :h, :h], b[..., :h, :] - t[..., :h, h:] @ low)
-    return np.concatenate([np.broadcast_to(high, (*low.shape[:-2], *high.shape[-2:])), low], axis=-2)
+    return np.linalg.solve(t, b)
 
 
 def _substitute(t: Any, b: Any, upper: bool) -> Any:

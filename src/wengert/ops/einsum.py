@@ -6,6 +6,7 @@ right, each pair as one batched matrix product over what both share and what is 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -43,7 +44,9 @@ def _letters(text: str, which: str) -> list[str]:
     return labels
 
 
+@lru_cache(maxsize=512)
 def _parse(equation: str, count: int) -> tuple[list[list[str]], list[str] | None]:
+    """The labels of each operand and of the result (None: not given). They are shared between calls: do not change them."""
     left, arrow, right = equation.partition("->")
     terms = left.split(",")
     inputs = [_letters(term, f"operand {k}") for k, term in enumerate(terms)]

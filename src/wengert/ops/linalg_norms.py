@@ -32,19 +32,23 @@ def _vector_back(g: Any, x: Any, out: Any, ord: Any, dim: Any, keepdim: bool) ->
     shape = tuple(x.shape)
     if ord == 0:
         return x * 0
-    g = spread(g, shape, dim, keepdim)
     if ord == 1:
-        return g * sgn(x)
-    out = spread(out, shape, dim, keepdim)
-    if ord == 2:
-        return x * where(out == 0, 0.0, g / where(out == 0, 1.0, out))
-    size = abs_(x)
+        return spread(g, shape, dim, keepdim) * sgn(x)
     if ord in (inf, -inf):
-        attained = (size == out) | ((size != size) & (out != out))
-        return sgn(x) * (g * attained / sum(attained, dim, True))
+        size, wide = abs_(x), spread(out, shape, dim, keepdim)
+        attained = (size == wide) | ((size != size) & (wide != wide))
+        return sgn(x) * (spread(g, shape, dim, keepdim) * attained / sum(attained, dim, True))
+    # What is common to the elements of one norm, 0 where that is 0.
+    none = out == 0
+    safe = where(none, 1.0, out)
+    common = spread(where(none, 0.0, g / safe if ord == 2 else g * safe ** (1 - ord)), shape, dim, keepdim)
+    if ord == 2:
+        return x * common
+    if ord > 2:
+        return x * (abs_(x) ** (ord - 2) * common)
+    size = abs_(x)
     zero = size == 0
-    power = where(zero, 0.0, where(zero, 1.0, size) ** (ord - 1))
-    return sgn(x) * (power * where(out == 0, 0.0, g * where(out == 0, 1.0, out) ** (1 - ord)))
+    return sgn(x) * (where(zero, 0.0, where(zero, 1.0, size) ** (ord - 1)) * common)
 
 
 @general(
@@ -59,6 +63,8 @@ def vector_norm_rows(x: Array, ord: Any, dim: Any, keepdim: bool) -> Any:
     """The `ord`-norm over dimensions."""
     axes = axes_of(dim, x.ndim) or None
     if ord == 2:
+        if isinstance(axes, tuple) and len(axes) == 1:
+            return np.sqrt(np.vecdot(x, x, axis=axes[0], keepdims=keepdim).real)
         if x.dtype.kind == "c":
             squares = x.real * x.real + x.imag * x.imag
         elif axes is None and x.flags.c_contiguous and not keepdim:
@@ -77,7 +83,8 @@ def vector_norm_rows(x: Array, ord: Any, dim: Any, keepdim: bool) -> Any:
     if ord == 1:
         return np.add.reduce(size, axis=axes, keepdims=keepdim)
     with np.errstate(divide="ignore"):
-        total = np.add.reduce(size**ord, axis=axes, keepdims=keepdim)
+        powers = size * size * size if ord == 3 else size**ord
+        total = np.add.reduce(powers, axis=axes, keepdims=keepdim)
         return total ** size.dtype.type(1 / ord)
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from ..core import dtypes
 from ..core.op import Array, composite, linear
 from .complex import conj
-from .matmul import dot, matmul, mm
+from .matmul import dot, matmul, mm, scaled_sum
 from .pointwise import clamp
 from .reductions import mean, sum
-from .shape import diagonal, expand, permute, reshape, squeeze, unsqueeze
+from .shape import diagonal, permute, reshape, squeeze, unsqueeze
 from .shared import wrap_dim
 
 __all__ = [
@@ -45,10 +45,7 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> 
         raise RuntimeError(
             f"addr: Expected 1-D argument vec1 and vec2, but got vec1: {vec1.ndim}-D and vec2: {vec2.ndim}-D"
         )
-    product = outer(vec1, vec2) if alpha == 1 else outer(vec1, vec2) * alpha
-    if beta == 0:  # what `input` holds, NaN included, does not count
-        return expand(product, tuple(product.shape))
-    return (input if beta == 1 else input * beta) + product
+    return scaled_sum(input, outer(vec1, vec2), beta, alpha)
 
 
 @composite("vdot", out=True)

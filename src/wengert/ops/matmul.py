@@ -288,7 +288,12 @@ def linear_(input: Any, weight: Any, bias: Any = None) -> Any:
     return affine(input, weight, bias)
 
 
-def _scaled(base: Any, product: Any, beta: Any, alpha: Any) -> Any:
+def scaled_sum(base: Any, product: Any, beta: Any, alpha: Any) -> Any:
+    """`beta * base + alpha * product`; for beta = 0 what `base` holds, NaN included, does not count."""
+    if product.dtype.category < dtypes.FLOATING:
+        for name, factor in (("beta", beta), ("alpha", alpha)):
+            if isinstance(factor, float):  # (PyTorch says so too, but in `addr` alone: the others cut 0.5 to 0)
+                raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
     product = product if alpha == 1 else product * alpha
     if beta == 0:
         return expand(product, tuple(product.shape))
@@ -298,25 +303,25 @@ def _scaled(base: Any, product: Any, beta: Any, alpha: Any) -> Any:
 @composite("addmm", out=True, inplace=True)
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """`beta * input + alpha * (mat1 @ mat2)`."""
-    return _scaled(input, mm(mat1, mat2), beta, alpha)
+    return scaled_sum(input, mm(mat1, mat2), beta, alpha)
 
 
 @composite("addmv", out=True, inplace=True)
 def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """`beta * input + alpha * (mat @ vec)`."""
-    return _scaled(input, mv(mat, vec), beta, alpha)
+    return scaled_sum(input, mv(mat, vec), beta, alpha)
 
 
 @composite("baddbmm", out=True, inplace=True)
 def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """`beta * input + alpha * (batch1 @ batch2)`."""
-    return _scaled(input, bmm(batch1, batch2), beta, alpha)
+    return scaled_sum(input, bmm(batch1, batch2), beta, alpha)
 
 
 @composite("addbmm", out=True, inplace=True)
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """`beta * input + alpha * ` the sum over the batch of `batch1 @ batch2`."""
-    return _scaled(input, sum_(bmm(batch1, batch2), 0), beta, alpha)
+    return scaled_sum(input, sum_(bmm(batch1, batch2), 0), beta, alpha)
 
 
 __all__ = ["addbmm", "addmm", "addmv", "baddbmm", "bmm", "dot", "matmul", "mm", "mv"]
