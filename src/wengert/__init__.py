@@ -93,6 +93,7 @@ methods.install()
 from . import fft as fft  # noqa: E402
 from . import func as func  # noqa: E402
 from . import linalg as linalg  # noqa: E402
+from . import masked as masked  # noqa: E402
 from . import nn as nn  # noqa: E402  (it collects the rows that are stated by now)
 from . import optim as optim  # noqa: E402
 from . import signal as signal  # noqa: E402
