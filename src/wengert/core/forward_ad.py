@@ -231,7 +231,12 @@ def _jvp_arguments(op: Op, primals: list[Any], tangents: dict[str, Any], outs: t
 
 
 def _push_elementwise(op: Op, primals: list[Any], tangents: dict[str, Any], outs: tuple[Any, ...]) -> Any:
+    from .record import mixes
+
     env = environment(op, primals, outs)
+    if mixes(op, primals, outs[0]):
+        d = outs[0].dtype
+        env.update({p.name: v.to(d) for p, v in zip(op.params, primals, strict=True) if isinstance(v, Tensor)})
     total = None
     for name, t in tangents.items():
         rule = op.rules.get(name)

@@ -120,7 +120,7 @@ class Op:
     function: Any = None
     doc: str = ""
     result: Any = tuple
-    variants: dict[tuple[str, bool], Any] = field(default_factory=dict)
+    variants: dict[tuple[str, bool, bool], Any] = field(default_factory=dict)
 
     @property
     def single(self) -> bool:

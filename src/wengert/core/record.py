@@ -81,10 +81,11 @@ def _execute(source: str, title: str, env: dict[str, Any]) -> dict[str, Any]:
 class Variant:
     """One operation under one pattern of arguments: its Node class and the function that records it."""
 
-    def __init__(self, op: Op, pattern: str, complex: bool = False) -> None:
+    def __init__(self, op: Op, pattern: str, complex: bool = False, mixed: bool = False) -> None:
         self.op = op
         self.pattern = pattern
         self.complex = complex  # partial derivatives are conjugated
+        self.mixed = mixed  # operands of other dtypes: rules get them in the one that the forward computed in
         # Arguments that a gradient can go to, with their rule, in order.
         self.targets = [
             (i, p)
@@ -191,6 +192,8 @@ class Variant:
                     if not recorded and self.op.kind == "elementwise":
                         # 0-dim: NumPy is several times faster with its scalars than with 0-dim arrays.
                         lines.append(f"if g.__class__ is not ndarray: v_{name} = v_{name}[()]")
+                    if self.mixed:
+                        lines.append(f"v_{name} = v_{name}.{'to' if recorded else 'astype'}(g.dtype)")
                     args.append(f"v_{name}")
                 elif how == "list":
                     lines.append(f"for s in n.{name}:")
@@ -383,10 +386,10 @@ def _pull(partial: Any) -> Any:
     return lambda g, *values: g * partial(*values)
 
 
-def variant(op: Op, pattern: str, complex: bool = False) -> Variant:
-    found = op.variants.get((pattern, complex))
+def variant(op: Op, pattern: str, complex: bool = False, mixed: bool = False) -> Variant:
+    found = op.variants.get((pattern, complex, mixed))
     if found is None:
-        found = op.variants[pattern, complex] = Variant(op, pattern, complex)
+        found = op.variants[pattern, complex, mixed] = Variant(op, pattern, complex, mixed)
     return found
 
 
@@ -912,7 +915,10 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
         return None
     names = [p.name for p in op.params]
     by_name = dict(zip(names, vals, strict=True))
-    v = variant(op, pattern_of(op, vals), op.kind == "elementwise" and _any_complex(op, vals, outputs))
+    if op.kind == "elementwise":
+        v = variant(op, pattern_of(op, vals), _any_complex(op, vals, outputs), mixes(op, vals, outputs[0]))
+    else:
+        v = variant(op, pattern_of(op, vals))
     needs = {}
     for i, p in v.targets:
         value = by_name[p.name]
@@ -950,6 +956,16 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
     if LOCAL.anomaly is not None:
         LOCAL.anomaly.made(n, vals, outputs)
     return n
+
+
+def mixes(op: Op, vals: list[Any], output: Any) -> bool:
+    """Was an operand of an elementwise operation promoted to the result's dtype?"""
+    if op.promote not in ("default", "float"):
+        return False
+    d = output._array.dtype
+    return any(
+        p.is_tensor and isinstance(v, Tensor) and v._array.dtype != d for p, v in zip(op.params, vals, strict=True)
+    )
 
 
 def _any_complex(op: Op, vals: list[Any], outputs: list[Any]) -> bool:
