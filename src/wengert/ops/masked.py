@@ -14,8 +14,8 @@ from ..core import dtypes
 from ..core.op import composite
 from . import pointwise, reductions, scans, softmax
 from .comparison import isnan
+from .linalg_norms import vector_norm
 from .pointwise import where
-from .reductions import vector_norm
 from .shape import expand
 from .shared import wrap_dim, wrap_dims
 from .sorting import nanmedian
