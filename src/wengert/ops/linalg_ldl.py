@@ -61,7 +61,6 @@ def ldl_factor(A: Any, *, hermitian: bool = False) -> Any:
     LD=lambda g: _no_derivative("linalg_ldl_solve"),
     B=lambda g: _no_derivative("linalg_ldl_solve"),
     method=False,
-    batch=stacked(2, 1, 2),
 )
 def solve_rows(LD: Array, pivots: Array, B: Array, hermitian: bool) -> Any:
     """X with A X = B from the factors of A."""
