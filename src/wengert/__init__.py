@@ -40,7 +40,7 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import attention, classification, linalg_ldl, losses, margin_losses, methods
+from .ops import aten, attention, classification, linalg_ldl, losses, margin_losses, methods
 from .ops.activations import *
 from .ops.arithmetic import *
 from .ops.arranging import *
@@ -60,6 +60,7 @@ from .ops.embedding import *
 from .ops.folding import *
 from .ops.gathering import *
 from .ops.indexing import *
+from .ops.internal import *
 from .ops.joining import *
 from .ops.linalg_det import *
 from .ops.linalg_factor import *

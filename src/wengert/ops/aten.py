@@ -1,0 +1,36 @@
+"""`torch.ops.aten`: every operation by PyTorch's own name. States none.
+
+`torch.ops.aten.mm(a, b)` and `torch.ops.aten.mm.default(a, b)` are the function `mm`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.op import COMPOSITES, TABLE
+
+
+class Packet:
+    """An operator as `torch.ops.aten` shows it: a function that is also its own only overload, `default`."""
+
+    def __init__(self, name: str, function: Any) -> None:
+        self.__name__ = name
+        self._function = function
+
+    @property
+    def default(self) -> Packet:
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"aten.{self.__name__}"
+
+
+def __getattr__(name: str) -> Packet:
+    for full in ("aten." + name, name):
+        row: Any = COMPOSITES.get(full) or TABLE.get(full)
+        if row is not None:
+            return Packet(name, row.function)
+    raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute '{name}'")
