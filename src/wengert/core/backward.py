@@ -313,7 +313,8 @@ def walk(
                 if node not in live:
                     continue
             if node.__class__ is AccumulateGrad:
-                _accumulate(node, g, state[2], create, undo, observers)
+                mine = state[2] or _own(g)  # on a line of its own: a call holds its other arguments
+                _accumulate(node, g, mine, create, undo, observers)
                 continue
             if watched:
                 grads = _watched_run(node, g, keep, create, anomaly, observers)
@@ -352,6 +353,7 @@ def walk(
                         heappush(ready, (-target.seq, order, target, state))
                 else:
                     state[0] -= 1
+            grads = array = None  # so that a gradient with one taker is the taker's own
         for callback in callbacks:  # one may queue another
             callback()
     except BaseException:
@@ -450,7 +452,7 @@ def _accumulate(
                 array, mine = array.astype(dtype), True
             if old is None:
                 undo.append((leaf, None, None))
-                leaf._grad = wrap(_laid_out(array, leaf._array, mine or (not isinstance(g, Tensor) and _own(g))))
+                leaf._grad = wrap(_laid_out(array, leaf._array, mine))
             elif old._rg or create:
                 undo.append((leaf, old, None))
                 leaf._grad = wrap(old._array + array)

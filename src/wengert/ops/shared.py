@@ -12,6 +12,8 @@ from ..core import dtypes
 
 def wrap_dim(dim: Any, ndim: int) -> int:
     """A dimension as a number in 0 .. ndim-1. IndexError, in PyTorch's words, if there is none such."""
+    if dim.__class__ is int and 0 <= dim < ndim:
+        return dim
     if not isinstance(dim, (int, np.integer)):
         if hasattr(dim, "__index__"):
             dim = dim.__index__()
@@ -27,6 +29,10 @@ def wrap_dims(dim: Any, ndim: int) -> tuple[int, ...] | None:
     """One or several dimensions as a tuple; None for None. RuntimeError for one that appears twice."""
     if dim is None:
         return None
+    if dim.__class__ is int:
+        return (wrap_dim(dim, ndim),)
+    if dim.__class__ is tuple and len(dim) == 1:
+        return (wrap_dim(dim[0], ndim),)
     dims = tuple(wrap_dim(d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,)))
     for i, d in enumerate(dims):
         if d in dims[:i]:
