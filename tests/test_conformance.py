@@ -25,6 +25,17 @@ for module in pkgutil.iter_modules(rows.__path__):
 
 # Rows whose public function of the same name is a composite over them, with other arguments.
 SAMPLES = [(name, i) for name, samples in sorted(ROWS.items()) for i in range(len(samples))]
+# Samples that cannot be compared, and why.
+PHASE = "vectors are defined up to sign or phase"
+APART = {
+    **dict.fromkeys(("linalg.eig", "linalg.eigh", "linalg.svd"), PHASE),
+    "floor_divide": "PyTorch's result requires grad, but has no backward; here it is a constant",
+    "remainder-2": "PyTorch has no derivative for a number by a tensor",
+    "scatter_add-0": "PyTorch has no derivative where src is larger than the index",
+    "sgn-0": "PyTorch's gradient is a tensor without memory",
+    "xlogy-1": "PyTorch rounds the logarithm of a number to float32 on the way back",
+    "special.xlog1py-1": "likewise",
+}
 # Same name, other function: ours is the row behind PyTorch's public one.
 PRIVATE = {"expand", "view", "reshape"}
 
@@ -78,6 +89,8 @@ def tensors(x: Any) -> list[Any]:
 @pytest.mark.parametrize(("name", "i"), SAMPLES, ids=[f"{n}-{i}" for n, i in SAMPLES])
 def test_same_as_pytorch(torch: Any, name: str, i: int, dtype: Any) -> None:
     theirs = find(torch, name)
+    if name in APART or f"{name}-{i}" in APART:
+        pytest.skip(APART.get(name) or APART[f"{name}-{i}"])
     if theirs is None:
         pytest.skip("no public name in PyTorch")
     args, kwargs = arguments(ROWS[name][i])

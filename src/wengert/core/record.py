@@ -465,6 +465,8 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
         call = call[:-1] + ", out=...)"
     else:
         after = [f"if {x}.__class__ is not ndarray: {x} = asarray({x})" for x in raw]
+        if op.kind == "elementwise" and op.promote in ("default", "float") and "S" in pattern:
+            after.append("if x0.dtype is not d: x0 = x0.astype(d)")  # what was made of the number alone is float64
     attempt = [f"{target} = {call}"]
     pointwise = op.kind == "elementwise" and n_out == 1 and not aux
     if pointwise and op.forward not in CHEAP and not any(p.keyword_only for p in op.params):
