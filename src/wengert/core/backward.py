@@ -279,6 +279,7 @@ def walk(
         if node in states and states[node][0] == 0:
             order += 1
             heappush(ready, (-node.seq, order, node, states[node]))
+    grads: Any
     # The usual case, a chain, has one node ready at a time: it goes round by `lone`, past the heap.
     lone: Any = None
     outer = LOCAL.walk, LOCAL.node
