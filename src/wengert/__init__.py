@@ -6,7 +6,9 @@ can be shown as mathematics, from the rule that really ran: see `wengert.explain
 
 from __future__ import annotations
 
-from . import _C as _C
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from . import autograd as autograd
 from .autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
 from .autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
@@ -91,13 +93,30 @@ from .ops.windows import *
 
 methods.install()
 
-from . import fft as fft  # noqa: E402
-from . import func as func  # noqa: E402
-from . import linalg as linalg  # noqa: E402
-from . import masked as masked  # noqa: E402
-from . import nn as nn  # noqa: E402  (it collects the rows that are stated by now)
-from . import optim as optim  # noqa: E402
-from . import signal as signal  # noqa: E402
-from . import special as special  # noqa: E402
-from . import utils as utils  # noqa: E402
+from . import func as func  # noqa: E402  (it says how rows are mapped over a batch)
 from .func import vmap as vmap  # noqa: E402
+
+if TYPE_CHECKING:
+    from . import _C as _C
+    from . import explain as explain
+    from . import fft as fft
+    from . import linalg as linalg
+    from . import masked as masked
+    from . import nn as nn
+    from . import optim as optim
+    from . import signal as signal
+    from . import special as special
+    from . import utils as utils
+
+# Imported when first asked for: `import wengert` stays quick.
+_LAZY = frozenset(["_C", "data", "explain", "fft", "linalg", "masked", "nn", "optim", "signal", "special", "utils"])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return importlib.import_module("." + name, __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -20,14 +20,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .generator import paired_normals
 from .rounding import cast, fused_multiply_add, libm
 from .twister import NAMES, Array, Generator, Shape, code, count, not_implemented, random_raw32, unit_floats
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 # -- Transforms of one uniform -------------------------------------------------------------------------------
 

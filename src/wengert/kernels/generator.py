@@ -21,10 +21,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .rounding import cast as cast
 from .rounding import fused_multiply_add as fused_multiply_add
@@ -46,6 +45,9 @@ from .twister import Generator as Generator
 from .twister import default_generator as default_generator
 from .twister import random_raw32 as random_raw32
 from .twister import random_raw64 as random_raw64
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 # -- Uniform and normal --------------------------------------------------------------------------------------
 

@@ -7,12 +7,14 @@ the exact sum: D. Knuth, The Art of Computer Programming 2, section 4.2.2.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def libm(name: str, x: Array) -> Array:

@@ -5,10 +5,14 @@ What may not live here: draws of numbers (`generator`). Source: R. Durstenfeld, 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import numpy.typing as npt
 
 from .twister import NAMES, Array, Generator, code, greatest, not_implemented, random_raw64
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 def randperm(gen: Generator, n: int, dtype: npt.DTypeLike = np.int64) -> Array:

@@ -9,15 +9,18 @@ the same words from the same 32-bit seed, so it does the work; the rest is bookk
 
 from __future__ import annotations
 
+import functools
 import math
-import secrets
+import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Array = np.ndarray[Any, np.dtype[Any]]
 Shape = int | Sequence[int]
 
 DEFAULT_SEED = 67280421310721
@@ -74,8 +77,12 @@ class Generator:
     device = "cpu"
 
     def __init__(self) -> None:
-        self._twister = np.random.RandomState(0)
         self.manual_seed(DEFAULT_SEED)
+
+    @functools.cached_property
+    def _twister(self) -> Any:
+        """NumPy's own generator of the same kind, made at the first draw: `import numpy` leaves it out."""
+        return np.random.RandomState(self._seed & 0xFFFFFFFF)  # only the low half reaches it, in PyTorch too
 
     def manual_seed(self, seed: int) -> Generator:
         """Start again from `seed`, an integer in [-2**63, 2**64); a negative one means 2**64 + seed."""
@@ -84,14 +91,14 @@ class Generator:
         if not -(1 << 63) <= seed < 1 << 64:
             raise ValueError("Overflow when unpacking long long")
         self._seed = int(seed) % (1 << 64)
-        self._twister.seed(self._seed & 0xFFFFFFFF)  # only the low half reaches the twister, in PyTorch too
+        self.__dict__.pop("_twister", None)
         self._fresh = True
         self.next_normal: float | None = None
         return self
 
     def seed(self) -> int:
         """Start again from a seed taken from the operating system (53 bits, as PyTorch), and return it."""
-        seed = secrets.randbits(53)
+        seed = int.from_bytes(os.urandom(7)) >> 3
         self.manual_seed(seed)
         return seed
 
