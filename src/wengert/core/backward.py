@@ -241,120 +241,111 @@ def walk(
     `captures` names edges whose gradients are wanted (they are not accumulated anywhere); `sinks` the
     AccumulateGrad nodes that may run. With both None, every sink runs. Returns what was captured.
     """
-    # One state for each node that can be reached: [gradients still to come, their sum so far, whether the walk
-    # alone holds that sum's memory].
-    states: dict[Any, list[Any]] = {}
+    # For each node that can be reached: how many gradients are still to come; their sum so far, once there is one;
+    # whether that sum's memory is the walk's own. (Dicts of numbers and arrays: nothing that the collector must visit.)
+    waiting: dict[Any, int] = {}
+    pending: dict[Any, Any] = {}
+    owned: set[Any] = set()
     stack = []
     for node, _, _ in roots:
-        if node not in states:
-            states[node] = [0, None, False]
+        if node not in waiting:
+            waiting[node] = 0
             stack.append(node)
     while stack:
         for node, _ in stack.pop().next:
             if node is not None:
-                state = states.get(node)
-                if state is None:
-                    states[node] = [1, None, False]
+                count = waiting.get(node)
+                if count is None:
+                    waiting[node] = 1
                     stack.append(node)
                 else:
-                    state[0] += 1
+                    waiting[node] = count + 1
     captured: set[Any] = set()
+    live: set[Any] = set()
     found: dict[tuple[Any, int], Any] = {}
     plain = captures is None and sinks is None
     if captures is not None or sinks is not None:
         captures = captures or {}
         captured = {node for node, _ in captures}
-        live = _needed(states, captured, sinks or set())
-        states = _recount(roots, live | captured, live)
+        live = _needed(waiting, captured, sinks or set())
+        waiting = _recount(roots, live | captured, live)
     anomaly = LOCAL.anomaly
     observers = LOCAL.observers
-    watched = anomaly is not None or bool(observers)
+    special = create or bool(captured) or anomaly is not None or bool(observers)
     undo: list[tuple[Any, Any, Any]] = []
     order = 0
-    ready: list[tuple[int, int, Any, list[Any]]] = []
+    ready: list[tuple[int, int, Any]] = []
     for node, nr, g in roots:
-        if node in states:
-            _add(states[node], node, nr, g)
+        if node in waiting:
+            _add(pending, node, nr, g)
     for node in dict.fromkeys(node for node, _, _ in roots):
-        if node in states and states[node][0] == 0:
+        if waiting.get(node) == 0:
             order += 1
-            heappush(ready, (-node.seq, order, node, states[node]))
+            heappush(ready, (-node.seq, order, node))
     grads: Any
     # The usual case, a chain, has one node ready at a time: it goes round by `lone`, past the heap.
     lone: Any = None
     outer = LOCAL.walk, LOCAL.node
     hooks = LOCAL.saved_hooks
     callbacks: list[Callable[[], None]] = []
-    LOCAL.walk = (next(_PASSES), states, captured, plain, callbacks)
+    LOCAL.walk = (next(_PASSES), waiting, captured, plain, callbacks)
     try:
         while lone is not None or ready:
             if lone is None:
-                _, _, node, state = heappop(ready)
+                _, _, node = heappop(ready)
             elif not ready:
-                node, state = lone
+                node = lone
                 lone = None
             else:
                 order += 1
-                _, _, node, state = heappushpop(ready, (-lone[0].seq, order, *lone))
+                _, _, node = heappushpop(ready, (-lone.seq, order, lone))
                 lone = None
-            g = state[1]
-            state[1] = None
-            extra = node.extra
-            if extra is not None and (extra.tensor_hooks or extra.retained):
-                g = _tensor_hooks(node, extra, g, create, undo)
-            if captured and node in captured:
-                for nr in range(node.n_outputs):
-                    if (node, nr) in captures:  # type: ignore[operator]
-                        value = g if node.n_outputs == 1 else None if g is None else g[nr]
-                        if value is not None and _batched(value):
-                            value = settle(value)
-                        if node.__class__ is AccumulateGrad:
-                            value = _leaf_hooks(node.variable, value, create)
-                        found[(node, nr)] = value
-                if node not in live:
+            g = pending.pop(node, None)
+            if special or node.extra is not None or g is None:
+                grads = _special_step(
+                    node, g, node in owned, keep, create, captures, captured, live, anomaly, found, undo
+                )
+                if grads is None:
                     continue
-            if node.__class__ is AccumulateGrad:
-                mine = state[2] or _own(g)  # on a line of its own: a call holds its other arguments
+            elif node.__class__ is AccumulateGrad:
+                mine = node in owned or _own(g)  # on a line of its own: a call holds its other arguments
                 _accumulate(node, g, mine, create, undo, observers)
                 continue
-            if watched:
-                grads = _watched_run(node, g, keep, create, anomaly, observers)
-            elif extra is not None and (extra.prehooks or extra.posthooks):
-                grads = _hooked_run(node, extra, g, keep, create)
-            elif g is None and not node.user_code:
-                grads = (None,) * len(node.next)
-            elif create:
-                grads = node.run_recorded(g, keep)
             else:
                 grads = node.run(g, keep)
             for (target, nr), g in zip(node.next, grads):  # noqa: B905  (the fast road; counts are the rule's affair)
                 if target is None:
                     continue
-                state = states.get(target)
-                if state is None:
+                count = waiting.get(target)
+                if count is None:
                     continue
                 if g is not None:
                     array = g._array if create else g
                     if array.shape != target.shape or array.dtype is not target.dtype:
                         g = conform(g, target, nr, node)
-                    if target.shape is None:
-                        _add(state, target, nr, g)
-                    elif state[1] is None:
-                        state[1] = g
-                    elif state[2]:
-                        state[1] += g
-                    else:
-                        state[1] = state[1] + g
-                        state[2] = not create
-                if state[0] == 1:
+                        if target.n_outputs != 1:
+                            _add(pending, target, nr, g)
+                            g = None
+                    if g is not None:
+                        known = pending.get(target)
+                        if known is None:
+                            pending[target] = g
+                        elif target in owned:
+                            known += g
+                            pending[target] = known
+                        else:
+                            pending[target] = known + g
+                            if not create:
+                                owned.add(target)
+                if count == 1:
                     if lone is None:
-                        lone = (target, state)
+                        lone = target
                     else:
                         order += 1
-                        heappush(ready, (-target.seq, order, target, state))
+                        heappush(ready, (-target.seq, order, target))
                 else:
-                    state[0] -= 1
-            grads = array = None  # so that a gradient with one taker is the taker's own
+                    waiting[target] = count - 1
+            grads = array = known = None  # so that a gradient with one taker is the taker's own
         for callback in callbacks:  # one may queue another
             callback()
     except BaseException:
@@ -370,17 +361,61 @@ def walk(
     return found
 
 
-def _add(state: list[Any], node: Any, nr: int, g: Any) -> None:
+def _special_step(
+    node: Any,
+    g: Any,
+    mine: bool,
+    keep: bool,
+    create: bool,
+    captures: Any,
+    captured: set[Any],
+    live: set[Any],
+    anomaly: Any,
+    found: dict[tuple[Any, int], Any],
+    undo: list[Any],
+) -> Any:
+    """What one node does where more is asked than its rule: hooks, captures, anomaly mode, observers, `create_graph`.
+
+    Returns its gradients; None where there are none to hand on.
+    """
+    extra = node.extra
+    observers = LOCAL.observers
+    if extra is not None and (extra.tensor_hooks or extra.retained):
+        g = _tensor_hooks(node, extra, g, create, undo)
+    if captured and node in captured:
+        for nr in range(node.n_outputs):
+            if (node, nr) in captures:
+                value = g if node.n_outputs == 1 else None if g is None else g[nr]
+                if value is not None and _batched(value):
+                    value = settle(value)
+                if node.__class__ is AccumulateGrad:
+                    value = _leaf_hooks(node.variable, value, create)
+                found[(node, nr)] = value
+        if node not in live:
+            return None
+    if node.__class__ is AccumulateGrad:
+        _accumulate(node, g, mine, create, undo, observers)
+        return None
+    if anomaly is not None or observers:
+        return _watched_run(node, g, keep, create, anomaly, observers)
+    if extra is not None and (extra.prehooks or extra.posthooks):
+        return _hooked_run(node, extra, g, keep, create)
+    if g is None and not node.user_code:
+        return (None,) * len(node.next)
+    return node.run_recorded(g, keep) if create else node.run(g, keep)
+
+
+def _add(pending: dict[Any, Any], node: Any, nr: int, g: Any) -> None:
     """Add a gradient to what is pending for output `nr` of `node`."""
     if g is None:
         return
+    known = pending.get(node)
     if node.n_outputs == 1:
-        state[1] = g if state[1] is None else state[1] + g
+        pending[node] = g if known is None else known + g
         return
-    if state[1] is None:
-        state[1] = [None] * node.n_outputs
-    slots = state[1]
-    slots[nr] = g if slots[nr] is None else slots[nr] + g
+    if known is None:
+        known = pending[node] = [None] * node.n_outputs
+    known[nr] = g if known[nr] is None else known[nr] + g
 
 
 def _needed(reached: dict[Any, Any], captured: set[Any], sinks: set[Any]) -> set[Any]:
@@ -396,13 +431,13 @@ def _needed(reached: dict[Any, Any], captured: set[Any], sinks: set[Any]) -> set
     return live
 
 
-def _recount(roots: Sequence[tuple[Any, int, Any]], nodes: set[Any], live: set[Any]) -> dict[Any, list[Any]]:
+def _recount(roots: Sequence[tuple[Any, int, Any]], nodes: set[Any], live: set[Any]) -> dict[Any, int]:
     """Count arriving gradients again, over the nodes that matter only."""
-    states: dict[Any, list[Any]] = {}
+    waiting: dict[Any, int] = {}
     stack = []
     for node, _, _ in roots:
-        if node in nodes and node not in states:
-            states[node] = [0, None, False]
+        if node in nodes and node not in waiting:
+            waiting[node] = 0
             stack.append(node)
     while stack:
         node = stack.pop()
@@ -410,12 +445,10 @@ def _recount(roots: Sequence[tuple[Any, int, Any]], nodes: set[Any], live: set[A
             continue
         for target, _ in node.next:
             if target is not None and target in nodes:
-                if target in states:
-                    states[target][0] += 1
-                else:
-                    states[target] = [1, None, False]
+                if target not in waiting:
                     stack.append(target)
-    return states
+                waiting[target] = waiting.get(target, 0) + 1
+    return waiting
 
 
 def _accumulate(
