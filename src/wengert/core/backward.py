@@ -456,9 +456,17 @@ def _accumulate(
 ) -> None:
     """Add a gradient to a leaf's `.grad`: a tensor of its own, in place where nothing records it."""
     leaf = node.variable
+    extra = leaf._extra
+    plain = mine and extra is None and node.extra is None and not observers and g.__class__ is np.ndarray
+    if plain and leaf._array.flags.c_contiguous and g.flags.c_contiguous and g.flags.writeable:
+        # The ordinary case: a first gradient, in memory of its own, which is as it should lie (see `_own`).
+        with _ACCUMULATE:
+            if getattr(leaf, "_grad", None) is None:
+                undo.append((leaf, None, None))
+                leaf._grad = wrap(g)
+                return
     if g is not None and _batched(g):
         g, mine = settle(g), False
-    extra = leaf._extra
     if extra is not None or node.extra is not None:
         LOCAL.node = node
     if extra is not None and extra.hooks:

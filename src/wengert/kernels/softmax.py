@@ -12,16 +12,15 @@ import numpy as np
 
 
 def _in_float32(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    def run(*args: Any) -> Any:
-        *arrays, axis = args
-        first = arrays[0]
+    def run(first: Any, *args: Any) -> Any:
+        if first.size and first.ndim and first.dtype != np.float16:
+            return kernel(first, *args)
+        *arrays, axis = first, *args
         if not first.ndim:
             return kernel(*(np.reshape(a, 1) for a in arrays), 0).reshape(())
         if not first.size:
             return np.zeros_like(first)
-        if first.dtype == np.float16:
-            return kernel(*(a.astype(np.float32) for a in arrays), axis).astype(np.float16)
-        return kernel(*arrays, axis)
+        return kernel(*(a.astype(np.float32) for a in arrays), axis).astype(np.float16)
 
     run.__name__ = kernel.__name__
     run.__doc__ = kernel.__doc__

@@ -172,6 +172,9 @@ def cross_entropy(
     label_smoothing: float = 0.0,
 ) -> Any:
     """Cross entropy of scores (n, c, *) with class indices (n, *), or with probabilities of the scores' shape."""
+    plain = weight is None and size_average is None and reduce is None and not label_smoothing and reduction == "mean"
+    if plain and input.ndim == 2 and target.ndim == 1 and input.shape[0] == target.shape[0]:  # the ordinary case
+        return nll_rows(log_softmax_rows(input, 1), target, None, kernel.MEAN, ignore_index)
     number = code(legacy(size_average, reduce, reduction))
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
