@@ -18,6 +18,7 @@ import torch
 import wengert
 
 from . import timing, workloads
+from .adbench import ADBENCH
 from .models import MODELS
 from .operators import OPERATORS
 
@@ -119,6 +120,11 @@ def training_steps(rounds: int) -> list[Row]:
     return _suite(MODELS, rounds)
 
 
+def adbench(rounds: int) -> list[Row]:
+    """Objectives of ADBench with their gradients."""
+    return _suite(ADBENCH, rounds)
+
+
 ALL = {
     "a": chains,
     "b": small_network,
@@ -127,6 +133,7 @@ ALL = {
     "e": imports,
     "operators": single_operators,
     "models": training_steps,
+    "adbench": adbench,
 }
 
 
