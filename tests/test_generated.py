@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tools import readme, stubs
+from tools import derivatives, readme, stubs
 
 
 def test_the_stub_of_tensor_is_fresh() -> None:
@@ -16,3 +16,7 @@ def test_the_stub_of_tensor_is_fresh() -> None:
 
 def test_the_transcript_in_the_readme_is_what_the_command_prints() -> None:
     assert readme.README.read_text(encoding="utf-8") == readme.readme(), "run `python -m tools.readme`"
+
+
+def test_the_table_of_derivatives_is_fresh() -> None:
+    assert derivatives.PAGE.read_text(encoding="utf-8") == derivatives.page(), "run `python -m tools.derivatives`"

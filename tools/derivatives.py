@@ -24,6 +24,7 @@ import wengert  # noqa: E402, F401
 from rows.sample import ROWS, arguments  # noqa: E402
 from wengert.core.op import TABLE, Op  # noqa: E402
 from wengert.core.tensor import Tensor  # noqa: E402
+from wengert.explain.latex import latex  # noqa: E402
 from wengert.explain.notation import text  # noqa: E402
 from wengert.explain.rules import gradient_names, rule_of, symbols_for  # noqa: E402
 from wengert.explain.symbols import Name, value_of  # noqa: E402
@@ -53,30 +54,56 @@ def node_of(op: Op) -> Any:
     return best
 
 
-def rules(node: Any) -> list[tuple[str, str]]:
-    """(argument, its rule in text) of a recorded node."""
+def rules(node: Any, rename: Any = None) -> list[tuple[str, str]]:
+    """(argument, its rule in text) of a recorded node. `rename` names the gradient for each argument anew."""
     outs = [node.output_meta(k) for k in range(node.n_outputs)]
     saved = symbols_for(node)
-    names = gradient_names(node.op, node.n_outputs)
-    gradients = [Name(n, np.ones(*meta)) if meta[1].kind in "fc" else None for n, meta in zip(names, outs, strict=True)]
     named = {k: Name(k, v) if isinstance(v, float) else v for k, v in saved.items()}  # alpha, not the sample's 2.5
-    try:
-        found = rule_of(type(node), named, node.next, outs, gradients)
-    except TypeError:  # the rule computes with the option as a number
-        found = rule_of(type(node), saved, node.next, outs, gradients)
     options = {}
     for key, value in saved.items():
         value = value_of(value)
         if not isinstance(value, (int, float, complex, bool, str, type(None))):
             options[id(value)] = key
     arguments = [p.name for p in node.op.tensor_params]
+
+    def printed(names: list[str]) -> list[Any]:
+        pairs = zip(names, outs, strict=True)
+        gradients = [Name(n, np.ones(*meta)) if meta[1].kind in "fc" else None for n, meta in pairs]
+        try:
+            return rule_of(type(node), named, node.next, outs, gradients)
+        except TypeError:  # the rule computes with the option as a number
+            return rule_of(type(node), saved, node.next, outs, gradients)
+
+    found = printed(gradient_names(node.op, node.n_outputs))
     if len(found) != len(arguments):
         arguments = [f"{arguments[0]}[{k}]" for k in range(len(found))]
-    return [
-        (a, text(r, options=options))
-        for a, r, (target, _) in zip(arguments, found, node.next, strict=False)  # lists have several edges
-        if r is not None and target is not None
-    ]
+    shown = []
+    for k, (a, r, (target, _)) in enumerate(zip(arguments, found, node.next, strict=False)):  # lists have several edges
+        if r is not None and target is not None:
+            expression = r if rename is None else printed([rename(a)])[k]
+            shown.append((a, text(expression, options=options)))
+    return shown
+
+
+def forward_rule(node: Any) -> str:
+    """How tangents are pushed."""
+    op = node.op
+    if op.kind == "elementwise":
+        return f"`{' + '.join(rule for _, rule in rules(node, lambda a: 't_' + a))}`"
+    if op.kind == "linear":
+        return "itself"
+    return "a `jvp` of its own" if op.jvp is not None else "the rule, transposed"
+
+
+def formula(op: Op) -> str:
+    """What the row computes: its own notation, where it has one, or the first sentence about it."""
+    if op.tex:
+        symbols = [Name(p.name, None) if p.is_tensor else p.name for p in op.params]
+        try:
+            return f"${latex(op.function(*symbols))}$".replace("|", "\\vert ")
+        except (TypeError, AttributeError, ValueError, IndexError, RuntimeError):
+            pass  # the notation needs shapes; the sentence below does not
+    return (op.doc.strip().splitlines() or [""])[0].replace("|", "\\|")
 
 
 def signature(op: Op) -> str:
@@ -92,9 +119,9 @@ def entry(op: Op) -> str | None:
     node = node_of(op)
     if node is None:
         return None
-    lines = [f"| `{signature(op)}` | {op.kind} |"]
     shown = "<br>".join(f"`∇{a} = {rule}`" for a, rule in rules(node)).replace("|", "\\|")
-    return f"{lines[0]} {shown} | {saved(node)} | {op.domain} |"
+    pushed = forward_rule(node).replace("|", "\\|")
+    return f"| `{signature(op)}` | {formula(op)} | {shown} | {pushed} | {saved(node)} | {op.domain} |"
 
 
 def family_of(op: Op) -> str:
@@ -115,7 +142,7 @@ def page() -> str:
         entries = [e for e in (entry(op) for op in sorted(families[family], key=lambda o: o.name)) if e]
         if entries:
             title = family.replace("_", " ").capitalize()
-            head = "| operation | kind | reverse rule | saved | domain, and the value chosen at kinks |\n|---|---|---|---|---|"
+            head = "| operation | formula | reverse rule | forward rule | saved | domain, and kinks |\n|---|---|---|---|---|---|"
             parts.append("\n".join([f"## {title}\n", head, *entries, ""]))
     return "\n".join(parts)
 
