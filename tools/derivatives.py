@@ -20,7 +20,7 @@ PAGE = PROJECT / "docs" / "derivatives.md"
 sys.path.insert(0, str(PROJECT / "tests"))
 
 import rows  # noqa: E402  (a package of the tests)
-import wengert  # noqa: E402, F401
+import wengert.nn  # noqa: E402, F401  (it states a row, too)
 from rows.sample import ROWS, arguments  # noqa: E402
 from wengert.core.op import TABLE, Op  # noqa: E402
 from wengert.core.tensor import Tensor  # noqa: E402
