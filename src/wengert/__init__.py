@@ -79,6 +79,7 @@ from .ops.places import *
 from .ops.pointwise import *
 from .ops.pooling import *
 from .ops.random import *
+from .ops.recurrent import *
 from .ops.reductions import *
 from .ops.resampling import *
 from .ops.sampling import *
