@@ -24,6 +24,7 @@ from . import (
     padding,
     pixelshuffle,
     pooling,
+    rnn,
     sparse,
     upsampling,
 )
@@ -45,12 +46,13 @@ from .normalization import *
 from .padding import *
 from .pixelshuffle import *
 from .pooling import *
+from .rnn import *
 from .sparse import *
 from .upsampling import *
 
 _FAMILIES = (
     activation, adaptive, batchnorm, channelshuffle, container, conv, distance, dropout, flatten, fold, instancenorm,
-    linear, loss, normalization, padding, pixelshuffle, pooling, sparse, upsampling,
+    linear, loss, normalization, padding, pixelshuffle, pooling, rnn, sparse, upsampling,
 )  # fmt: skip
 if not TYPE_CHECKING:  # a checker takes every public name
     __all__ = sorted(["Module", *(name for family in _FAMILIES for name in family.__all__)])
