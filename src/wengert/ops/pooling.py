@@ -281,7 +281,8 @@ def _fractional(
             f"The function '{function}' is not differentiable with respect to argument 'random_samples'. This input cannot "
             "have requires_grad True."
         )
-    drawn = samples.detach().numpy().reshape(*shape[:-rank], rank)
+    planes = int(np.prod(shape[:-rank]))  # of more samples than that, the first are taken
+    drawn = samples.detach().numpy().reshape(-1, rank)[:planes].reshape(*shape[:-rank], rank)
     order = (1, 0) if rank == 2 else (0, 1, 2)  # in two dimensions the first number is that of the width
     starts = [
         _starts(drawn[..., order[d]], n, m, w) for d, (n, m, w) in enumerate(zip(shape[-rank:], sizes, k, strict=True))

@@ -425,6 +425,8 @@ def _check_p(p: float) -> None:
 
 def _noise(input: Any, p: float, shape: tuple[int, ...]) -> Any:
     source, d = _source(None), input._array.dtype
+    if shape == tuple(input.shape):  # drawn in the order in which the input lies in memory
+        return _draw_like(input._array, lambda s, d: kernel.bernoulli(source, 1 - p, s, d), d)
     return drawn_for_examples(lambda s: kernel.bernoulli(source, 1 - p, s, d), shape)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from . import (
     activation,
     adaptive,
+    attention,
     batchnorm,
     channelshuffle,
     container,
@@ -26,10 +27,12 @@ from . import (
     pooling,
     rnn,
     sparse,
+    transformer,
     upsampling,
 )
 from .activation import *
 from .adaptive import *
+from .attention import *
 from .batchnorm import *
 from .channelshuffle import *
 from .container import *
@@ -48,11 +51,12 @@ from .pixelshuffle import *
 from .pooling import *
 from .rnn import *
 from .sparse import *
+from .transformer import *
 from .upsampling import *
 
 _FAMILIES = (
-    activation, adaptive, batchnorm, channelshuffle, container, conv, distance, dropout, flatten, fold, instancenorm,
-    linear, loss, normalization, padding, pixelshuffle, pooling, rnn, sparse, upsampling,
+    activation, adaptive, attention, batchnorm, channelshuffle, container, conv, distance, dropout, flatten, fold, instancenorm,
+    linear, loss, normalization, padding, pixelshuffle, pooling, rnn, sparse, transformer, upsampling,
 )  # fmt: skip
 if not TYPE_CHECKING:  # a checker takes every public name
     __all__ = sorted(["Module", *(name for family in _FAMILIES for name in family.__all__)])

@@ -11,6 +11,8 @@ from ..module import Module
 from .linear import NonDynamicallyQuantizableLinear
 from .shared import parameter
 
+__all__ = ["MultiheadAttention"]
+
 
 class MultiheadAttention(Module):
     """Attention with `num_heads` heads side by side: (L, N, E), (S, N, kdim), (S, N, vdim) give (L, N, E).
