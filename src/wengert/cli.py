@@ -49,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
     form.add_argument("--tex", action="store_true", help="print it as LaTeX")
     form.add_argument("--markdown", action="store_true", help="print it as Markdown")
     show.add_argument("--svg", metavar="OUT", help="also write what the terminal shows as an SVG picture (needs rich)")
+    show.add_argument("--html", metavar="OUT", help="also write a page to step through it: one file, no server")
+    show.add_argument("--graph", metavar="OUT", help="also write the graph, both directions, as an SVG picture")
     for command in (demo, show):
         command.add_argument("--width", type=int, help="columns (default: the terminal's)")
         command.add_argument("--color", choices=("auto", "always", "never"), default="auto")
@@ -191,6 +193,17 @@ def run_script(file: str, arguments: list[str], trace: Any) -> BaseException | N
     return raised
 
 
+def write_files(explanation: Any, args: Any) -> None:
+    """The page and the picture of the graph, where they are asked for."""
+    for out, make in ((args.html, explanation.html), (args.graph, explanation.svg)):
+        if out:
+            try:
+                with open(out, "w", encoding="utf-8", newline="\n") as f:
+                    f.write(make())
+            except OSError as error:
+                raise Trouble(f"cannot write {out}: {error.strerror}", 2) from None
+
+
 def explain_file(args: Any, rest: list[str]) -> int:
     from .explain import export
     from .explain.screen import lay_out, one_block
@@ -213,6 +226,7 @@ def explain_file(args: Any, rest: list[str]) -> int:
             raise Trouble(f"{name} called backward() {seen} times; there is no backward number {args.step}")
         raise Trouble(f"{name} ran, but it never called backward(), so there is nothing to explain")
     ledger = chosen[-1].ledger
+    write_files(chosen[-1], args)
     if structured:
         make = export.to_json if args.json else export.to_latex if args.tex else export.to_markdown
         sys.stdout.write(make(ledger))

@@ -16,9 +16,13 @@ import types
 from typing import Any
 
 from .ledger import Ledger
+from .notebook import install as _install
 from .tracing import Explanation, Trace, explain, trace
 
 __all__ = ["Explanation", "Ledger", "Trace", "explain", "trace"]
+
+
+_install()
 
 
 class _Callable(types.ModuleType):

@@ -91,6 +91,16 @@ class Ledger:
     def line(self) -> tuple[str, int, str] | None:
         return line_of(self.site)
 
+    def _repr_html_(self) -> str:
+        from .notebook import ledger_html
+
+        return ledger_html(self)
+
+    def _repr_latex_(self) -> str:
+        from .notebook import ledger_latex
+
+        return ledger_latex(self)
+
     def values(self) -> list[Value]:
         """Every value in it, arguments before results."""
         found: dict[int, Value] = {}
@@ -131,6 +141,7 @@ class Builder:
         for step in sorted(found.values(), key=lambda s: s.number):
             new = Step(step.number, step.op, [self.copied(a) for a in step.args], step.site)
             new.inplace, new.cut, new.origin, new.seq = step.inplace, step.cut, step.origin, step.seq
+            new.scope = step.scope
             for v in step.outputs:
                 self.copies[id(v)] = w = Value(v._raw, v.requires_grad, new, v.nr)
                 w.tensor, w.grad_of, w.name = v.tensor, v.grad_of, v.name

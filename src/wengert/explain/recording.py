@@ -153,7 +153,7 @@ class Engine:
 class Step:
     """One operation that ran forward."""
 
-    __slots__ = ("args", "cut", "inplace", "number", "op", "origin", "outputs", "seq", "site")
+    __slots__ = ("args", "cut", "inplace", "number", "op", "origin", "outputs", "scope", "seq", "site")
 
     def __init__(self, number: int, op: Any, args: list[Any], site: Any) -> None:
         self.number = number
@@ -164,6 +164,7 @@ class Step:
         self.inplace = False
         self.cut: str | None = None  # why no gradient goes through here
         self.seq: int | None = None  # of its node
+        self.scope: Any = None  # the module's call it ran in (scopes)
         self.origin: Ran | None = None  # the node whose backward made this step (create_graph)
 
     @property
@@ -262,6 +263,7 @@ class Recorder(Observer):
         self.room = 1024
         self.running: Any = None
         self.names: dict[type, tuple[tuple[str, str], ...]] = {}
+        self.scope: Any = None  # the module's call that is running
 
     # -- forward -------------------------------------------------------------------------------------------------------
     def value_of(self, t: Any) -> Value:
@@ -289,6 +291,7 @@ class Recorder(Observer):
     def step(self, op: Any, vals: Any, place: Any) -> Step:
         made = Step(self.count, op, [self.argument(v) for v in vals], place)
         self.count += 1
+        made.scope = self.scope
         if self.running is not None and LOCAL.walk is not None and self.passes[-1].ran:
             made.origin = self.passes[-1].ran[-1]
         return made

@@ -12,6 +12,7 @@ from ..core.node import AccumulateGrad
 from ..core.tensor import Tensor
 from .ledger import Builder, Ledger
 from .recording import Recorder, _internal
+from .scopes import Watch
 from .screen import lay_out, plain
 from .sites import name_tensors, variables_of
 
@@ -25,6 +26,34 @@ class Explanation:
     def text(self, width: int | None = None, limit: int | None = None) -> str:
         """The ledger as plain text."""
         return plain(lay_out(self.ledger, width or shutil.get_terminal_size((100, 40)).columns, limit))
+
+    def svg(self, *, detail: bool | None = None) -> str:
+        """The graph in both directions as an SVG picture; `detail=False` draws each module's call as one box."""
+        from .drawing import svg
+
+        return svg(self.ledger, detail)
+
+    def html(self, path: Any = None) -> str:
+        """One self-contained HTML page: the graph, a stepper, formulas and numbers. Written to `path` if it is given."""
+        from .page import html
+
+        made = html(self.ledger)
+        if path is not None:
+            with open(path, "w", encoding="utf-8", newline="\n") as file:
+                file.write(made)
+        return made
+
+    to_html = html
+
+    def _repr_html_(self) -> str:
+        from .notebook import explanation_html
+
+        return explanation_html(self)
+
+    def _repr_latex_(self) -> str:
+        from .notebook import ledger_latex
+
+        return ledger_latex(self.ledger)
 
     def __str__(self) -> str:
         return self.text(limit=60)
@@ -95,13 +124,16 @@ class Trace:
     def __init__(self, keep: Any = None) -> None:
         self.recorder = Recorder(keep=keep)
         self._before: Any = None
+        self._watch = Watch(self.recorder)
         self._made: dict[int, Explanation] = {}
 
     def __enter__(self) -> Trace:
         self._before = set_mode("observers", (*LOCAL.observers, self.recorder))
+        self._watch.start()
         return self
 
     def __exit__(self, *exc: Any) -> None:
+        self._watch.stop()
         set_mode("observers", self._before)
         frame = sys._getframe(1)
         if not _internal(frame.f_code.co_filename):
