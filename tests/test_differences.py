@@ -81,6 +81,34 @@ def test_a_change_through_detach_is_noticed() -> None:
         y.backward()
 
 
+def test_a_change_through_data_is_noticed() -> None:
+    x, w = leaf(1.0), leaf(2.0)
+    y = x * w
+    w.data.sub_(1)
+    assert w._version == 0  # as in PyTorch
+    with pytest.raises(RuntimeError, match=r"modified by an inplace operation.* is at version 1; .*through \.data"):
+        y.backward()
+    (x * w).backward()  # saved after the change
+    assert x.grad is not None and x.grad.item() == 1
+
+
+def test_a_change_through_data_of_data_and_its_views_is_noticed() -> None:
+    x = torch.ones(3, requires_grad=True)
+    y = x.exp()
+    y.data.data[1:].zero_()
+    assert y._version == 0
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+def test_a_change_through_data_of_what_was_not_saved_does_no_harm() -> None:
+    x, w = leaf(1.0), leaf(2.0)
+    y = x + w
+    w.data.sub_(1)
+    y.backward()
+    assert w.grad is not None and w.grad.item() == 1
+
+
 # -- e. anomalies ---------------------------------------------------------------------------------------------------
 
 

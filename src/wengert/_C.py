@@ -72,7 +72,7 @@ def _unsafe_set_version_counter(tensors: tuple[Any, ...], versions: tuple[int, .
         if t._vc is None:
             t._vc = [version, None]
         else:
-            t._vc[0] = version
+            t._vc[:] = [version, t._vc[1]]
 
 
 _autograd = SimpleNamespace(

@@ -44,7 +44,7 @@ class _unsafe_preserve_version_counter:
 
     def __init__(self, tensors: Tensor | tuple[Tensor, ...]) -> None:
         self.tensors = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
-        self.versions = tuple(t._version for t in self.tensors)
+        self.versions = tuple(t._vc[0] if t._vc is not None else 0 for t in self.tensors)
 
     def __enter__(self) -> None:
         return None

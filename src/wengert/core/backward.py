@@ -25,7 +25,7 @@ from . import dtypes
 from .batched import Batched, settle
 from .modes import LOCAL, carried, set_mode
 from .node import FREED_MESSAGE, LAST, AccumulateGrad, Edge, leaf_edge
-from .tensor import Tensor, wrap
+from .tensor import Tensor, unseen, wrap
 
 # AccumulateGrad reads `.grad`, adds and writes: threads that share a leaf take turns.
 _ACCUMULATE = threading.Lock()
@@ -73,6 +73,8 @@ def modified_error(array: Any, counter: list[Any], expected: int, edge: Edge | N
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[torch.{kind}Tensor {list(array.shape)}]{source} is at version {counter[0]}; expected version {expected} instead."
     )
+    if unseen(counter):
+        message += f" {unseen(counter)} of these changes were made through .data, which `_version` does not count."
     if LOCAL.anomaly is None:
         message += (
             " Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "

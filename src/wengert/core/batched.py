@@ -196,22 +196,25 @@ def run_forward(op: Op, args: list[Any]) -> Any:
     level = top_level(args)
     if level >= 0 and op.batch is not SELF:
         return map_forward(op, args, level)
-    plain = [a for a, p in zip(args, op.params, strict=True) if not p.keyword_only]
-    kwargs = {p.name: a for a, p in zip(args, op.params, strict=True) if p.keyword_only}
-    return op.forward(*plain, **kwargs)
+    split = op.positional
+    if split == len(args):
+        return op.forward(*args)
+    kwargs = {p.name: a for a, p in zip(args[split:], op.params[split:], strict=True)}
+    return op.forward(*args[:split], **kwargs)
 
 
 def map_forward(op: Op, args: list[Any], level: int) -> Any:
     """Map `op` over the batch of `level`; the results are batched there."""
+    if op.kind == "elementwise" and op.batch is None:
+        results = _map_elementwise(op, args, level)
+        return Batched(results, level) if results.__class__ is not tuple else tuple(Batched(r, level) for r in results)
     size = next(
         x.value.shape[0]
         for a in args
         for x in (a if isinstance(a, (tuple, list)) else (a,))
         if x.__class__ is Batched and x.level == level
     )
-    if op.kind == "elementwise" and op.batch is None:
-        results = _map_elementwise(op, args, level)
-    elif callable(op.batch):
+    if callable(op.batch):
         results = op.batch(op, args, level, size)
         if results is NotImplemented:
             results = _map_loop(op, args, level, size)
@@ -290,7 +293,7 @@ def is_at(x: Any, level: int) -> bool:
 
 def _map_elementwise(op: Op, args: list[Any], level: int) -> Any:
     """Line the examples' dimensions up from the right; broadcasting does the rest."""
-    ndim = max(len(np.shape(a)) for a, p in zip(args, op.params, strict=True) if p.is_tensor and a is not None)
+    ndim = max([a.ndim for a, p in zip(args, op.params, strict=True) if p.is_tensor and hasattr(a, "ndim")])
     aligned = []
     for a, p in zip(args, op.params, strict=True):
         if p.is_tensor and is_at(a, level):

@@ -47,7 +47,11 @@ def close_level() -> None:
 
 
 def has_tangents(vals: list[Any]) -> bool:
-    return any(tangent_level(x) >= 0 for v in vals for x in (v if isinstance(v, tuple) else (v,)))
+    for v in vals:
+        for x in v if v.__class__ is tuple else (v,):
+            if isinstance(x, Tensor) and x._extra is not None and x._extra.tangents and tangent_level(x) >= 0:
+                return True
+    return False
 
 
 def attach(primal: Tensor, tangent: Tensor, level: int) -> Tensor:

@@ -53,10 +53,10 @@ class Param:
     default: Any
     keyword_only: bool
     annotation: str
+    is_tensor: bool = field(init=False)
 
-    @property
-    def is_tensor(self) -> bool:
-        return self.kind != PLAIN
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_tensor", self.kind != PLAIN)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Op:
     result: Any = tuple
     variants: dict[tuple[str, bool, bool], Any] = field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def single(self) -> bool:
         """Is the result one tensor, not a tuple?"""
         return len(self.outputs) == 1 and not self.variadic
@@ -136,7 +136,7 @@ class Op:
         """How many parameters may be given by position; the others come after them."""
         return sum(not p.keyword_only for p in self.params)
 
-    @property
+    @functools.cached_property
     def tensor_params(self) -> tuple[Param, ...]:
         return tuple(p for p in self.params if p.is_tensor)
 

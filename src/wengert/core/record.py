@@ -35,6 +35,7 @@ _SCALARS = (
     *(np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64),
 )
 ARRAY_TYPES: frozenset[type] = frozenset((np.ndarray, *_SCALARS))
+_F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
 NUMBER_TYPES = frozenset([int, float, bool, complex])
 
 _new = object.__new__
@@ -632,7 +633,9 @@ def promote(op: Op, operands: list[Any]) -> dtypes.dtype | None:
 
 def broadcast_check(arrays: list[Any]) -> None:
     """PyTorch's error for shapes that do not broadcast."""
-    shapes = [np.shape(a) for a in arrays]
+    shapes = [a.shape if hasattr(a, "shape") else () for a in arrays]
+    if len(set(shapes) - {()}) < 2:
+        return
     known: tuple[int, ...] = ()
     for shape in shapes:
         a, b = known, shape
@@ -780,7 +783,9 @@ def forward(op: Op, vals: list[Any]) -> list[Any]:
         op.check(*(arrays if top_level(arrays) < 0 else first_example(arrays)))
     positions = [i for i, p in enumerate(op.params) if p.is_tensor and vals[i] is not None]
     common = None
-    if op.promote is not None:
+    if op.promote in ("default", "float") and op.kind == "elementwise" and _uniform(op, arrays):
+        pass
+    elif op.promote is not None:
         flat: list[Any] = []
         for i in positions:
             flat.extend(arrays[i]) if op.params[i].kind == LIST else flat.append(arrays[i])
@@ -816,6 +821,18 @@ def forward(op: Op, vals: list[Any]) -> list[Any]:
     if op.promote == "default" and common is not None and results[0].dtype.kind != "b":
         results[0] = cast(results[0], common.np)
     return results
+
+
+def _uniform(op: Op, arrays: list[Any]) -> bool:
+    """Are the operands floating-point arrays of one dtype and, if they have dimensions, of one shape?"""
+    dtype = shape = None
+    for p, a in zip(op.params, arrays, strict=True):
+        if not p.is_tensor:
+            continue
+        if not hasattr(a, "dtype") or (dtype is not None and (a.dtype is not dtype or a.shape != shape)):
+            return False
+        dtype, shape = a.dtype, a.shape
+    return dtype is _F32 or dtype is _F64
 
 
 def _type_name(common: dtypes.dtype | None, fallback: str) -> str:

@@ -31,6 +31,32 @@ from .node import Edge, Hooks, Node, RemovableHandle, leaf_edge
 _new = object.__new__
 
 
+class DataCounter(list[Any]):
+    """The version counter of `t.data`, `[version, views]`. PyTorch leaves `t._version` alone when `t.data` is changed
+    in place, and then computes a wrong gradient if `t` was saved. Here the counter of `t` counts such changes too, so
+    that backward notices them, and beside that how many they were, so that `t._version` can leave them out.
+    """
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: list[Any]) -> None:
+        super().__init__((0, None))
+        self.source = source
+
+    def tell(self) -> None:
+        """The memory was changed: count it where `.data` was read."""
+        source = self.source
+        source[2:] = [unseen(source) + 1]
+        source[0] += 1
+        if source.__class__ is DataCounter:
+            source.tell()
+
+
+def unseen(counter: list[Any]) -> int:
+    """How many of the changes that `counter` has counted were made through `.data`."""
+    return counter[2] if len(counter) > 2 else 0
+
+
 class TensorExtra:
     """What few tensors have; see Note [What a Tensor holds]. Defaults are the class's: making one is cheap."""
 
@@ -318,8 +344,12 @@ class Tensor(Methods, metaclass=TensorMeta):
 
     @property
     def data(self) -> Tensor:
-        """The same memory, outside autograd: no graph, a version counter of its own."""
-        return wrap(self._array)
+        """The same memory, outside autograd: no graph, a version counter of its own (see `DataCounter`)."""
+        t = wrap(self._array)
+        if self._vc is None:
+            self._vc = [0, None]
+        t._vc = DataCounter(self._vc)
+        return t
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -367,7 +397,7 @@ class Tensor(Methods, metaclass=TensorMeta):
     def _version(self) -> int:
         if self._extra is not None and self._extra.inference:
             raise RuntimeError("Inference tensors do not track version counter.")
-        return self._vc[0] if self._vc is not None else 0
+        return self._vc[0] - unseen(self._vc) if self._vc is not None else 0
 
     @property
     def _base(self) -> Tensor | None:

@@ -25,7 +25,7 @@ from .batched import store as store_batched
 from .modes import LOCAL, set_mode
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, TABLE, Op
-from .tensor import Tensor, TensorExtra, wrap
+from .tensor import DataCounter, Tensor, TensorExtra, wrap
 
 _new = object.__new__
 
@@ -72,6 +72,8 @@ def bump(t: Tensor) -> None:
         t._vc = [1, None]
     else:
         t._vc[0] += 1
+        if t._vc.__class__ is DataCounter:
+            t._vc.tell()
     if LOCAL.anomaly is not None:
         LOCAL.anomaly.changed(t)
 

@@ -370,7 +370,11 @@ def jacrev(
         output, pull = found[0], found[1]
         outputs, out_spec = flatten(output)
         basis = _basis(outputs)
-        rows = vmap(lambda *c: pull(unflatten(list(c), out_spec)), chunk_size=chunk_size)(*basis)
+        if sum(o._array.size for o in outputs) == 1:  # a gradient: one row needs no batch
+            row = pull(unflatten([b.squeeze(0) for b in basis], out_spec))
+            rows = tree_map(lambda t: t.unsqueeze(0), row)
+        else:
+            rows = vmap(lambda *c: pull(unflatten(list(c), out_spec)), chunk_size=chunk_size)(*basis)
         leaves, in_spec = flatten(rows)
         sources = flatten(chosen)[0]
         sizes = [o._array.size for o in outputs]
