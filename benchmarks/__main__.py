@@ -17,7 +17,7 @@ import torch
 
 import wengert
 
-from . import timing, workloads
+from . import timing, workloads, workloads_functional
 from .adbench import ADBENCH
 from .models import MODELS
 from .operators import OPERATORS
@@ -125,6 +125,18 @@ def adbench(rounds: int) -> list[Row]:
     return _suite(ADBENCH, rounds)
 
 
+def second_order(rounds: int) -> list[Row]:
+    """Second derivatives and function transforms."""
+    return _suite(
+        {
+            "functional: Hessian-vector product, 3-layer softplus network": workloads_functional.hessian_vector,
+            "functional: func.hessian of 50-dim Rosenbrock": workloads_functional.full_hessian,
+            "functional: vmap(grad) of 64-64-64-10 tanh, batch 32": workloads_functional.per_sample,
+        },
+        rounds,
+    )
+
+
 ALL = {
     "a": chains,
     "b": small_network,
@@ -133,6 +145,7 @@ ALL = {
     "e": imports,
     "operators": single_operators,
     "models": training_steps,
+    "functional": second_order,
     "adbench": adbench,
 }
 

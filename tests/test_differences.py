@@ -89,7 +89,8 @@ def test_a_change_through_data_is_noticed() -> None:
     with pytest.raises(RuntimeError, match=r"modified by an inplace operation.* is at version 1; .*through \.data"):
         y.backward()
     (x * w).backward()  # saved after the change
-    assert x.grad is not None and x.grad.item() == 1
+    assert x.grad is not None
+    assert x.grad.item() == 1
 
 
 def test_a_change_through_data_of_data_and_its_views_is_noticed() -> None:
@@ -106,7 +107,8 @@ def test_a_change_through_data_of_what_was_not_saved_does_no_harm() -> None:
     y = x + w
     w.data.sub_(1)
     y.backward()
-    assert w.grad is not None and w.grad.item() == 1
+    assert w.grad is not None
+    assert w.grad.item() == 1
 
 
 # -- e. anomalies ---------------------------------------------------------------------------------------------------

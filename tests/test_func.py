@@ -190,6 +190,42 @@ def test_randomness(name) -> None:
     assert same.shape == different.shape
 
 
+IN_PLACE = {
+    "uniform_": (),
+    "normal_": (),
+    "random_": (),
+    "bernoulli_": (0.5,),
+    "exponential_": (),
+    "geometric_": (0.1,),
+    "cauchy_": (),
+    "log_normal_": (),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_randomness_in_place(name) -> None:
+    torch.manual_seed(0)
+    x = torch.ones(2, 40)
+
+    def draw(x):
+        return getattr(x.clone(), name)(*IN_PLACE[name])
+
+    same = vmap(draw, randomness="same")(x)
+    assert torch.equal(same[0], same[1])
+    different = vmap(draw, randomness="different")(x)
+    assert not torch.equal(different[0], different[1])
+    assert not torch.equal(different, x)
+    with pytest.raises(RuntimeError, match="^vmap: Cannot ask for different inplace randomness on an unbatched tensor"):
+        vmap(lambda x: getattr(torch.ones(40), name)(*IN_PLACE[name]), randomness="different")(x)
+
+
+def test_randomness_in_place_of_nested_levels() -> None:
+    x = torch.zeros(2, 3, 40)
+    drawn = vmap(vmap(lambda x: x.clone().normal_(), randomness="different"), randomness="same")(x)
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0, 0], drawn[0, 1])
+
+
 # -- wrong use -------------------------------------------------------------------------------------------------------------
 
 X = torch.ones(2, 3)

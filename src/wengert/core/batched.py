@@ -359,6 +359,15 @@ def move_out(a: Any, axis: int, level: int, size: int) -> Any:
     return np.broadcast_to(np.expand_dims(a, axis), shape)
 
 
+def levels_of(a: Any) -> set[int]:
+    """The levels at which an array is batched."""
+    found = set()
+    while a.__class__ is Batched:
+        found.add(a.level)
+        a = a.value
+    return found
+
+
 def closed_levels(a: Any) -> list[int]:
     """The levels of a batched array that are no longer open in this thread."""
     found = []

@@ -437,5 +437,8 @@ def jacfwd(
 
 
 def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
-    """The Hessian, forward over reverse."""
-    return jacfwd(jacrev(func, argnums), argnums)
+    """The Hessian, reverse over reverse: only the second pass works on a batch, which forward over reverse does all along.
+
+    For a function that can be differentiated backwards but once, `jacfwd(jacrev(func))`.
+    """
+    return jacrev(jacrev(func, argnums), argnums)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.batched import drawn as drawn_for_examples
-from ..core.batched import refuse_random
+from ..core.batched import levels_of, refuse_random
 from ..core.device import as_device
 from ..core.device import device as device_type
 from ..core.modes import LOCAL
@@ -338,26 +338,31 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
 # -- draws in place --------------------------------------------------------------------------------------------
 
 
-def _fill(self: Tensor, drawn: Any) -> Tensor:
-    """Overwrite with draws. The old value gets gradient 0, as PyTorch's nodes of these names give."""
-    if any(level.randomness == "different" for level in LOCAL.vmap_levels):
-        raise NotImplementedError(
-            "random operations in place under vmap(randomness='different'): draw a new tensor instead"
+def _fill(self: Tensor, make: Any) -> Tensor:
+    """Overwrite with `make(shape, dtype)`. The old value gets gradient 0, as PyTorch's nodes of these names give.
+
+    Under vmap with randomness="different" each example gets numbers of its own, and must have a place for them.
+    """
+    if not {level.number for level in LOCAL.vmap_levels if level.randomness == "different"} <= levels_of(self._array):
+        raise RuntimeError(
+            "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same "
+            "randomness. If this is necessary for your usage, please file an issue with functorch."
         )
-    return inplace(copy.op, (self, wrap(np.asarray(drawn))))
+    d = self._array.dtype
+    return inplace(copy.op, (self, wrap(drawn_for_examples(lambda s: np.asarray(make(s, d)), self._array.shape))))
 
 
 def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **bounds: Any) -> Tensor:
     """Numbers uniform on [from, to)."""
     low, high = bounds.get("from", a), bounds.get("to", b)
-    return _fill(
-        self, kernel.uniform(_source(generator), self._array.shape, self._array.dtype, float(low), float(high))
-    )
+    source = _source(generator)
+    return _fill(self, lambda s, d: kernel.uniform(source, s, d, float(low), float(high)))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
     """Normal numbers."""
-    return _fill(self, kernel.normal(_source(generator), self._array.shape, self._array.dtype, float(mean), float(std)))
+    source = _source(generator)
+    return _fill(self, lambda s, d: kernel.normal(source, s, d, float(mean), float(std)))
 
 
 def random_(self: Tensor, a: Any = None, b: Any = None, *, generator: Any = None, **bounds: Any) -> Tensor:
@@ -365,38 +370,41 @@ def random_(self: Tensor, a: Any = None, b: Any = None, *, generator: Any = None
     low, high = bounds.get("from", a), bounds.get("to", b)
     if high is None and low is not None and "from" not in bounds:
         low, high = 0, low
-    return _fill(self, kernel.random_(_source(generator), self._array.shape, self._array.dtype, low, high))
+    source = _source(generator)
+    return _fill(self, lambda s, d: kernel.random_(source, s, d, low, high))
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """1 with probability `p` (a number or a tensor), else 0."""
-    shape, d = self._array.shape, self._array.dtype
+    source = _source(generator)
     chance = p._array if isinstance(p, Tensor) else float(p)
-    return _fill(self, kernel.bernoulli(_source(generator), chance, shape, d))
+    if levels_of(chance):
+        raise NotImplementedError("bernoulli_(p) under vmap with another p for each example: use torch.bernoulli(p)")
+    return _fill(self, lambda s, d: kernel.bernoulli(source, chance, s, d))
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
     """Exponential numbers with mean `1 / lambd`."""
-    return _fill(
-        self, distributions.exponential(_source(generator), self._array.shape, self._array.dtype, float(lambd))
-    )
+    source = _source(generator)
+    return _fill(self, lambda s, d: distributions.exponential(source, s, d, float(lambd)))
 
 
 def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
     """Trials up to the first success of probability `p`."""
-    return _fill(self, distributions.geometric(_source(generator), self._array.shape, self._array.dtype, float(p)))
+    source = _source(generator)
+    return _fill(self, lambda s, d: distributions.geometric(source, s, d, float(p)))
 
 
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None) -> Tensor:
     """Cauchy numbers."""
-    shape, d = self._array.shape, self._array.dtype
-    return _fill(self, distributions.cauchy(_source(generator), shape, d, float(median), float(sigma)))
+    source = _source(generator)
+    return _fill(self, lambda s, d: distributions.cauchy(source, s, d, float(median), float(sigma)))
 
 
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Any = None) -> Tensor:
     """Numbers whose logarithms are normal."""
-    shape, d = self._array.shape, self._array.dtype
-    return _fill(self, distributions.log_normal(_source(generator), shape, d, float(mean), float(std)))
+    source = _source(generator)
+    return _fill(self, lambda s, d: distributions.log_normal(source, s, d, float(mean), float(std)))
 
 
 METHODS = {
