@@ -267,3 +267,37 @@ def test_functional_call_and_stacked_models() -> None:
     for i, m in enumerate(models):
         assert torch.allclose(out[i], m(x))
     assert math.isfinite(out.sum().item())
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "use"),
+    [
+        (ValueError, "Thing passed to transform API must be Tensor, got <class 'float'>",
+         lambda: func.grad(lambda x: x)(3.0)),
+        (RuntimeError, "only Tensors of floating point dtype can require gradients",
+         lambda: func.grad(lambda x: x.sum())(torch.tensor([1, 2]))),
+        (ValueError, "Expected primal to be floating point or complex, but got: torch.int64",
+         lambda: func.jacfwd(lambda x: x)(torch.tensor([1, 2]))),
+        (RuntimeError, "grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got <class 'int'>",
+         lambda: func.grad(lambda x: 3)(X)),
+        (RuntimeError, "Tensor is of size [2, 3] while the given forward gradient is of size [3].",
+         lambda: func.jvp(lambda x: x, (X,), (torch.ones(3),))),
+        (RuntimeError, "expected f(*primals) to return only tensors, got unsupported type <class 'int'>",
+         lambda: func.vjp(lambda x: 3, X)),
+        (RuntimeError, "We do not support batching operators that can output dynamic shape", lambda: vmap(torch.nonzero)(X)),
+    ],
+)  # fmt: skip
+def test_more_messages(error, message, use) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        use()
+
+
+def test_arguments_by_name_are_shared_by_the_examples() -> None:
+    added = vmap(lambda x, y: x + y)(torch.zeros(4, 3), y=torch.arange(3.0))
+    assert added.tolist() == [[0.0, 1.0, 2.0]] * 4
+
+
+def test_a_linearized_function_of_constants_is_outside_the_graph() -> None:
+    _, push = func.linearize(torch.sin, X)
+    assert not push(X).requires_grad
+    assert push(X.clone().requires_grad_()).requires_grad

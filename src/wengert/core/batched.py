@@ -359,6 +359,15 @@ def move_out(a: Any, axis: int, level: int, size: int) -> Any:
     return np.broadcast_to(np.expand_dims(a, axis), shape)
 
 
+def refuse_dynamic(name: str, *arrays: Any) -> None:
+    """Raise if an array is batched: results of other shapes for each example are no array."""
+    if any(a.__class__ is Batched for a in arrays):
+        raise RuntimeError(
+            "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over "
+            f"aten::{name}. Please file an issue at https://github.com/pytorch/pytorch/issues if you need this feature."
+        )
+
+
 def levels_of(a: Any) -> set[int]:
     """The levels at which an array is batched."""
     found = set()

@@ -72,7 +72,9 @@ def _wrap_leaves(tree: Any, what: str) -> tuple[Any, list[Tensor]]:
     leaves, spec = flatten(tree)
     for x in leaves:
         if not isinstance(x, Tensor):
-            raise RuntimeError(f"{what}: expected Tensors, got unsupported type {type(x)}")
+            raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
+        if x._array.dtype.kind not in "fc":
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
     places = [_place(x) for x in leaves]
     return unflatten(places, spec), places
 
@@ -112,14 +114,10 @@ def grad_and_value(
                     if not isinstance(a, Tensor):
                         raise RuntimeError(f"Expected tensors, got unsupported type {type(a)}")
             if not isinstance(result, Tensor):
-                raise RuntimeError(
-                    f"Expected the differentiated function to return a Tensor, got {type(result)}"
-                    if not isinstance(result, (tuple, list))
-                    else f"grad(f)(*args): Expected f(*args) to return a scalar tensor, got {type(result)}"
-                )
+                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(result)}")
             if result._array.ndim != 0:
                 raise RuntimeError(
-                    "Expected f(*args) to return a scalar tensor, got tensor with "
+                    "grad_and_value(f)(*args): Expected f(*args) to return a scalar tensor, got tensor with "
                     f"{result._array.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
                 )
             tracked = mode.outside and _reaches_outside([result], places)
@@ -196,7 +194,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     for o in outputs:
         if not isinstance(o, Tensor):
             raise RuntimeError(
-                f"vjp(f, *primals): Expected f(*primals) to return tensors, got unsupported type {type(o)}"
+                f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(o)}"
             )
     tracked = mode.outside and _reaches_outside(outputs, places)
     primal_specs = [flatten(p)[1] for p in primals]
@@ -254,7 +252,10 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
         outputs, out_spec = flatten(result)
         for o in outputs:
             if not isinstance(o, Tensor):
-                raise RuntimeError(f"jvp(f, primals, tangents): Expected f(*primals) to return tensors, got {type(o)}")
+                raise RuntimeError(
+                    "jvp(f, primals, tangents): expected f(*primals) to return only tensors, got unsupported type "
+                    f"{type(o)}"
+                )
         pushed = []
         for o in outputs:
             t = fad.tangent_at(o, level)
@@ -280,8 +281,12 @@ def _dual(p: Any, t: Any, level: int) -> Tensor:
             raise RuntimeError(f"jvp(f, primals, tangents): Expected tensors, got unsupported type {type(x)}")
     if p._array.shape != t._array.shape:
         raise RuntimeError(
-            f"jvp: Expected the tangent to have the same size as the primal, but got {t.shape} and {p.shape}"
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
+            f"supported. Tensor is of size {list(p._array.shape)} while the given forward gradient is of size "
+            f"{list(t._array.shape)}."
         )
+    if p._array.dtype.kind not in "fc":
+        raise ValueError(f"Expected primal to be floating point or complex, but got: {p.dtype}")
     dual = p.view_as(p) if p._rg or fad.tangent_level(p) >= 0 else wrap(p._array)
     return fad.attach(dual, t, level)
 
@@ -314,8 +319,10 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
                 if pairs
                 else [None] * len(probes)
             )
-        return unflatten([_zeros(p) if f is None else f for f, p in zip(found, probes, strict=True)], spec)
+        answer = unflatten([_zeros(p) if f is None else f for f, p in zip(found, probes, strict=True)], spec)
+        return answer if tracked or any(t._rg for t in given) else _detached(answer)
 
+    tracked = any(o._rg for o in outputs)
     return output, jvp_fn
 
 

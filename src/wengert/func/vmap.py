@@ -56,8 +56,8 @@ def vmap(
 ) -> Callable[..., Any]:
     """`func` mapped over a dimension of its arguments.
 
-    `in_dims` says which dimension of each argument is the batch (None: the argument is shared), `out_dims` where it goes
-    in each result. `randomness`: whether random operations draw the 'same' numbers for each example, 'different' ones, or
+    `in_dims` says which dimension of each argument is the batch (None: the argument is shared, as are those given by
+    name), `out_dims` where it goes in each result. `randomness`: whether random operations draw the 'same' numbers for each example, 'different' ones, or
     raise ('error'). With `chunk_size` the batch is worked through in pieces, which bounds the memory.
     """
     if randomness not in ("error", "different", "same"):
@@ -70,10 +70,7 @@ def vmap(
     def mapped(*args: Any, **kwargs: Any) -> Any:
         leaves, spec, dims, size = _arguments(name, in_dims, args)
         keyword, keyword_spec = flatten(kwargs)
-        keyword_dims = [0 if isinstance(x, Tensor) else None for x in keyword]
-        for x in keyword:
-            if isinstance(x, Tensor):
-                size = x._array.shape[0] if size is None else size
+        keyword_dims = [None] * len(keyword)  # what is given by name is shared by the examples
         if size is None:
             raise ValueError(
                 f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): Expected at least one Tensor to be vmapped over"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batched import refuse_dynamic
 from ..core.op import Array, general, linear
 from ..core.record import broadcast_check
 from ..core.tensor import wrap
@@ -177,6 +178,7 @@ def _leading(g: Any, shape: tuple[int, ...]) -> Any:
 def nonzero(input: Any, *, as_tuple: bool = False, out: Any = None) -> Any:
     """Places of the elements that are not zero: a row each, or as one vector for each dimension."""
     array = getattr(input, "_array", input)
+    refuse_dynamic("nonzero", array)
     found = np.nonzero(np.atleast_1d(array)) if array.ndim or as_tuple else None
     if as_tuple:
         assert found is not None
