@@ -105,19 +105,31 @@ if TYPE_CHECKING:
     from . import masked as masked
     from . import nn as nn
     from . import optim as optim
+    from . import serialization as serialization
     from . import signal as signal
     from . import special as special
     from . import utils as utils
+    from .serialization import load as load
+    from .serialization import save as save
 
 # Imported when first asked for: `import wengert` stays quick.
-_LAZY = frozenset(["_C", "data", "explain", "fft", "linalg", "masked", "nn", "optim", "signal", "special", "utils"])
+_LAZY = frozenset(
+    ["_C", "data", "explain", "fft", "linalg", "masked", "nn", "optim", "serialization", "signal", "special", "utils"]
+)
+
+
+_FROM = {"load": "serialization", "save": "serialization"}  # names whose module is imported with them
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FROM:
+        found = getattr(importlib.import_module("." + _FROM[name], __name__), name)
+        globals()[name] = found
+        return found
     if name in _LAZY:
         return importlib.import_module("." + name, __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_FROM})
