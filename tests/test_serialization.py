@@ -34,7 +34,7 @@ def everything(lib: Any) -> dict[str, Any]:
                    ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "float16", "float64", "complex64")],
         "empty": lib.empty(0, 3),
         "scalar": lib.tensor(2.5, dtype=lib.float64, requires_grad=True),
-        "plain": [None, True, 3, 2**80, 1.5, 1 + 2j, "text ü", b"bytes", (1, (2, 3)), {1, 2}, frozenset([3])],
+        "plain": [None, True, 3, 2**80, 1.5, 1 + 2j, "text ü", b"bytes", (1, (2, 3)), {1, 2}],
         "objects": [lib.float16, lib.Size([1, 2]), lib.device("cpu")],
     }  # fmt: skip
 
@@ -116,7 +116,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_modules_are_refused_with_advice() -> None:
-    with pytest.raises(pickle.PicklingError, match=r"Save its state_dict\(\)"):
+    with pytest.raises(pickle.PicklingError, match=r"Save its state_dict\(\) and load that"):
         written(torch.nn.Linear(1, 1))
     with pytest.raises(pickle.PicklingError, match="Save wengert.from_numpy"):
         written(np.ones(2))

@@ -114,7 +114,9 @@ def grad_and_value(
                     if not isinstance(a, Tensor):
                         raise RuntimeError(f"Expected tensors, got unsupported type {type(a)}")
             if not isinstance(result, Tensor):
-                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(result)}")
+                raise RuntimeError(
+                    f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(result)}"
+                )
             if result._array.ndim != 0:
                 raise RuntimeError(
                     "grad_and_value(f)(*args): Expected f(*args) to return a scalar tensor, got tensor with "

@@ -57,8 +57,9 @@ def vmap(
     """`func` mapped over a dimension of its arguments.
 
     `in_dims` says which dimension of each argument is the batch (None: the argument is shared, as are those given by
-    name), `out_dims` where it goes in each result. `randomness`: whether random operations draw the 'same' numbers for each example, 'different' ones, or
-    raise ('error'). With `chunk_size` the batch is worked through in pieces, which bounds the memory.
+    name), `out_dims` where it goes in each result. `randomness`: whether random operations draw the 'same' numbers for
+    each example, 'different' ones, or raise ('error'). With `chunk_size` the batch is worked through in pieces, which
+    bounds the memory.
     """
     if randomness not in ("error", "different", "same"):
         raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")

@@ -75,6 +75,8 @@ def _known() -> dict[str, Any]:
         "builtins.frozenset": frozenset,
         "builtins.complex": complex,
         "__builtin__.set": set,
+        "__builtin__.frozenset": frozenset,
+        "__builtin__.complex": complex,
         "_codecs.encode": _encode,
         "torch.Size": Size,
         "torch.device": device,

@@ -171,11 +171,11 @@ def _of_numpy(obj: Any) -> bool:
 def _refused(obj: Any) -> Exception:
     kind: Any = obj if isinstance(obj, (type, FunctionType, BuiltinFunctionType)) else type(obj)
     name = f"{kind.__module__}.{getattr(kind, '__qualname__', kind)}"
-    hint = (
-        " Save model.state_dict() and load it into a model that your program makes."
-        if hasattr(obj, "state_dict")
-        else ""
-    )
+    hint = ""
+    if hasattr(obj, "state_dict"):
+        hint = " Save its state_dict() and load that into an object that your program makes."
+    elif isinstance(obj, np.ndarray):
+        hint = " Save wengert.from_numpy(array)."
     return pickle.PicklingError(
         f"save(): a {name} could not be loaded again, since load() executes nothing that a file asks for.{hint} If the class "
         f"is harmless, call wengert.serialization.add_safe_globals([{getattr(kind, '__name__', kind)}]) before saving and "
