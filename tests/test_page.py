@@ -129,7 +129,8 @@ def test_the_second_order_has_a_page_too() -> None:
     with explain.trace() as t:
         (g,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
         g.square().sum().backward()
-    assert any("order 2" in s["say"] for s in data_of(t.last.html())["steps"])
+    data = data_of(t.last.html())
+    assert any("order 2" in data["lines"][s["say"]] for s in data["steps"])
 
 
 # -- in a browser ------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ WIDE = 48  # entries that one drawing may have before they are gathered
 FLAT = 64  # steps up to which a scope can be drawn with all its steps
 
 
-@dataclass
+@dataclass(eq=False)
 class Scope:
     """A stretch of the drawn steps, `first` to `last` (exclusive), in places of their list."""
 
@@ -117,7 +117,7 @@ def rounds(sites: list[Any]) -> list[int]:
     return places if len(keys) / len(places) >= 3 and 2 * places[0] < len(keys) else []
 
 
-@dataclass
+@dataclass(eq=False)
 class Box:
     """One thing in a drawing."""
 
@@ -134,7 +134,7 @@ class Box:
     layer: int = 0
 
 
-@dataclass
+@dataclass(eq=False)
 class Edge:
     """A value that goes from one box to another, and the gradient that comes back."""
 
@@ -146,7 +146,7 @@ class Edge:
     points: list[tuple[float, float]] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False)
 class Drawing:
     boxes: list[Box]
     edges: list[Edge]
@@ -244,6 +244,7 @@ def place(d: Drawing) -> None:
 def _ways(
     d: Drawing, ways: Any, x: list[float], left: float, tops: list[float], heights: list[float], level: list[int]
 ) -> None:
+    number = {id(e): k for k, e in enumerate(d.edges)}
     leaving: dict[int, list[Edge]] = {}
     entering: dict[int, list[Edge]] = {}
     for e in d.edges:
@@ -252,7 +253,7 @@ def _ways(
 
     def port(edges: list[Edge], e: Edge, width: float, end: int) -> float:
         """Where at a box's side an edge begins or ends: side by side in the order of their other ends."""
-        ordered = sorted(edges, key=lambda f: (x[ways[f.source, f.target][1 if end else -2]], d.edges.index(f)))
+        ordered = sorted(edges, key=lambda f: (x[ways[f.source, f.target][1 if end else -2]], number[id(f)]))
         room = min(26.0, 0.7 * width / max(len(ordered), 1))
         return (ordered.index(e) - (len(ordered) - 1) / 2) * room
 

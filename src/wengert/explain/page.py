@@ -90,7 +90,7 @@ class Gatherer:
             "m": self.math(step_expression(step), lambda name: name.name),
             "v": [shot_text(v.shot, 200) for v in step.outputs],
             "at": self.site(step.site),
-            "say": self.said(step, block),
+            "say": self.texts(self.said(step, block)),
             "norm": size(step.outputs[0].shot if step.outputs else None),
         }
         if block is not None:
@@ -130,9 +130,12 @@ class Gatherer:
                   if g is not None],
             "f": self.place[id(block.step)],
             "at": self.site(block.step.site),
-            "say": block.note or f"{block.node}, order {block.order}" if block.order > 1 else block.note or block.node,
+            "say": self.texts(self.note(block)),
             "norm": max((s for s in sizes if s is not None), key=lambda s: float("inf") if s == "nan" else s, default=None),
         }  # fmt: skip
+
+    def note(self, block: Block) -> str:
+        return block.note or block.node + (f", order {block.order}" if block.order > 1 else "")
 
     def row(self, block: Block, term: Term) -> str:
         sign = "+=" if term.of > 1 else "="
@@ -144,8 +147,10 @@ class Gatherer:
             "x": self.name(f"∇{term.target.name}"),
             "s": int(term.of > 1),
             "v": shown,
-            "say": remark(term),
         }
+        said = remark(term)
+        if said:
+            found["say"] = said
         if term.rule is not None:
             found["m"] = self.math(term.rule, rename(block))
             numbers = with_numbers(block, term.rule)

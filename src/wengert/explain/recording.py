@@ -6,6 +6,7 @@ Small arrays are copied, large ones summarised at once (`Shot`), so a trace does
 
 from __future__ import annotations
 
+import math
 import sys
 import weakref
 from pathlib import Path
@@ -76,7 +77,7 @@ class Shot:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=int))
+        return math.prod(self.shape)
 
     def stats(self) -> tuple[float, float, float]:
         """(least, greatest, norm); of absolute values where the numbers are complex."""

@@ -29,16 +29,16 @@ function card() {
     out += equation(s.o.map(name).join("<mo>,</mo>"), "=", fill(s.m));
     out += s.v.map(num).join("");
     out += s.in.map(([k, v]) => `<p class="num"><math>${name(k)}</math> = ${esc(v)}</p>`).join("");
-    return out + source(s.at) + note(s.say);
+    return out + source(s.at) + note(D.lines[s.say]);
   }
   let out = `<p class="kind">Backward, step ${at - F} of ${N - F}: the derivative of step ${s.f}</p>`;
   out += s.g.map(([k, v]) => `<p class="num">arrived: <math>${name(k)}</math> = ${esc(v)}</p>`).join("");
   for (const t of s.t) {
-    out += equation(name(t.x), t.s ? "+=" : "=", t.m ? fill(t.m) : "<mtext>" + esc(s.say) + "</mtext>");
+    out += equation(name(t.x), t.s ? "+=" : "=", t.m ? fill(t.m) : "<mtext>" + esc(D.lines[s.say]) + "</mtext>");
     if (t.n) out += num(t.n);
     out += num(t.v) + note(t.say);
   }
-  out += source(s.at) + note(s.say);
+  out += source(s.at) + note(D.lines[s.say]);
   return at === N ? out + gradients() : out;
 }
 const gradients = () => "<h2>Gradients</h2>" + D.gradients.map(([k, v, g]) =>
@@ -149,7 +149,7 @@ function toggleStop(p) { if (p) { stops.has(p) ? stops.delete(p) : stops.add(p);
 function find(text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   rows = [...Array(N).keys()].filter(i => {
-    const s = D.steps[i], all = (s.r + " " + s.say + " " + (s.at.length ? D.files[s.at[0]] + ":" + s.at[1] + " " + D.lines[s.at[2]] : "")).toLowerCase();
+    const s = D.steps[i], all = (s.r + " " + D.lines[s.say] + " " + (s.at.length ? D.files[s.at[0]] + ":" + s.at[1] + " " + D.lines[s.at[2]] : "")).toLowerCase();
     return words.every(w => all.includes(w));
   });
   $("list").scrollTop = 0;
