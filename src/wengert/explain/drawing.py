@@ -33,7 +33,7 @@ STYLE = """
 .g path{fill:none;stroke:var(--line);stroke-width:1.3}.g .b{stroke-width:1.8}
 .g .tip{fill:var(--line);stroke:none}
 .g text.p{fill:var(--pos)}.g text.n{fill:var(--neg)}.g text.m{fill:var(--mix)}.g text.x{fill:var(--bad);font-weight:700}
-.g text.z{fill:var(--zero)}.g text.s{fill:var(--save);font-size:10.5px}
+.g text.z{fill:var(--zero)}.g text.s{fill:var(--save);font-size:10.5px;paint-order:stroke;stroke:var(--face);stroke-width:3px}
 .g path.p{stroke:var(--pos)}.g path.n{stroke:var(--neg)}.g path.m{stroke:var(--mix)}.g path.x{stroke:var(--bad)}
 .g path.z{stroke:var(--zero);stroke-dasharray:2 3}
 .g rect.a{stroke:none}.g rect.p{fill:var(--pos)}.g rect.n{fill:var(--neg)}.g rect.m{fill:var(--mix)}

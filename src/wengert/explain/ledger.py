@@ -150,6 +150,9 @@ class Builder:
                 self.by_seq[step.seq] = new
         for ran in self.noted.ran:
             ran.step = self.by_seq.get(ran.node.seq)
+        for step in self.by_seq.values():  # made by the backward of a pass that was not kept
+            if step.origin is not None and step.origin.step is None:
+                step.origin.step = self.by_seq.get(step.origin.node.seq)
 
     def copied(self, a: Any) -> Any:
         if isinstance(a, list):

@@ -53,7 +53,9 @@ def assign(
         held = v.name or (by_edge.get(edges[id(v)]) if id(v) in edges else None)
         if held is None and t is not None:
             held = by_id.get(id(t))
-        name = held if v.made_by is None else hints.get(id(v)) or held
+        # A leaf that was filled in place, as parameters are, is called what the program calls it now.
+        filled = v.made_by is None or (v.made_by.inplace and v.made_by.seq is None)
+        name = held if filled else hints.get(id(v)) or held
         name = name or hints.get(id(v)) or gradient_name(v, by_id, by_seq)
         if name is None and v.made_by is not None and v.made_by.inplace and isinstance(v.made_by.args[0], Value):
             name = bases.get(id(v.made_by.args[0]))

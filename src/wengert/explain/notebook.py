@@ -102,7 +102,7 @@ def node_html(node: Any) -> str:
     head = f"<p><b>{escape(kind)}</b></p>"
     if getattr(node, "variant", None) is None:
         return head
-    if node.freed:
+    if getattr(node, "freed", False):
         return head + "<p>its saved values were freed by backward()</p>"
     outs = [node.output_meta(k) for k in range(node.n_outputs)]
     names = gradient_names(node.op, node.n_outputs)
