@@ -33,7 +33,7 @@ STYLE = """
 .g path{fill:none;stroke:var(--line);stroke-width:1.3}.g .b{stroke-width:1.8}
 .g .tip{fill:var(--line);stroke:none}
 .g text.p{fill:var(--pos)}.g text.n{fill:var(--neg)}.g text.m{fill:var(--mix)}.g text.x{fill:var(--bad);font-weight:700}
-.g text.z{fill:var(--zero)}.g text.s{fill:var(--save);font-size:10.5px;paint-order:stroke;stroke:var(--face);stroke-width:3px}
+.g text.z{fill:var(--zero)}.g text.s{fill:var(--save);font-size:11px}
 .g path.p{stroke:var(--pos)}.g path.n{stroke:var(--neg)}.g path.m{stroke:var(--mix)}.g path.x{stroke:var(--bad)}
 .g path.z{stroke:var(--zero);stroke-dasharray:2 3}
 .g rect.a{stroke:none}.g rect.p{fill:var(--pos)}.g rect.n{fill:var(--neg)}.g rect.m{fill:var(--mix)}
@@ -127,9 +127,9 @@ class Painter:
         said = [self.lines(b) for b in d.boxes]
         for b, lines in zip(d.boxes, said, strict=True):
             adjoint = max((len(s.text) for s in self.seen.get(id(b.value), ())), default=0) + 4
-            longest = max(len(lines.head), len(lines.value), adjoint, len(lines.saved) * 0.9, len(lines.under) * 0.9)
+            longest = max(len(lines.head), len(lines.value), adjoint, len(lines.saved) + 2, len(lines.under))
             b.width = math.ceil(longest * CHARACTER + 2 * PAD)
-            rows = 2 + bool(lines.value) + bool(lines.under)
+            rows = 2 + bool(lines.value) + bool(lines.under) + bool(lines.saved)
             b.height = LINE * rows + PAD
         place(d)
         return d, said
@@ -150,9 +150,9 @@ class Painter:
         head = f"{names} = {formula(b.step)}"
         if len(head) > LONG + 4:
             head = f"{cut(names, 12)} = {operation(b.step)}(…)"
-        saved = keeps(b.block).removeprefix("keeps ") if b.block is not None else ""
+        saved = keeps(b.block) if b.block is not None else ""
         under = f"cut: {b.step.cut}" if b.step.cut else ""
-        return Lines(cut(head, LONG + 4), value, cut(saved, 20), under)
+        return Lines(cut(head, LONG + 4), value, cut(saved), under)
 
     def fragment(self, scope: Scope, detail: bool, live: bool = True) -> tuple[str, float, float]:
         """(the inside of an SVG, width, height). `live`: every part says when it is shown; else the end is drawn."""
@@ -197,6 +197,9 @@ class Painter:
         if lines.value:
             y += LINE
             out.append(text(PAD, y, lines.value, "", when(live, place)))
+        if lines.saved:
+            y += LINE
+            out.append(text(PAD, y, lines.saved, "s", when(live, place)))
         if lines.under:
             y += LINE
             out.append(text(PAD, y, lines.under, "d"))
@@ -213,9 +216,6 @@ class Painter:
             out.append(f'<rect class="a {s.kind}" x="{n(PAD)}" y="{n(y - 4 - size / 2)}" width="{n(size)}" '
                        f'height="{n(size)}" rx="1.5"{at}/>')  # fmt: skip
             out.append(text(PAD + 14, y, "∇ " + s.text, s.kind, at))
-        if lines.saved:
-            out.append(f'<text class="s" x="{n(b.width - PAD)}" y="{n(b.height + 12)}" text-anchor="end"'
-                       f'{when(live, place)}>keeps {escape(lines.saved)}</text>')  # fmt: skip
         out.append("</g>")
         return "".join(out)
 
@@ -264,7 +264,7 @@ def svg(ledger: Ledger, detail: bool | None = None) -> str:
     inside, width, height = painter.fragment(top, detail, live=False)
     title = f"{ledger.root.name} = {shot_text(ledger.root.shot)}: the graph forward and backward"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {n(width)} {n(height + 12)}" width="{n(width)}" '
-        f'height="{n(height + 12)}" role="img" aria-label="{escape(title)}" class="g"><title>{escape(title)}</title>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {n(width)} {n(height)}" width="{n(width)}" '
+        f'height="{n(height)}" role="img" aria-label="{escape(title)}" class="g"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style>{inside}</svg>\n"
     )

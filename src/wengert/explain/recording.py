@@ -180,7 +180,7 @@ class Step:
 class Value:
     """A tensor at one time: what it was, who made it, where in the graph it is."""
 
-    __slots__ = ("_raw", "grad_of", "made_by", "name", "nr", "requires_grad", "tensor")
+    __slots__ = ("__weakref__", "_raw", "grad_of", "made_by", "name", "nr", "requires_grad", "tensor")
 
     def __init__(self, raw: Any, requires_grad: bool, made_by: Step | None = None, nr: int = 0) -> None:
         self._raw = raw
@@ -261,6 +261,7 @@ class Recorder(Observer):
         self.count = 0
         self.seen = 0  # passes begun
         self.tensors: dict[int, Value] = {}  # by identity; a Value knows its tensor weakly
+        self.places: Any = weakref.WeakValueDictionary()  # by place in the graph: (node's number, output)
         self.room = 1024
         self.running: Any = None
         self.names: dict[type, tuple[tuple[str, str], ...]] = {}
@@ -272,6 +273,11 @@ class Recorder(Observer):
         found = self.tensors.get(id(t))
         if found is not None and found.tensor() is t:
             return found
+        if t._edge is not None:
+            # What a node saved comes back as another tensor at the same place of the graph.
+            found = self.places.get((t._edge[0].seq, t._edge[1]))
+            if found is not None:
+                return found
         return self.enter(t, Value(self.shots(t), t._rg))
 
     def enter(self, t: Any, value: Value) -> Value:
@@ -299,9 +305,11 @@ class Recorder(Observer):
 
     def into(self, made: Step, t: Any) -> None:
         """`t` is what `made` gave."""
-        made.outputs.append(self.enter(t, Value(self.shots(t), t._rg, made, len(made.outputs))))
+        value = self.enter(t, Value(self.shots(t), t._rg, made, len(made.outputs)))
+        made.outputs.append(value)
         if t._edge is not None:
             made.seq = t._edge[0].seq
+            self.places[made.seq, t._edge[1]] = value
 
     def recorded(self, op: Any, vals: list[Any], outputs: Any) -> None:
         if LOCAL.walk is not None and not LOCAL.grad:

@@ -59,7 +59,7 @@ D.scopes.forEach((s, k) => { if (s.p !== null) kids[s.p].push(k); });
 
 function draw() {
   const s = D.scopes[scope], flat = detail && s.e, [inside, w, h] = flat ? s.e : s.d;
-  $("canvas").innerHTML = `<svg class="g" role="group" aria-label="${esc(s.l)}" width="${w}" height="${h + 12}" viewBox="0 0 ${w} ${h + 12}">${inside}</svg>`;
+  $("canvas").innerHTML = `<svg class="g" role="group" aria-label="${esc(s.l)}" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}">${inside}</svg>`;
   for (const g of $("canvas").querySelectorAll("[data-s],[data-o]")) {
     g.setAttribute("tabindex", "-1");
     g.setAttribute("role", "button");
