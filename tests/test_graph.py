@@ -464,3 +464,41 @@ def test_the_log_names_each_node(caplog) -> None:
     with caplog.at_level(logging.DEBUG, logger=graph.__name__):
         y.backward()
     assert re.search(r"Executing: <SumBackward0 object at 0x\w+> with grad_outputs: \[f32\[\]\]", caplog.text)
+
+
+def test_dir_of_a_node_lists_what_it_saves() -> None:
+    x = leaf(1.0, 2.0)
+    saved = {name for name in dir((x * x).grad_fn) if "saved" in name}
+    assert saved == {"_saved_self", "_saved_other", "_raw_saved_self", "_raw_saved_other"}
+    for node in ((x * x).grad_fn, x.exp().grad_fn, x.sum().grad_fn, (x**3).grad_fn, torch.maximum(x, x).grad_fn):
+        for name in dir(node):
+            if "_saved" in name:
+                getattr(node, name)  # none is there in name only
+
+
+def test_backward_hooks_are_shown_and_not_deleted() -> None:
+    x = leaf(1.0, 2.0)
+    assert x._backward_hooks is None
+    handle = x.register_hook(lambda g: g)
+    assert list(x._backward_hooks) == [handle.id]
+    y = x * 2
+    assert y._grad_fn is y.grad_fn
+    assert y._backward_hooks is None
+    y.register_hook(lambda g: g)
+    assert len(y._backward_hooks) == 1
+    with pytest.raises(RuntimeError, match="Deletion of _backwards_hooks not allowed!"):
+        del x._backward_hooks
+    with pytest.raises(RuntimeError, match="Deletion of _grad_fn not allowed. Detach tensor instead!"):
+        del y._grad_fn
+
+
+def test_whether_a_reentrant_checkpoint_may_run() -> None:
+    valid = torch.autograd.Variable._execution_engine.is_checkpoint_valid
+    assert valid()
+    seen = []
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    y.register_hook(lambda g: seen.append(valid()))
+    y.sum().backward(retain_graph=True)
+    torch.autograd.grad(y.sum(), x)
+    assert seen == [True, False]

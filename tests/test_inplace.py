@@ -437,3 +437,13 @@ def test_reinterpreting_views_follow_their_base_too() -> None:
     assert w.tolist() == [2 + 2j, 6 + 4j]
     torch.view_as_real(w).sum().backward()
     assert z.grad.tolist() == [2 + 1j, 2 + 1j]
+
+
+def test_how_a_view_of_a_leaf_was_made_is_said_before_that_it_is_one() -> None:
+    x = torch.ones(2, 2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="^Output 0 of Unbind is a view and is being modified inplace"):
+        x.unbind()[0].mul_(2)
+    with torch.no_grad():
+        v = x[0]
+    with pytest.raises(RuntimeError, match="^A view was created in no_grad mode"):
+        v.mul_(2)

@@ -221,3 +221,8 @@ def test_multithreading_is_accepted_and_ignored() -> None:
         x = leaf(2.0)
         (x * x).backward()
     assert x.grad.tolist() == [4.0]
+
+
+def test_a_mode_can_be_cloned() -> None:
+    assert isinstance(torch.no_grad().clone(), torch.no_grad)
+    assert torch.inference_mode(False).clone().mode is False

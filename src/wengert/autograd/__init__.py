@@ -233,6 +233,11 @@ def variable(*args: Any, **kwargs: Any) -> Any:
     raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")
 
 
+def _accumulates() -> bool:
+    """May a reentrant checkpoint run: is the pass that is going on, if any, one over all leaves?"""
+    return LOCAL.walk is None or bool(LOCAL.walk[3])
+
+
 from . import forward_ad as forward_ad  # noqa: E402  (they use what is above)
 from . import function as function  # noqa: E402
 from . import functional as functional  # noqa: E402
@@ -263,7 +268,7 @@ class _VariableMeta(type):
 class Variable(metaclass=_VariableMeta):
     """The name that tensors which require grad once had: `Variable(data, requires_grad)` is a Tensor of the same memory."""
 
-    _execution_engine = SimpleNamespace(queue_callback=graph.queue_callback)
+    _execution_engine = SimpleNamespace(queue_callback=graph.queue_callback, is_checkpoint_valid=_accumulates)
 
     def __new__(cls, data: Any = None, requires_grad: bool = False) -> Any:
         return (Tensor() if data is None else data.detach()).requires_grad_(requires_grad)

@@ -12,7 +12,7 @@ that, transposes its vjp (the vjp is linear in g, so its own vjp with respect to
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -92,14 +92,17 @@ def unlinked(x: Tensor) -> Tensor:
     return t
 
 
+def refuse_out(name: str) -> NoReturn:
+    """`out=` and tangents do not go together."""
+    raise NotImplementedError(
+        f"Trying to use forward AD with {name.rsplit('.', 1)[-1]}_out that does not support it because it is an out= function"
+    )
+
+
 def careful_jvp(op: Op, vals: list[Any], out: Any = None) -> Any:
     """Run `op` on arguments some of which have tangents."""
     if out is not None:
-        simple = op.name.rsplit(".", 1)[-1]
-        raise RuntimeError(
-            f"{simple}(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
-        )
+        refuse_out(op.name)
     flat = [x for v in vals for x in (v if isinstance(v, tuple) else (v,))]
     level = max(tangent_level(x) for x in flat)
     primals = [tuple(strip(x, level) for x in v) if isinstance(v, tuple) else strip(v, level) for v in vals]

@@ -157,7 +157,7 @@ class Switch:
     def __init__(self) -> None:
         self._saved: list[Any] = []
 
-    def _clone(self) -> Switch:
+    def clone(self) -> Switch:
         return self.__class__()
 
     def __enter__(self) -> Any:
@@ -178,7 +178,7 @@ class Switch:
             )
             func.__init__ = self(func.__init__)  # type: ignore[method-assign]
             return func
-        clone = self._clone
+        clone = self.clone
         if inspect.isgeneratorfunction(func):
 
             @functools.wraps(func)
@@ -249,7 +249,7 @@ class set_grad_enabled(Switch):
         self.mode = self._value = bool(mode)
         self._before = set_mode("grad", self._value)
 
-    def _clone(self) -> Switch:
+    def clone(self) -> Switch:
         return self.__class__(self.mode)
 
     def __enter__(self) -> None:
@@ -276,7 +276,7 @@ class inference_mode(Switch):
         super().__init__()
         self.mode = bool(mode)
 
-    def _clone(self) -> Switch:
+    def clone(self) -> Switch:
         return self.__class__(self.mode)
 
     def __enter__(self) -> None:

@@ -195,6 +195,11 @@ class Node:
             return read_saved(self, name)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
+    def __dir__(self) -> list[str]:
+        from .saved import saved_names
+
+        return [*super().__dir__(), *saved_names(self)]
+
 
 class AccumulateGrad(Node):
     """The sink of a leaf: adds what arrives to the leaf's `.grad`."""

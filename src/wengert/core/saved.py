@@ -215,6 +215,25 @@ def _own_name(node: Any, shown: str) -> str | None:
     return shown if shown in saves else None
 
 
+def saved_names(node: Any) -> list[str]:
+    """PyTorch's names, `_saved_...` and `_raw_saved_...`, of what a node saves."""
+    variant = getattr(type(node), "variant", None)
+    if variant is None:
+        return []
+    names = []
+    for name, (how, _) in variant.saves.items():
+        first = node.op.tensor_params[0].name if not any(p.name == "input" for p in node.op.params) else "input"
+        shown = name.removesuffix("_shape")
+        shown = "self" if shown == first else "result" if how == "output" and shown == node.op.outputs[0] else shown
+        if how in ("shape", "shapes", "scalar_shape", "output_shape"):
+            names.append(f"_saved_{shown}_sym_sizes")
+            continue
+        names.append(f"_saved_{shown}")
+        if how in ("tensor", "list", "output"):
+            names.append(f"_raw_saved_{shown}")
+    return names
+
+
 def read_saved(node: Any, attribute: str) -> Any:
     """`node._saved_x` or `node._raw_saved_x`. AttributeError for what this node does not save."""
     raw = attribute.startswith("_raw_")

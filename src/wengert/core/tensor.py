@@ -453,6 +453,27 @@ class Tensor(Methods, metaclass=TensorMeta):
         hooks = node.more().tensor_hooks.setdefault(self._edge[1], Hooks())
         return hooks.add(hook)
 
+    @property
+    def _grad_fn(self) -> Any:
+        return self.grad_fn
+
+    @_grad_fn.deleter
+    def _grad_fn(self) -> None:
+        raise RuntimeError("Deletion of _grad_fn not allowed. Detach tensor instead!")
+
+    @property
+    def _backward_hooks(self) -> Hooks | None:
+        """The hooks of `register_hook` on this tensor, by number, or None."""
+        node = self.grad_fn
+        if node is None:
+            return self._extra.hooks if self._extra is not None else None
+        assert self._edge is not None
+        return node.extra.tensor_hooks.get(self._edge[1]) if node.extra is not None else None
+
+    @_backward_hooks.deleter
+    def _backward_hooks(self) -> None:
+        raise RuntimeError("Deletion of _backwards_hooks not allowed!")
+
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """`hook(tensor)` runs after this leaf's `.grad` has been accumulated."""
         if not self._rg:

@@ -97,6 +97,7 @@ def check_inplace(t: Tensor, records: bool) -> None:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
         return
     if base._rg and base._edge is None:
+        check_creation(t)  # what is said first, as in PyTorch
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     if records or t._rg or base._rg:
         check_creation(t)
@@ -434,6 +435,11 @@ def store_out(name: str, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
             f"{simple}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
+    if LOCAL.dual_level >= 0:
+        from .forward_ad import has_tangents, refuse_out
+
+        if has_tangents(given):
+            refuse_out(name)
     before = set_mode("grad", False)
     try:
         result = fn(*args, **kwargs)
