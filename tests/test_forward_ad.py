@@ -158,5 +158,8 @@ def test_all_routes_lead_to_one_hessian(route) -> None:
 
 
 def test_out_does_not_go_with_tangents() -> None:
-    with fwAD.dual_level(), pytest.raises(NotImplementedError, match="^Trying to use forward AD with add_out that does"):
+    with (
+        fwAD.dual_level(),
+        pytest.raises(NotImplementedError, match="^Trying to use forward AD with add_out that does"),
+    ):
         torch.add(fwAD.make_dual(torch.ones(2), torch.ones(2)), 1, out=torch.zeros(2))

@@ -502,3 +502,26 @@ def test_whether_a_reentrant_checkpoint_may_run() -> None:
     y.sum().backward(retain_graph=True)
     torch.autograd.grad(y.sum(), x)
     assert seen == [True, False]
+
+
+def test_what_a_hook_can_learn_of_the_pass() -> None:
+    x, w = leaf(1.0), leaf(2.0)
+    y = x.exp()
+    z = y.sum()
+    other = w * 2
+    learnt = {}
+
+    def hook(_):
+        learnt["id"] = torch._C._current_graph_task_id()
+        learnt["run"] = [torch._C._will_engine_execute_node(t.grad_fn) for t in (y, other)]
+        learnt["order"] = [n.name() for n in torch._C._current_graph_task_execution_order()]
+
+    y.register_hook(hook)
+    y.grad_fn.register_prehook(lambda _: learnt.update(node=torch._C._current_autograd_node()))
+    assert torch._C._current_graph_task_id() == -1
+    with torch.autograd.set_multithreading_enabled(False):
+        z.backward()
+    assert learnt["id"] >= 0
+    assert learnt["run"] == [True, False]
+    assert learnt["order"][-2:] == ["ExpBackward0", "torch::autograd::AccumulateGrad"]
+    assert learnt["node"] is y.grad_fn
