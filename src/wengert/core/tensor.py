@@ -703,8 +703,17 @@ def _warn_scalar_once() -> None:
 
 
 def _torch_strides(array: Any, strides: tuple[int, ...]) -> tuple[int, ...]:
-    """NumPy gives a dimension of size 1 that was put in stride 0, PyTorch what a neighbour there would need."""
+    """NumPy gives a dimension of size 1 that was put in stride 0, PyTorch what a neighbour there would need.
+
+    An array without elements has no strides that matter; PyTorch's are those of a contiguous tensor.
+    """
     found = list(strides)
+    if not array.size:
+        step = 1
+        for d in range(array.ndim - 1, -1, -1):
+            found[d] = step
+            step *= max(array.shape[d], 1)
+        return tuple(found)
     for d in range(array.ndim - 1, -1, -1):
         if found[d] == 0 and array.shape[d] == 1:
             found[d] = found[d + 1] * array.shape[d + 1] if d + 1 < array.ndim else 1
