@@ -180,14 +180,20 @@ def test_darker_is_larger() -> None:
     assert len(set(weights)) == len(weights)
 
 
-@pytest.mark.parametrize(("name", "i"), SAMPLES, ids=[f"{name}-{i}" for name, i in SAMPLES])
-def test_every_printed_rule_becomes_mathml(name: str, i: int) -> None:
-    for rule in printed(name, i)[2]:
-        if rule is not None:
-            made = mathml(latex(rule))
-            assert "\\" not in made
-            strict = re.sub(r"=(\w+)(?=[ >])", r'="\1"', made)
-            ET.fromstring(f"<math>{strict}</math>")
+def test_every_printed_rule_becomes_mathml() -> None:
+    count = 0
+    for name, i in SAMPLES:
+        try:
+            rules = printed(name, i)[2]
+        except pytest.skip.Exception:  # no differentiable output for this sample
+            continue
+        for rule in rules:
+            if rule is not None:
+                made = mathml(latex(rule))
+                assert "\\" not in made, (name, i)
+                ET.fromstring("<math>" + re.sub(r"=(\w+)(?=[ >])", r'="\1"', made) + "</math>")
+                count += 1
+    assert count > 900
 
 
 def test_every_rows_own_formula_becomes_mathml() -> None:
