@@ -22,7 +22,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.device import device
 from ..core.size import Size
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from .names import STORAGE_OF, is_added
 
 _ALIGNMENT = 64
@@ -139,14 +139,13 @@ class _Pickler(_Python):
         if not fits or any(s < 0 or r for s, r in steps):
             owner = array = np.ascontiguousarray(array)
             flat, offset = array.reshape(-1), 0
-            steps = [divmod(s, size) for s in array.strides]
         key = _address(owner) if flat.size else id(owner)
         found = self.storages.get(key)
         if found is None:
             d = dtypes.of(array.dtype)
             found = self.storages[key] = _Storage(flat, str(len(self.storages)), d)
             self.kept.append(owner)
-        return found, offset, tuple(s for s, _ in steps)
+        return found, offset, wrap(array).stride()
 
 
 class _Made:
