@@ -19,7 +19,7 @@ from test_printed_rules import SAMPLES, printed
 from wengert import explain
 from wengert.core.op import TABLE
 from wengert.explain.drawing import Painter, colour
-from wengert.explain.latex import latex
+from wengert.explain.latex import latex, tex_name
 from wengert.explain.mathml import mathml
 from wengert.explain.recording import Shot
 
@@ -201,6 +201,11 @@ def test_every_rows_own_formula_becomes_mathml() -> None:
         if op.tex:
             filled = op.tex.format_map({p.name: "x" for p in op.params} | {"y": "y", "rstd": "r"})
             assert mathml(filled)
+
+
+def test_a_name_that_several_values_share_has_an_index() -> None:
+    assert tex_name("y₁₂") == "{y}_{12}"
+    assert tex_name("∇gates₁") == r"\nabla {\mathrm{gates}}_{1}"
 
 
 def test_mathml_of_the_pieces() -> None:

@@ -17,6 +17,9 @@ _GREEK = re.compile(
 )
 
 
+_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+
+
 class Latex(Style):
     """LaTeX, from each row's own `tex`."""
 
@@ -181,6 +184,9 @@ def tex_name(name: str) -> str:
         return r"\nabla " + tex_name(name[1:])
     if re.fullmatch(r"-?[\d.]+", name):
         return name
+    numbered = re.fullmatch("(.+?)([₀-₉]+)", name)
+    if numbered:  # by `naming`, where several values share a name
+        return f"{{{tex_name(numbered[1])}}}_{{{numbered[2].translate(_DIGITS)}}}"
     base, _, index = name.partition("_")
     if (len(base) == 1 or _GREEK.fullmatch(base)) and re.fullmatch(r"[A-Za-z0-9]*", index):
         head = rf"\{base}" if _GREEK.fullmatch(base) else base
