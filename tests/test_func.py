@@ -285,6 +285,9 @@ def test_functional_call_and_stacked_models() -> None:
         (RuntimeError, "expected f(*primals) to return only tensors, got unsupported type <class 'int'>",
          lambda: func.vjp(lambda x: 3, X)),
         (RuntimeError, "We do not support batching operators that can output dynamic shape", lambda: vmap(torch.nonzero)(X)),
+        (RuntimeError, "Attempting to batch over indexing with a boolean mask.", lambda: vmap(lambda x: x[x > 0])(X)),
+        (RuntimeError, "Attempted to vmap over `mask` in torch.masked_select(self, mask) We cannot support this",
+         lambda: vmap(lambda x: torch.masked_select(x, x > 0))(X)),
     ],
 )  # fmt: skip
 def test_more_messages(error, message, use) -> None:

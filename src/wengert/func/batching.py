@@ -326,7 +326,21 @@ def strided(op: Op, args: list[Any], level: int, size: int) -> Any:
 
 
 _DIMENSIONS = ("dim", "dims", "dim0", "dim1", "dim2", "dimension", "axis")
+
+
+def selected(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """`masked_select`: one mask for all examples selects as many of each."""
+    if is_at(args[1], level):
+        raise RuntimeError(
+            "vmap: Attempted to vmap over `mask` in torch.masked_select(self, mask) We cannot support this because for "
+            "each batch this would return a differently shaped Tensor. Please file an issue at "
+            "https://github.com/pytorch/pytorch/issues if you need this feature."
+        )
+    return NotImplemented
+
+
 _RULES: dict[str, Any] = {
+    "masked_select": selected,
     "view": shaped("shape"),
     "reshape": shaped("shape"),
     "fft_resized": shaped("shape"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batched import Batched
 from ..core.op import Array, Arrays, general, linear
 from ..core.tensor import Tensor
 from ..kernels.scatter import add_along
@@ -311,6 +312,11 @@ def read(shape: tuple[int, ...], index: Any) -> Places:
                             f"indexed tensor {list(_view_shape(shape, found.basic, source))} at index {place + i}"
                         )
                 masks += 1
+                if array.__class__ is Batched:
+                    raise RuntimeError(
+                        "vmap: We do not support batching operators that can support dynamic shape. Attempting to batch "
+                        "over indexing with a boolean mask."
+                    )
                 for a in np.nonzero(array):
                     found.basic.append(_ALL)
                     found.arrays.append(a.astype(np.int64, copy=False))

@@ -136,7 +136,13 @@ log10 = elementwise(
     tex=r"\log_{{10}} {input}",
 )
 log1p = elementwise(
-    "log1p", np.log1p, promote="float", inplace=True, input=lambda input: 1 / (input + 1), tex=r"\ln(1 + {input})"
+    "log1p",
+    np.log1p,
+    promote="float",
+    inplace=True,
+    node="Log1PBackward0",
+    input=lambda input: 1 / (input + 1),
+    tex=r"\ln(1 + {input})",
 )
 
 # -- circular and hyperbolic functions -------------------------------------------------------------------------
