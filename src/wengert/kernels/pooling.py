@@ -122,7 +122,7 @@ def put_at_places(values: Any, places: Any, size: Ints) -> Any:
     rank = len(size)
     lead = values.shape[: values.ndim - rank]
     rows, area = int(np.prod(lead)), int(np.prod(size))
-    index = (places.reshape(rows, -1) + (np.arange(rows) * area)[:, None]).reshape(-1)
+    index = (places.reshape(rows, places.size // max(rows, 1)) + (np.arange(rows) * area)[:, None]).reshape(-1)
     flat = values.reshape(-1)
     if values.dtype.kind == "c":
         total = np.bincount(index, flat.real, rows * area) + 1j * np.bincount(index, flat.imag, rows * area)
@@ -136,7 +136,7 @@ def keep_at_places(values: Any, places: Any, size: Ints) -> Any:
     lead = values.shape[: values.ndim - len(size)]
     rows = int(np.prod(lead))
     out = np.zeros((rows, int(np.prod(size))), values.dtype)
-    np.put_along_axis(out, places.reshape(rows, -1), values.reshape(rows, -1), axis=1)
+    np.put_along_axis(out, places.reshape(rows, places.size // max(rows, 1)), values.reshape(rows, values.size // max(rows, 1)), axis=1)
     return out.reshape(*lead, *size)
 
 
@@ -144,7 +144,7 @@ def take_at_places(x: Any, places: Any, rank: int) -> Any:
     """`x` (..., *S) read at flat spatial `places` (..., *L)."""
     rows = int(np.prod(x.shape[: x.ndim - rank]))
     flat = x.reshape(rows, int(np.prod(x.shape[x.ndim - rank :])))
-    return np.take_along_axis(flat, places.reshape(rows, -1), axis=1).reshape(places.shape)
+    return np.take_along_axis(flat, places.reshape(rows, places.size // max(rows, 1)), axis=1).reshape(places.shape)
 
 
 def max_at_starts(x: Any, starts: list[Any], kernel: Ints) -> tuple[Any, Any]:

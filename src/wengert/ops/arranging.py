@@ -143,6 +143,8 @@ def roll(input: Array, shifts: Any, dims: Any = ()) -> Any:
         return np.roll(input, steps[0])
     if len(axes) != len(steps):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(steps)}, dims:{len(axes)}")
+    if not input.ndim:
+        raise IndexError(f"Dimension specified as {axes[0]} but tensor has no dimensions")
     return np.roll(input, steps, tuple(wrap_dim(d, input.ndim) for d in axes))
 
 

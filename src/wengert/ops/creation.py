@@ -479,6 +479,8 @@ def arange(
         step = _number(named["step"])
     length = _steps(start, end, step)
     d = _range_dtype(dtype, out, start, end, step)
+    if d.kind in "iu" and int(step) == 0:
+        raise ValueError("step must be nonzero")
     return _finish(_progression(start, step, length, d), out, requires_grad)
 
 

@@ -192,14 +192,17 @@ def take_along_dim(input: Any, indices: Any, dim: Any = None) -> Any:
         raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {dtype_word(array)}")
     if dim is None:
         return gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
-    shape, where = tuple(input.shape), tuple(indices.shape)
-    if len(shape) != len(where):
+    shape, places = tuple(input.shape), tuple(indices.shape)
+    if len(shape) != len(places):
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
-            f"{len(shape)} dimensions for input, and {len(where)} dimensions for indices"
+            f"{len(shape)} dimensions for input, and {len(places)} dimensions for indices"
         )
+    from .pointwise import where
+
     d = wrap_dim(dim, len(shape))
-    full = list(np.broadcast_shapes((*shape[:d], 1, *shape[d + 1 :]), (*where[:d], 1, *where[d + 1 :])))
+    full = list(np.broadcast_shapes((*shape[:d], 1, *shape[d + 1 :]), (*places[:d], 1, *places[d + 1 :])))
     full_input, full_index = list(full), list(full)
-    full_input[d], full_index[d] = shape[d], where[d]
-    return gather(expand(input, tuple(full_input)), d, expand(indices, tuple(full_index)))
+    full_input[d], full_index[d] = shape[d], places[d]
+    counted = where(indices < 0, indices + shape[d], indices)  # from the end, as in NumPy
+    return gather(expand(input, tuple(full_input)), d, expand(counted, tuple(full_index)))

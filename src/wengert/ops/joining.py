@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, Arrays, composite, linear
-from .shape import broadcast_to, expand, flatten, narrow, reshape, slice_, transpose, unsqueeze
+from .shape import broadcast_to, expand, flatten, narrow, reshape, slice_, unsqueeze
 from .shared import wrap_dim
 
 __all__ = [
@@ -451,7 +451,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> Any:
     n = len(shape)
     grids = [expand(reshape(x, (1,) * i + (shape[i],) + (1,) * (n - 1 - i)), shape) for i, x in enumerate(vectors)]
     if swap:
-        grids = [transpose(x, 0, 1) for x in (grids[1], grids[0], *grids[2:])]
+        grids = [grids[1], grids[0], *grids[2:]]
     return tuple(grids)
 
 
