@@ -11,7 +11,9 @@ import wengert as torch
 @pytest.mark.parametrize(("n", "m"), [(3, 2), (3, 3), (1, 4)])
 def test_meshgrid_xy_has_the_second_vector_along_the_rows(n: int, m: int) -> None:
     a, b = np.arange(float(n)), np.arange(float(m)) + 10
-    for got, want in zip(torch.meshgrid(torch.tensor(a), torch.tensor(b), indexing="xy"), np.meshgrid(a, b), strict=True):
+    for got, want in zip(
+        torch.meshgrid(torch.tensor(a), torch.tensor(b), indexing="xy"), np.meshgrid(a, b), strict=True
+    ):
         np.testing.assert_array_equal(got.numpy(), want)
 
 
@@ -25,7 +27,8 @@ def test_take_along_dim_counts_negative_indices_from_the_end() -> None:
     y = torch.take_along_dim(x, torch.tensor([[-1], [-3]]), 1)
     assert y.tolist() == [[2.0], [3.0]]
     y.sum().backward()
-    assert x.grad is not None and x.grad.tolist() == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    assert x.grad is not None
+    assert x.grad.tolist() == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     with pytest.raises(RuntimeError, match="out of bounds for dimension 1 with size 3"):
         torch.take_along_dim(x, torch.tensor([[-4], [0]]), 1)
 
@@ -43,4 +46,5 @@ def test_arange_of_integers_refuses_a_step_that_is_cut_to_zero() -> None:
 def test_fractional_max_pooling_of_an_empty_batch_has_an_empty_gradient() -> None:
     x = torch.zeros(0, 1, 4, 5, 4, requires_grad=True)
     torch.nn.functional.fractional_max_pool3d(x, (2, 2, 1), output_size=(2, 3, 2)).sum().backward()
-    assert x.grad is not None and x.grad.shape == x.shape
+    assert x.grad is not None
+    assert x.grad.shape == x.shape

@@ -136,7 +136,12 @@ def keep_at_places(values: Any, places: Any, size: Ints) -> Any:
     lead = values.shape[: values.ndim - len(size)]
     rows = int(np.prod(lead))
     out = np.zeros((rows, int(np.prod(size))), values.dtype)
-    np.put_along_axis(out, places.reshape(rows, places.size // max(rows, 1)), values.reshape(rows, values.size // max(rows, 1)), axis=1)
+    np.put_along_axis(
+        out,
+        places.reshape(rows, places.size // max(rows, 1)),
+        values.reshape(rows, values.size // max(rows, 1)),
+        axis=1,
+    )
     return out.reshape(*lead, *size)
 
 
