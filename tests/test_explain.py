@@ -113,8 +113,23 @@ def test_explain_says_why_there_is_nothing_to_explain() -> None:
         explain(3.0)
     loss = (w * w).sum()
     loss.backward()
-    with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
+    with pytest.raises(RuntimeError, match=r"(?s)a second time.*put the program under `with wengert.explain.trace"):
         explain(loss)
+
+
+def test_detach_and_data_are_shown_as_cuts(tmp_path: Path) -> None:
+    ledger = last(
+        """
+        import wengert as torch
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        target = x.detach()
+        loss = ((x - target * x.data) ** 2).sum()
+        loss.backward()
+        """,
+        tmp_path,
+    ).ledger
+    assert [(s.cut, s.site[2]) for s in ledger.forward if s.cut] == [("detach", 4), ("data", 5)]
+    assert "cut: detach" in str(explain.Explanation(ledger))
 
 
 def test_every_number_is_the_engines(tmp_path: Path) -> None:

@@ -116,6 +116,9 @@ class Observer:
     def applied(self, node: Any, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         """A user's Function has run."""
 
+    def left(self, how: str, t: Any, result: Any = None) -> None:
+        """The value of `t` has left autograd: by "detach", "data", "detach_", "item", "numpy" or "tolist"."""
+
     def before(self, node: Any, g: Any) -> None:
         """A node is about to run in a backward pass."""
 

@@ -71,6 +71,12 @@ class TensorExtra:
     name: str | None = None
 
 
+def _tell(how: str, t: Tensor, result: Tensor | None = None) -> None:
+    """Let observers know that a value leaves autograd."""
+    for observer in LOCAL.observers:
+        observer.left(how, t, result)
+
+
 class TensorMeta(type):
     """Lets `isinstance(x, Parameter)` and the like be decided by the class itself."""
 
@@ -349,6 +355,8 @@ class Tensor(Methods, metaclass=TensorMeta):
         if self._vc is None:
             self._vc = [0, None]
         t._vc = DataCounter(self._vc)
+        if MODES.active:
+            _tell("data", self, t)
         return t
 
     @data.setter
@@ -379,6 +387,8 @@ class Tensor(Methods, metaclass=TensorMeta):
         t._vc = self._vc
         if self._extra is not None and self._extra.inference:
             mark_inference(t)
+        if MODES.active:
+            _tell("detach", self, t)
         return t
 
     def detach_(self) -> Tensor:
@@ -389,6 +399,8 @@ class Tensor(Methods, metaclass=TensorMeta):
                 "detach_() cannot be called on these gradients. To fix this error, please refer to the "
                 "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."
             )
+        if MODES.active:
+            _tell("detach_", self, self)
         self._rg = False
         self._edge = None
         return self
@@ -499,6 +511,8 @@ class Tensor(Methods, metaclass=TensorMeta):
         """The array itself, not a copy. RuntimeError if it requires grad and that is recorded, unless `force`."""
         if self._rg and not force and LOCAL.grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if MODES.active:
+            _tell("numpy", self)
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -512,9 +526,13 @@ class Tensor(Methods, metaclass=TensorMeta):
         array = self._array
         if array.size != 1:
             raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        if MODES.active:
+            _tell("item", self)
         return array.item()
 
     def tolist(self) -> Any:
+        if MODES.active:
+            _tell("tolist", self)
         return self._array.tolist()
 
     def _scalar(self, to: type) -> Any:

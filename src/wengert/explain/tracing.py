@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core import backward
 from ..core.modes import LOCAL, set_mode
-from ..core.node import AccumulateGrad
+from ..core.node import FREED_MESSAGE, AccumulateGrad
 from ..core.tensor import Tensor
 from .ledger import Builder, Ledger
 from .recording import Recorder, _internal
@@ -82,6 +82,13 @@ def explain(output: Any, grad: Any = None, *, _frame: Any = None) -> Explanation
         found = backward.run_walk(
             backward.roots_of([output], [grad], False), True, False, dict.fromkeys((s, 0) for s in sinks), set()
         )
+    except RuntimeError as error:
+        if str(error) != FREED_MESSAGE:
+            raise
+        raise RuntimeError(
+            f"{FREED_MESSAGE}\nexplain(): a backward() has run and freed this graph; call explain before it, or put the "
+            "program under `with wengert.explain.trace() as t:` and print(t)."
+        ) from None
     finally:
         set_mode("observers", recorder_on)
     if not recorder.passes:
