@@ -75,11 +75,42 @@ float64 = dtype("float64", np.float64, "Double")
 complex64 = dtype("complex64", np.complex64, "ComplexFloat")
 complex128 = dtype("complex128", np.complex128, "ComplexDouble")
 
+
+class _BFloat16(dtype):
+    """The upper half of a float32. NumPy does not know it: the package ml_dtypes brings it, and is asked when it is used.
+
+    Tensors of it can be made, stored and converted; to compute, convert them to float32.
+    """
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.name = "bfloat16"
+        self.itemsize = 2
+        self.category = FLOATING
+        self.tensor_type = "BFloat16"
+
+    @property
+    def np(self) -> Any:
+        try:
+            import ml_dtypes
+        except ImportError:
+            raise NotImplementedError(
+                "torch.bfloat16 needs the package ml_dtypes, as NumPy has no such numbers: pip install wengert[bfloat16]. Or "
+                "use torch.float32 or torch.float16."
+            ) from None
+        found = np.dtype(ml_dtypes.bfloat16)
+        _OF[found] = self
+        return found
+
+
+bfloat16 = _BFloat16()
+
 ALL = (
     bool_, uint8, int8, int16, int32, int64, uint16, uint32, uint64,
     float16, float32, float64, complex64, complex128,
 )  # fmt: skip
-_NAMES = {d.name: d for d in ALL}
+_NAMES = {d.name: d for d in (*ALL, bfloat16)}
 _OF: dict[Any, dtype] = {d.np: d for d in ALL}
 
 

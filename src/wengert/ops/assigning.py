@@ -23,7 +23,7 @@ from .conversion import clone, copy
 from .indexing import _put, put_at_index, read, view_of
 from .pointwise import fill
 
-__all__: list[str] = []  # methods of Tensor only
+__all__ = ["resize_as_", "zero_"]  # the others are methods of Tensor only
 
 
 # -- a view's place in its base ---------------------------------------------------------------------------------

@@ -21,6 +21,11 @@ class Packet:
     def default(self) -> Packet:
         return self
 
+    def __getattr__(self, overload: str) -> Packet:
+        if overload.startswith("_"):
+            raise AttributeError(overload)
+        return self  # `Tensor`, `Scalar`, `dim` ...: the function tells by its arguments
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._function(*args, **kwargs)
 

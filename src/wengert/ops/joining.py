@@ -37,11 +37,21 @@ def _legacy(shape: Any) -> bool:
     return len(shape) == 1 and shape[0] == 0
 
 
-@linear("cat", tensors=lambda g, tensors_shape, dim: _pieces(g, tensors_shape, dim), out=True, method=False)
+def _check_cat(tensors: Any, dim: int = 0) -> None:
+    if not len(tensors):
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+
+
+@linear(
+    "cat",
+    tensors=lambda g, tensors_shape, dim: _pieces(g, tensors_shape, dim),
+    out=True,
+    method=False,
+    check=_check_cat,
+)
 def cat(tensors: Arrays, dim: int = 0) -> Any:
     """Join along a dimension that is there."""
-    if not tensors:
-        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    _check_cat(tensors)
     for i, a in enumerate(tensors):
         if not a.ndim:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
