@@ -31,7 +31,8 @@ DRAWN = {"bernoulli", "normal", "poisson"}
 DYNAMIC = {"masked_select"}
 PHASE = {"linalg.eig"}
 LAYOUT = {"as_strided"}  # says where its elements lie in memory
-UNMAPPED = {"index_fill_tensor", "embedding_back"}  # gradients where the indices differ between examples
+# Gradients where indices, or (through masked_select, whose shape follows the mask) masks, differ between examples.
+UNMAPPED = {"index_fill_tensor", "embedding_back", "masked_scatter", "masked_put_full"}
 
 
 def flat(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
