@@ -73,6 +73,20 @@ def set_num_threads(count: int) -> None:
             pool.shutdown(wait=False)
 
 
+def share(work: Callable[[int, int], Any], count: int, size: int) -> None:
+    """`work(low, high)` on parts that make up `range(count)`, at once if there are elements enough (`size`) to pay for it."""
+    threads = min(_TEAM.count, count)
+    if threads < 2 or size < LARGE:
+        work(0, count)
+        return
+    pool = _TEAM.pool or _TEAM.start()
+    edges = [count * i // threads for i in range(threads + 1)]
+    others = [pool.submit(work, a, b) for a, b in itertools.pairwise(edges[1:])]
+    work(edges[0], edges[1])
+    for other in others:
+        other.result()
+
+
 def blockwise(function: Callable[..., Any], *values: Any) -> Any:
     """`function(*values)`, a pointwise function of large arrays, in blocks where they lie alike."""
     shape = None

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from typing import Any
 
 import numpy as np
+
+from . import loops
 
 Ints = tuple[int, ...]
 _BLOCK = 1 << 20  # bytes of columns at a time: about the second-level cache
@@ -78,6 +81,36 @@ def _add_bias(result: Any, bias: Any) -> Any:
     return result
 
 
+def _columns(x: Any, kernel: Ints, out: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:
+    """(a, b, columns of images a to b) a block at a time. The memory of a block may be that of the one before."""
+    n, c = x.shape[:2]
+    each = c * math.prod(kernel) * math.prod(out)
+    if len(kernel) == 2 and n and each:
+        x = np.ascontiguousarray(x)
+        buffer: Any = None
+        for a, b in _blocks(n, each * x.itemsize):
+            if buffer is None:
+                buffer = np.empty((b - a, c, *kernel, *out), x.dtype)
+            block = buffer[: b - a]
+            if not _unfolded(block, x[a:b], stride, padding, dilation):
+                break
+            yield a, b, block
+        else:
+            return
+    xp = pad(x, padding)
+    for a, b in _blocks(n, each * x.itemsize):
+        yield a, b, windows(xp[a:b], kernel, out, stride, dilation)
+
+
+def _unfolded(block: Any, x: Any, stride: Ints, padding: Ints, dilation: Ints) -> bool:
+    """Columns by a compiled loop, each channel as an image by itself; False if there is none."""
+    n, c = x.shape[:2]
+    planes = x.reshape(n * c, 1, *x.shape[2:])
+    return loops.run(
+        loops.columns, block.size, n * c, block.reshape(n * c, 1, *block.shape[2:]), planes, stride, padding, dilation
+    )
+
+
 @_half
 def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
     """Cross-correlation of (N, C, *S) with (O, C / groups, *K), and a bias (O,) or None."""
@@ -92,10 +125,8 @@ def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: In
     if _plain(kernel, stride, padding):
         np.matmul(matrix, np.ascontiguousarray(x).reshape(n, groups, c // groups, length), out=result)
         return _add_bias(result.reshape((n, o, *out)), bias)
-    xp = pad(x, padding)
-    for a, b in _blocks(n, c * k * length * x.itemsize):
-        cols = windows(xp[a:b], kernel, out, stride, dilation).reshape(b - a, groups, (c // groups) * k, length)
-        np.matmul(matrix, cols, out=result[a:b])
+    for a, b, cols in _columns(x, kernel, out, stride, padding, dilation):
+        np.matmul(matrix, cols.reshape(b - a, groups, (c // groups) * k, length), out=result[a:b])
     return _add_bias(result.reshape((n, o, *out)), bias)
 
 
@@ -110,9 +141,8 @@ def weight_grad(x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints,
     gm = np.ascontiguousarray(g).reshape(n, groups, o // groups, length)
     total = np.zeros((groups, o // groups, (c // groups) * k), np.result_type(x, g))
     plain = _plain(kernel, stride, padding)
-    xp = np.ascontiguousarray(x) if plain else pad(x, padding)
-    for a, b in _blocks(n, c * k * length * x.itemsize):
-        block = xp[a:b] if plain else windows(xp[a:b], kernel, out, stride, dilation)
+    blocks = [(0, n, np.ascontiguousarray(x))] if plain else _columns(x, kernel, out, stride, padding, dilation)
+    for a, b, block in blocks:
         cols = block.reshape(b - a, groups, (c // groups) * k, length)
         for i in range(b - a):
             total += gm[a + i] @ cols[i].swapaxes(-1, -2)
@@ -148,6 +178,12 @@ def fold(cols: Any, size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilat
     """Columns (N, C, *kernel, *out) added up where they overlap, to (N, C, *size): col2im, the transpose of `unfold`."""
     rank = len(size)
     out = cols.shape[2 + rank :]
+    if rank == 2:
+        n, c = cols.shape[:2]
+        images = np.empty((n, c, *size), cols.dtype)
+        planes, parts = images.reshape(n * c, 1, *size), np.ascontiguousarray(cols).reshape(n * c, 1, *cols.shape[2:])
+        if loops.run(loops.folded, cols.size, n * c, planes, parts, stride, padding, dilation):
+            return images
     total = np.zeros((*cols.shape[:2], *(s + 2 * p for s, p in zip(size, padding, strict=True))), cols.dtype)
     for offset in itertools.product(*(range(m) for m in kernel)):
         place = tuple(

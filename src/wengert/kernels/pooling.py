@@ -8,10 +8,13 @@ size, whatever the size of the image.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from . import loops
 
 Ints = tuple[int, ...]
 
@@ -62,6 +65,13 @@ def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, 
     size = x.shape[-len(kernel) :]
     out = result_size(size, kernel, stride, padding, dilation, ceil)
     floating = x.dtype.kind == "f"
+    if len(size) == 2 and (dilation == (1, 1) or not any(padding)):
+        best = np.empty((*x.shape[:-2], *out), x.dtype)
+        found = np.empty(best.shape, np.int64)
+        planes = [a.reshape(math.prod(x.shape[:-2]), *a.shape[-2:]) for a in (best, found, np.ascontiguousarray(x))]
+        options = (kernel, stride, padding, dilation)
+        if loops.run(loops.max_pool, best.size * math.prod(kernel), len(planes[0]), *planes, *options):
+            return best, found
     low = -np.inf if floating else np.iinfo(x.dtype).min
     xp = _padded(x, out, kernel, stride, padding, dilation, low)
     places = _offsets(kernel, out, stride, dilation)
@@ -122,7 +132,12 @@ def put_at_places(values: Any, places: Any, size: Ints) -> Any:
     rank = len(size)
     lead = values.shape[: values.ndim - rank]
     rows, area = int(np.prod(lead)), int(np.prod(size))
-    index = (places.reshape(rows, places.size // max(rows, 1)) + (np.arange(rows) * area)[:, None]).reshape(-1)
+    each = values.size // max(rows, 1)
+    out = np.empty((rows, area), values.dtype)
+    at, given = np.ascontiguousarray(places).reshape(rows, each), np.ascontiguousarray(values).reshape(rows, each)
+    if loops.run(loops.add_places, values.size, rows, out, at, given):
+        return out.reshape(*lead, *size)
+    index = (at + (np.arange(rows) * area)[:, None]).reshape(-1)
     flat = values.reshape(-1)
     if values.dtype.kind == "c":
         total = np.bincount(index, flat.real, rows * area) + 1j * np.bincount(index, flat.imag, rows * area)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.op import Array, composite, general, linear
-from ..kernels.scatter import add_at, places_along
+from ..kernels.scatter import add_at, add_each, places_along, take_each
 from .shape import expand, reshape, slice_back
 from .shared import bounds, dtype_word, lifted, wrap_dim
 
@@ -64,11 +64,8 @@ def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -
     d = check_index("gather", "input", input, dim, index)
     if not index.size:
         return np.empty(index.shape, input.dtype)
-    flat, where = np.ascontiguousarray(input), index
-    shape = index.shape
-    if not input.ndim or not index.ndim:
-        flat, where = lifted(flat, where)
-    return flat.reshape(-1).take(places_along(flat.shape, d, where)).reshape(shape)
+    x, where = (input, index) if input.ndim and index.ndim else lifted(input, index)
+    return take_each(x, d, where).reshape(index.shape)
 
 
 @linear("gather_back", input=lambda g, index, dim: gather(g, dim, index), method=False, node="GatherBackwardBackward0")
@@ -88,7 +85,7 @@ def _scatter_add(target: Any, d: int, index: Any, src: Any) -> None:
     if not index.size:
         return
     target, index, src = (a.reshape(1) if a.ndim == 0 else a for a in (target, np.asarray(index), np.asarray(src)))
-    add_at(target.reshape(-1), places_along(target.shape, d, index), _cut(index, src))
+    add_each(target, d, index, _cut(index, src))
 
 
 def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
