@@ -14,7 +14,8 @@ N = blocks.LARGE + 3 * 2**14  # not a whole number of blocks
 
 
 @pytest.fixture(params=[1, 3])
-def threads(request: pytest.FixtureRequest) -> int:
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setenv("WENGERT_NUMBA", "0")  # one pass or blocks of NumPy, to the last bit
     before = blocks.get_num_threads()
     blocks.set_num_threads(request.param)
     yield request.param

@@ -42,7 +42,7 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import aten, attention, classification, linalg_ldl, losses, margin_losses, methods
+from .ops import aten, attention, classification, linalg_ldl, losses, margin_losses, methods, vectorised
 from .ops.activations import *
 from .ops.arithmetic import *
 from .ops.arranging import *

@@ -87,6 +87,44 @@ def share(work: Callable[[int, int], Any], count: int, size: int) -> None:
         other.result()
 
 
+# Pointwise functions that a compiled loop may compute: what finds the loop (or None) for arrays, and the arguments that
+# must follow these. The families' files under ops/ enter theirs.
+COMPILED: dict[Any, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
+
+
+def _by_loop(entry: tuple[Callable[..., Any], tuple[Any, ...]], flat: list[Any], arrays: list[int], size: int) -> Any:
+    """The result of the compiled loop, its elements shared among the threads; None if there is no such loop."""
+    find, rest = entry
+    n = len(arrays)
+    if arrays != list(range(n)) or tuple(flat[n:]) != rest:
+        return None
+    given = flat[:n]
+    loop = find(size, *given)
+    if loop is None:
+        return None
+    result = np.empty(size, given[0].dtype)
+    share(lambda a, b: loop(result[a:b], *(x[a:b] for x in given)), size, size)
+    return result
+
+
+def rowwise(function: Callable[..., Any], axis: int, *arrays: Any) -> Any:
+    """`function(*arrays, axis)`, which has the arrays' shape and works along `axis`: large ones by parts of axis 0."""
+    first = arrays[0]
+    rows = first.shape[0] if first.ndim > 1 else 1
+    if first.size < LARGE or axis == 0 or rows < 2 or _TEAM.count == 1:
+        return function(*arrays, axis)
+    if any(a.shape != first.shape or a.dtype != first.dtype for a in arrays):
+        return function(*arrays, axis)
+    result = np.empty_like(first, order="C")
+
+    def work(start: int, stop: int) -> None:
+        with np.errstate(all="ignore"):  # the caller's setting does not reach the other threads
+            result[start:stop] = function(*(a[start:stop] for a in arrays), axis)
+
+    share(work, rows, first.size)
+    return result
+
+
 def blockwise(function: Callable[..., Any], *values: Any) -> Any:
     """`function(*values)`, a pointwise function of large arrays, in blocks where they lie alike."""
     shape = None
@@ -104,6 +142,10 @@ def blockwise(function: Callable[..., Any], *values: Any) -> Any:
     for k in arrays:
         flat[k] = values[k].reshape(-1)
     size = flat[arrays[0]].size
+    if function in COMPILED:
+        result = _by_loop(COMPILED[function], flat, arrays, size)
+        if result is not None:
+            return result.reshape(shape)
     first = function(*_cut(flat, arrays, 0, _BLOCK))
     if first.__class__ is not np.ndarray or first.shape != (_BLOCK,):
         return function(*values)

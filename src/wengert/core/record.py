@@ -23,7 +23,7 @@ import numpy as np
 from . import dtypes
 from .backward import check_version, materialise, saved_output, versions_of
 from .batched import Batched, first_example, run_forward, top_level
-from .blocks import CHEAP, LARGE, blockwise
+from .blocks import CHEAP, COMPILED, LARGE, blockwise
 from .modes import LOCAL, MODES, count_active
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, OPTIONAL, TENSOR, Op, Param, Rule
@@ -384,7 +384,13 @@ class Variant:
 
 def _pull(partial: Any) -> Any:
     """The vjp of one argument, from its partial derivative, as a pointwise function of arrays."""
-    return lambda g, *values: g * partial(*values)
+
+    def pull(g: Any, *values: Any) -> Any:
+        return g * partial(*values)
+
+    if partial in COMPILED:
+        COMPILED[pull] = COMPILED[partial]
+    return pull
 
 
 def variant(op: Op, pattern: str, complex: bool = False, mixed: bool = False) -> Variant:

@@ -9,30 +9,76 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 WORTH = 20_000_000  # elements seen before Numba is imported
 
 _seen = 0
 _loops: dict[Any, Any] = {}
 _available: bool | None = None
+_broken = False
+_lock = threading.Lock()
+_RESULT_LIKE = {"exp_sums_loop": 1}  # which array a loop's result is shaped as, where not the first
 
 
 def compiled(loop: Callable[..., None], n: int) -> Any:
     """`loop`, compiled, for a call on `n` elements; None if it should not be."""
-    global _seen
     found = _loops.get(loop)
     if found is not None:
         return found
-    _seen += n
-    wish = os.environ.get("WENGERT_NUMBA", "")
-    if wish == "0" or (_seen < WORTH and wish != "1") or not available():
+    if not _worth(n):
         return None
     import numba
 
     _loops[loop] = numba.njit(loop, nogil=True, cache=True, error_model="numpy")
     return _loops[loop]
+
+
+def vector(name: str, n: int, *arrays: Any) -> Any:
+    """The loop `name` of `vector_math`, for a call on `arrays` with `n` elements; None if NumPy should compute it.
+
+    All arrays must be contiguous and of one dtype, float32 or float64. A loop is first compiled for them here, so that
+    it never is in two threads at once; where that fails (say, there is nowhere to keep what was compiled), a warning
+    says so once and NumPy computes from then on.
+    """
+    global _broken
+    dtype = arrays[0].dtype
+    if dtype.char not in "fd" or os.environ.get("WENGERT_NUMBA") == "0" or _broken:
+        return None
+    if any(a.dtype != dtype or not a.flags.c_contiguous for a in arrays):
+        return None
+    key = (name, dtype.char)
+    found = _loops.get(key)
+    if found is not None:
+        return found
+    with _lock:
+        if not _worth(n):
+            return None
+        try:
+            from . import vector_math
+
+            loop = getattr(vector_math, name)
+            empty = [np.empty((0,) * a.ndim, dtype) for a in arrays]
+            loop(np.empty_like(empty[_RESULT_LIKE.get(name, 0)]), *empty)
+        except Exception as error:
+            _broken = True
+            warnings.warn(f"Numba could not compile {name}, NumPy computes instead: {error}", stacklevel=2)
+            return None
+        _loops[key] = loop
+        return loop
+
+
+def _worth(n: int) -> bool:
+    """Have enough elements been seen, these `n` among them, to use Numba?"""
+    global _seen
+    _seen += n
+    wish = os.environ.get("WENGERT_NUMBA", "")
+    return wish != "0" and (_seen >= WORTH or wish == "1") and available()
 
 
 def available() -> bool:

@@ -10,6 +10,24 @@ from typing import Any
 
 import numpy as np
 
+from .compiled import vector
+
+_LARGE = 1 << 16  # elements from which a compiled loop is looked for
+
+
+def _by_loop(name: str, axis: int, *arrays: Any) -> Any:
+    """The result of a compiled loop along the last axis of arrays and numbers per row; None if there is none."""
+    first = arrays[0]
+    if first.size < _LARGE or axis != first.ndim - 1 or any(a.ndim != first.ndim for a in arrays):
+        return None
+    rows = [a.reshape(-1, a.shape[-1]) if a.shape[-1] != 1 else a.reshape(-1) for a in arrays]
+    loop = vector(name, first.size, *rows) if rows[0].ndim == 2 else None
+    if loop is None:
+        return None
+    out = np.empty_like(rows[1 if name == "exp_sums_loop" else 0])
+    loop(out, *rows)
+    return out.reshape(first.shape) if out.ndim == 2 else out.reshape(*first.shape[:-1], 1)
+
 
 def _in_float32(kernel: Callable[..., Any]) -> Callable[..., Any]:
     def run(first: Any, *args: Any) -> Any:
@@ -30,7 +48,11 @@ def _in_float32(kernel: Callable[..., Any]) -> Callable[..., Any]:
 @_in_float32
 def softmax(x: Any, axis: int) -> Any:
     """exp(x) / sum of exp(x)."""
-    e = x - np.maximum.reduce(x, axis=axis, keepdims=True)
+    top = np.maximum.reduce(x, axis=axis, keepdims=True)
+    found = _by_loop("softmax_loop", axis, x, top)
+    if found is not None:
+        return found
+    e = x - top
     np.exp(e, out=e)
     e /= np.add.reduce(e, axis=axis, keepdims=True)
     return e
@@ -39,8 +61,11 @@ def softmax(x: Any, axis: int) -> Any:
 @_in_float32
 def log_softmax(x: Any, axis: int) -> Any:
     """x - log(sum of exp(x))."""
-    e = x - np.maximum.reduce(x, axis=axis, keepdims=True)
-    total = np.add.reduce(np.exp(e), axis=axis, keepdims=True)
+    top = np.maximum.reduce(x, axis=axis, keepdims=True)
+    total = _by_loop("exp_sums_loop", axis, x, top)
+    e = x - top
+    if total is None:
+        total = np.add.reduce(np.exp(e), axis=axis, keepdims=True)
     np.log(total, out=total)
     e -= total
     return e
@@ -49,6 +74,9 @@ def log_softmax(x: Any, axis: int) -> Any:
 @_in_float32
 def softmax_back(g: Any, out: Any, axis: int) -> Any:
     """out (g - sum of g out)."""
+    found = _by_loop("softmax_back_loop", axis, g, out)
+    if found is not None:
+        return found
     r = g * out
     total = np.add.reduce(r, axis=axis, keepdims=True)
     np.subtract(g, total, out=r)
@@ -59,6 +87,9 @@ def softmax_back(g: Any, out: Any, axis: int) -> Any:
 @_in_float32
 def log_softmax_back(g: Any, out: Any, axis: int) -> Any:
     """g - exp(out) sum of g."""
+    found = _by_loop("log_softmax_back_loop", axis, g, out)
+    if found is not None:
+        return found
     r = np.exp(out)
     r *= np.add.reduce(g, axis=axis, keepdims=True)
     np.subtract(g, r, out=r)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.blocks import rowwise
 from ..core.op import Array, composite, general
 from ..core.tensor import wrap
 from ..kernels import distributions, generator
@@ -44,7 +45,7 @@ def _check_log(input: Any, dim: int) -> None:
 )
 def softmax_rows(input: Array, dim: int) -> Any:
     """Exponentials that sum to 1 along `dim`."""
-    return kernel.softmax(input, _axis(input, dim))
+    return rowwise(kernel.softmax, _axis(input, dim), input)
 
 
 @general(
@@ -57,7 +58,7 @@ def softmax_rows(input: Array, dim: int) -> Any:
 )
 def softmax_back(input: Array, y: Array, dim: int) -> Any:
     """The gradient `input` of `y`, a softmax along `dim`, as that of what it is the softmax of."""
-    return kernel.softmax_back(input, y, _axis(input, dim))
+    return rowwise(kernel.softmax_back, _axis(input, dim), input, y)
 
 
 @general(
@@ -71,7 +72,7 @@ def softmax_back(input: Array, y: Array, dim: int) -> Any:
 )
 def log_softmax_rows(input: Array, dim: int) -> Any:
     """Logarithms of `softmax`."""
-    return kernel.log_softmax(input, _axis(input, dim))
+    return rowwise(kernel.log_softmax, _axis(input, dim), input)
 
 
 @general(
@@ -84,7 +85,7 @@ def log_softmax_rows(input: Array, dim: int) -> Any:
 )
 def log_softmax_back(input: Array, y: Array, dim: int) -> Any:
     """The gradient `input` of `y`, a log-softmax along `dim`, as that of what it is the log-softmax of."""
-    return kernel.log_softmax_back(input, y, _axis(input, dim))
+    return rowwise(kernel.log_softmax_back, _axis(input, dim), input, y)
 
 
 def default_dim(name: str, ndim: int, stacklevel: int = 3) -> int:

@@ -1,0 +1,302 @@
+# mypy: ignore-errors
+# (Numba gives what it decorates other types: an intrinsic is called without its typing context.)
+"""Elementary functions as straight-line arithmetic, which the compiler turns into vector instructions, and loops over
+arrays that use them. Only `compiled.vector` imports this module, for it needs Numba.
+
+A scalar function here works on float32 and float64 alike and never branches: it chooses between values. Infinities and
+NaN come out as from NumPy, so no mathematics that forgets them (`fastmath` beyond fused multiply-add) may be allowed
+outside of sums. The errors, in units in the last place, are stated in `tests/test_vector_math.py` and tested there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, overload
+
+_scalar = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
+_SINGLE, _DOUBLE = types.float32, types.float64
+
+
+@intrinsic
+def _as(typingctx: Any, x: Any, constant: Any) -> Any:
+    """The number `constant` in the type of x: literals are float64 and would drag float32 along."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.cast(builder, args[1], signature.args[1], signature.return_type)
+
+    return x(x, constant), generate
+
+
+def _power(context: Any, builder: Any, type: Any, t: Any, rest: bool) -> Any:
+    """2**floor(k/2), or 2**(k - floor(k/2)), for t = k + 1.5 * 2**23 (or 2**52): k is read from t's last bits."""
+    integer = ir.IntType(32 if type == _SINGLE else 64)
+    magic, bias, mantissa = (0x4B400000, 127, 23) if type == _SINGLE else (0x4338000000000000, 1023, 52)
+    k = builder.sub(builder.bitcast(t, integer), integer(magic))
+    half = builder.ashr(k, integer(1))
+    part = builder.sub(k, half) if rest else half
+    bits = builder.shl(builder.add(part, integer(bias)), integer(mantissa))
+    return builder.bitcast(bits, context.get_value_type(type))
+
+
+@intrinsic
+def _half_power(typingctx: Any, t: Any) -> Any:
+    return t(t), lambda context, builder, signature, args: _power(context, builder, t, args[0], False)
+
+
+@intrinsic
+def _rest_power(typingctx: Any, t: Any) -> Any:
+    return t(t), lambda context, builder, signature, args: _power(context, builder, t, args[0], True)
+
+
+# exp(r) - 1 for |r| <= ln(2)/2 by its Taylor series, whose first omitted term is below a quarter of the last place.
+
+
+@_scalar
+def _core_single(r):
+    p = _as(r, 1 / 5040)
+    p = p * r + _as(r, 1 / 720)
+    p = p * r + _as(r, 1 / 120)
+    p = p * r + _as(r, 1 / 24)
+    p = p * r + _as(r, 1 / 6)
+    p = p * r + _as(r, 1 / 2)
+    return p * r * r + r
+
+
+@_scalar
+def _core_double(r):
+    p = 1 / 6227020800.0
+    p = p * r + 1 / 479001600.0
+    p = p * r + 1 / 39916800.0
+    p = p * r + 1 / 3628800.0
+    p = p * r + 1 / 362880.0
+    p = p * r + 1 / 40320.0
+    p = p * r + 1 / 5040.0
+    p = p * r + 1 / 720.0
+    p = p * r + 1 / 120.0
+    p = p * r + 1 / 24.0
+    p = p * r + 1 / 6.0
+    p = p * r + 0.5
+    return p * r * r + r
+
+
+def _reduced(x: Any) -> Any:
+    raise NotImplementedError
+
+
+@overload(_reduced, strict=False, jit_options={"nogil": True, "fastmath": {"contract"}})
+def _reduced_overload(x: Any) -> Any:
+    """exp(x) = (1 + q) a b with a and b powers of two; x must lie where they exist."""
+    if x == _SINGLE:
+
+        def single(x):
+            t = x * _as(x, 1.4426950408889634) + _as(x, 12582912.0)
+            k = t - _as(x, 12582912.0)
+            # ln 2 in two parts, the first with few enough bits that its product with k is exact
+            r = (x - k * _as(x, 0.693359375)) + k * _as(x, 2.1219444005469057e-4)
+            return _core_single(r), _half_power(t), _rest_power(t)
+
+        return single
+
+    def double(x):
+        t = x * 1.4426950408889634 + 6755399441055744.0
+        k = t - 6755399441055744.0
+        r = (x - k * 0.693147180369123816490) - k * 1.90821492927058770002e-10
+        return _core_double(r), _half_power(t), _rest_power(t)
+
+    return double
+
+
+def _lowest(x: Any) -> Any:
+    raise NotImplementedError
+
+
+def _highest(x: Any) -> Any:
+    raise NotImplementedError
+
+
+@overload(_lowest, strict=False)
+def _lowest_overload(x: Any) -> Any:
+    """Where exp is 0."""
+    return (lambda x: _as(x, -104.0)) if x == _SINGLE else (lambda x: -746.0)
+
+
+@overload(_highest, strict=False)
+def _highest_overload(x: Any) -> Any:
+    """Where exp is infinite."""
+    return (lambda x: _as(x, 89.0)) if x == _SINGLE else (lambda x: 710.0)
+
+
+@_scalar
+def exp(x):
+    low, high = _lowest(x), _highest(x)
+    x = low if x < low else x
+    x = high if x > high else x
+    q, a, b = _reduced(x)
+    return (q + _as(x, 1.0)) * a * b
+
+
+@_scalar
+def sigmoid(x):
+    one = _as(x, 1.0)
+    return one / (one + exp(-x))
+
+
+@_scalar
+def tanh(x):
+    one, two = _as(x, 1.0), _as(x, 2.0)
+    y = abs(x)
+    y = _as(x, 22.0) if y > _as(x, 22.0) else y  # tanh(22) rounds to 1
+    q, a, b = _reduced(two * y)
+    s = a * b
+    m = (s - one) + s * q  # exp(2 y) - 1
+    r = m / (m + two)
+    r = -r if x < _as(x, 0.0) else r
+    return x if x == _as(x, 0.0) else r
+
+
+# W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969). His third range, beyond 4,
+# is not needed: erfc is below 2e-8 there, and the second is good to more digits than the difference from 1 shows.
+
+
+@_scalar
+def erf(x):
+    one = _as(x, 1.0)
+    y = abs(x)
+    y = _as(x, 6.0) if y > _as(x, 6.0) else y
+    z = y * y
+    p = _as(x, 1.85777706184603153e-1) * z + _as(x, 3.16112374387056560e0)
+    p = p * z + _as(x, 1.13864154151050156e2)
+    p = p * z + _as(x, 3.77485237685302021e2)
+    p = p * z + _as(x, 3.20937758913846947e3)
+    q = z + _as(x, 2.36012909523441209e1)
+    q = q * z + _as(x, 2.44024637934444173e2)
+    q = q * z + _as(x, 1.28261652607737228e3)
+    q = q * z + _as(x, 2.84423683343917062e3)
+    t = _as(x, 2.15311535474403846e-8) * y + _as(x, 5.64188496988670089e-1)
+    t = t * y + _as(x, 8.88314979438837594e0)
+    t = t * y + _as(x, 6.61191906371416295e1)
+    t = t * y + _as(x, 2.98635138197400131e2)
+    t = t * y + _as(x, 8.81952221241769090e2)
+    t = t * y + _as(x, 1.71204761263407058e3)
+    t = t * y + _as(x, 2.05107837782607147e3)
+    t = t * y + _as(x, 1.23033935479799725e3)
+    u = y + _as(x, 1.57449261107098347e1)
+    u = u * y + _as(x, 1.17693950891312499e2)
+    u = u * y + _as(x, 5.37181101862009858e2)
+    u = u * y + _as(x, 1.62138957456669019e3)
+    u = u * y + _as(x, 3.29079923573345963e3)
+    u = u * y + _as(x, 4.36261909014324716e3)
+    u = u * y + _as(x, 3.43936767414372164e3)
+    u = u * y + _as(x, 1.23033935480374942e3)
+    far = one - exp(-z) * (t / u)
+    far = -far if x < _as(x, 0.0) else far
+    near = x * (p / q)  # before the choice, which is then no branch
+    return near if y <= _as(x, 0.46875) else far
+
+
+# -- loops over arrays: the result first -----------------------------------------------------------------------
+
+_loop = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy", cache=True)
+# Sums may be taken in any order; the functions called keep their own.
+_summing = numba.njit(nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy", cache=True)
+
+
+@_loop
+def exp_loop(out, x):
+    for i in range(out.size):
+        out[i] = exp(x[i])
+
+
+@_loop
+def sigmoid_loop(out, x):
+    for i in range(out.size):
+        out[i] = sigmoid(x[i])
+
+
+@_loop
+def tanh_loop(out, x):
+    for i in range(out.size):
+        out[i] = tanh(x[i])
+
+
+@_loop
+def erf_loop(out, x):
+    for i in range(out.size):
+        out[i] = erf(x[i])
+
+
+@_loop
+def silu_loop(out, x):
+    for i in range(out.size):
+        out[i] = x[i] * sigmoid(x[i])
+
+
+@_loop
+def silu_back_loop(out, g, x):
+    for i in range(out.size):
+        one = _as(x[i], 1.0)
+        s = sigmoid(x[i])
+        out[i] = g[i] * (s * (one + x[i] * (one - s)))
+
+
+@_loop
+def gelu_loop(out, x):
+    for i in range(out.size):
+        half = x[i] * _as(x[i], 0.5)
+        out[i] = half + half * erf(x[i] * _as(x[i], 0.7071067811865476))
+
+
+@_loop
+def gelu_back_loop(out, g, x):
+    for i in range(out.size):
+        v = x[i]
+        bell = v * exp(_as(v, -0.5) * v * v) * _as(v, 0.3989422804014327)
+        phi = _as(v, 0.5) * (_as(v, 1.0) + erf(v * _as(v, 0.7071067811865476)))
+        out[i] = g[i] * (phi + bell)
+
+
+@_summing
+def softmax_loop(out, x, top):
+    for i in range(x.shape[0]):
+        m = top[i]
+        total = _as(m, 0.0)
+        for j in range(x.shape[1]):
+            e = exp(x[i, j] - m)
+            out[i, j] = e
+            total += e
+        for j in range(x.shape[1]):
+            out[i, j] /= total
+
+
+@_summing
+def exp_sums_loop(out, x, top):
+    for i in range(x.shape[0]):
+        m = top[i]
+        total = _as(m, 0.0)
+        for j in range(x.shape[1]):
+            total += exp(x[i, j] - m)
+        out[i] = total
+
+
+@_summing
+def log_softmax_back_loop(out, g, y):
+    for i in range(y.shape[0]):
+        total = _as(y[i, 0], 0.0)
+        for j in range(y.shape[1]):
+            total += g[i, j]
+        for j in range(y.shape[1]):
+            out[i, j] = g[i, j] - exp(y[i, j]) * total
+
+
+@_summing
+def softmax_back_loop(out, g, y):
+    for i in range(y.shape[0]):
+        total = _as(y[i, 0], 0.0)
+        for j in range(y.shape[1]):
+            total += g[i, j] * y[i, j]
+        for j in range(y.shape[1]):
+            out[i, j] = (g[i, j] - total) * y[i, j]

@@ -1,0 +1,32 @@
+"""Which rows a compiled loop of `kernels/vector_math` may compute on large arrays, forward or for the way back.
+
+A loop computes exactly what the row states, in one pass; the row stays the meaning, and the tests hold the two together.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from ..core.blocks import COMPILED
+from ..kernels.compiled import vector
+from . import activations, pointwise, special
+
+
+def _forward(op: Any, loop: str, *rest: Any) -> None:
+    COMPILED[op.forward] = functools.partial(vector, loop), rest
+
+
+def _backward(op: Any, loop: str, *rest: Any) -> None:
+    """The loop's arguments are g and what the rule for `input` asks for; `rest` are the options among them."""
+    COMPILED[op.rules["input"].fn] = functools.partial(vector, loop), rest
+
+
+_forward(pointwise.exp.op, "exp_loop")
+_forward(pointwise.sigmoid.op, "sigmoid_loop")
+_forward(pointwise.tanh.op, "tanh_loop")
+_forward(special.erf.op, "erf_loop")
+_forward(activations._silu.op, "silu_loop")
+_backward(activations._silu.op, "silu_back_loop")
+_forward(activations._gelu.op, "gelu_loop", "none")
+_backward(activations._gelu.op, "gelu_back_loop", "none")
