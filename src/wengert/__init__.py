@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from . import masked as masked
     from . import nn as nn
     from . import optim as optim
+    from . import profiler as profiler
     from . import serialization as serialization
     from . import signal as signal
     from . import special as special
@@ -114,7 +115,21 @@ if TYPE_CHECKING:
 
 # Imported when first asked for: `import wengert` stays quick.
 _LAZY = frozenset(
-    ["_C", "data", "explain", "fft", "linalg", "masked", "nn", "optim", "serialization", "signal", "special", "utils"]
+    [
+        "_C",
+        "data",
+        "explain",
+        "fft",
+        "linalg",
+        "masked",
+        "nn",
+        "optim",
+        "profiler",
+        "serialization",
+        "signal",
+        "special",
+        "utils",
+    ]
 )
 
 

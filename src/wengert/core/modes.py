@@ -49,6 +49,7 @@ class _Local(threading.local):
     dual_levels: tuple[int, ...] = ()  # all open ones, outermost first
     # Not switches: what is running in this thread.
     walk: Any = None  # the innermost pass: its nodes (see core.backward)
+    began = 0  # when the operation that observers are told of began, in ns
     observing = False  # an operation is on the fast road although observers look on
     node: Any = None  # the node whose user code (a hook, a Function) runs
     transforms = 0  # open func.grad, vjp and the like

@@ -15,6 +15,7 @@ import functools
 import inspect
 import linecache
 import threading
+from time import perf_counter_ns
 from types import FunctionType
 from typing import Any
 
@@ -706,8 +707,10 @@ def _priority(x: Any) -> int:
 
 def careful(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
     """Run one operation with every check and every mode."""
-    if LOCAL.observers and LOCAL.special == 1 and out is None and not LOCAL.observing:
-        return _observed(op, values)
+    if LOCAL.observers and not LOCAL.observing:
+        LOCAL.began = perf_counter_ns()
+        if LOCAL.special == 1 and out is None:
+            return _observed(op, values)
     LOCAL.observing = False
     vals, tensors, interpreter = classify(op, values)
     if interpreter is not None:
