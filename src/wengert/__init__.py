@@ -7,6 +7,10 @@ can be shown as mathematics, from the rule that really ran: see `wengert.explain
 from __future__ import annotations
 
 import importlib
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
 from typing import TYPE_CHECKING, Any
 
 from . import autograd as autograd
@@ -42,7 +46,7 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import aten, attention, classification, linalg_ldl, losses, margin_losses, methods, vectorised
+from .ops import aten, attention, classification, forms, linalg_ldl, losses, margin_losses, methods, vectorised
 from .ops.activations import *
 from .ops.arithmetic import *
 from .ops.arranging import *
@@ -92,7 +96,9 @@ from .ops.special import *
 from .ops.stft import *
 from .ops.windows import *
 
+newaxis = None
 methods.install()
+globals().update(forms.functions())
 
 from . import func as func  # noqa: E402  (it says how rows are mapped over a batch)
 from .func import vmap as vmap  # noqa: E402
@@ -110,6 +116,7 @@ if TYPE_CHECKING:
     from . import signal as signal
     from . import special as special
     from . import utils as utils
+    from .core.printing import set_printoptions as set_printoptions
     from .serialization import load as load
     from .serialization import save as save
 
@@ -133,7 +140,7 @@ _LAZY = frozenset(
 )
 
 
-_FROM = {"load": "serialization", "save": "serialization"}  # names whose module is imported with them
+_FROM = {"load": "serialization", "save": "serialization", "set_printoptions": "core.printing"}  # names whose module is imported with them
 
 
 def __getattr__(name: str) -> Any:

@@ -150,7 +150,7 @@ TABLE: dict[str, Op] = {}  # every operation by its dotted name
 _NO_DEFAULT = inspect.Parameter.empty
 
 
-def _params(fn: Callable[..., Any]) -> tuple[Param, ...]:
+def params_of(fn: Callable[..., Any]) -> tuple[Param, ...]:
     """The parameters of a forward. (Read off its code: `inspect.signature` would take a third of the import.)"""
     code, annotations = fn.__code__, fn.__annotations__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
@@ -194,7 +194,7 @@ def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: di
     if name in TABLE:
         raise ValueError(f"operation {name!r} is stated twice")
     numbers = options.pop("numbers", "both")
-    params = _ufunc_params(forward.nin, numbers) if isinstance(forward, np.ufunc) else _params(forward)
+    params = _ufunc_params(forward.nin, numbers) if isinstance(forward, np.ufunc) else params_of(forward)
     outputs: list[str] = []
     differentiable: list[bool] = []
     aux: list[str] = []
@@ -272,23 +272,14 @@ def composite(
     def state(fn: Callable[..., Any]) -> Callable[..., Any]:
         if name in COMPOSITES:
             raise ValueError(f"operation {name!r} is stated twice")
-        public = _with_out(fn, name) if out else fn
-        COMPOSITES[name] = Composite(name, public, out, inplace, method)
-        return public
+        row = COMPOSITES[name] = Composite(name, fn, out, inplace, method)
+        if out:
+            from .record import compile_with_out
+
+            row.function = compile_with_out(row, fn)
+        return row.function
 
     return state
-
-
-def _with_out(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
-    @functools.wraps(fn)
-    def with_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        if out is None:
-            return fn(*args, **kwargs)
-        from .views import store_out
-
-        return store_out(name, fn, args, kwargs, out)
-
-    return with_out
 
 
 _OPTIONS = frozenset(Op.__dataclass_fields__) | {"node", "named", "numbers"}

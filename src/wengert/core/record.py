@@ -27,7 +27,7 @@ from .batched import Batched, first_example, run_forward, top_level
 from .blocks import CHEAP, COMPILED, LARGE, blockwise
 from .modes import LOCAL, MODES, count_active
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
-from .op import LIST, OPTIONAL, TENSOR, Op, Param, Rule
+from .op import LIST, OPTIONAL, TENSOR, Composite, Op, Param, Rule, params_of
 from .tensor import PLAIN_TYPES, Tensor, mark_inference, wrap
 
 # What a rule may be called with and computes on directly: arrays and the scalars NumPy makes of 0-dim results.
@@ -420,10 +420,11 @@ def _patterns(op: Op) -> list[str]:
     return patterns
 
 
-def _signature(op: Op, env: dict[str, Any]) -> str:
+def _parameters(params: tuple[Param, ...], out: bool, env: dict[str, Any]) -> str:
+    """The parameters of a function, as source; defaults are put in `env`."""
     parts = []
     starred = False
-    for p in op.params:
+    for p in params:
         if p.keyword_only and not starred:
             parts.append("*")
             starred = True
@@ -432,7 +433,7 @@ def _signature(op: Op, env: dict[str, Any]) -> str:
         else:
             env[f"DEFAULT_{p.name}"] = p.default
             parts.append(f"{p.name}=DEFAULT_{p.name}")
-    if op.out:
+    if out:
         if not starred:
             parts.append("*")
         parts.append("out=None")
@@ -532,13 +533,13 @@ def compile_function(op: Op) -> Any:
     function = FunctionType(_first_call.__code__, {**_GLOBALS, "OP": op, "COMPILE": _compile}, simple)
     function.__doc__ = op.doc
     function.__module__ = "wengert"
-    function.__signature__ = _public_signature(op.params, op.out)  # type: ignore[attr-defined]
+    function.__signature__ = public_signature(op.params, op.out)  # type: ignore[attr-defined]
     function.op = op  # type: ignore[attr-defined]
     return function
 
 
 @functools.cache
-def _public_signature(params: tuple[Param, ...], out: bool) -> inspect.Signature:
+def public_signature(params: tuple[Param, ...], out: bool) -> inspect.Signature:
     keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
     shown = [inspect.Parameter(p.name, keyword if p.keyword_only else positional, default=p.default) for p in params]
     if out:
@@ -546,17 +547,58 @@ def _public_signature(params: tuple[Param, ...], out: bool) -> inspect.Signature
     return inspect.Signature(shown)
 
 
+def compile_with_out(row: Composite, fn: Any) -> Any:
+    """The function of a composite that takes `out=`. Its source, too, is written when it is first called."""
+    env = {**_GLOBALS, "OP": row, "COMPILE": _compile, "COMPOSITE": fn, "NAME": row.name}
+    function = FunctionType(_first_call.__code__, env, fn.__name__)
+    function.__doc__, function.__module__, function.__qualname__ = fn.__doc__, fn.__module__, fn.__qualname__
+    function.__wrapped__ = fn  # type: ignore[attr-defined]
+    if fn.__code__.co_flags & _VARIADIC:
+        shown = inspect.signature(fn)
+        parameters = list(shown.parameters.values())
+        last = len(parameters) - bool(fn.__code__.co_flags & inspect.CO_VARKEYWORDS)
+        parameters.insert(last, inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None))
+        function.__signature__ = shown.replace(parameters=parameters)  # type: ignore[attr-defined]
+    else:
+        function.__signature__ = public_signature(params_of(fn), True)  # type: ignore[attr-defined]
+    return function
+
+
+def _compiled_with_out(row: Composite, env: dict[str, Any]) -> Any:
+    """The function of a composite with `out=` as source, run in `env`."""
+    from .views import store_out
+
+    fn = env["COMPOSITE"]
+    env["STORE"] = store_out
+    if fn.__code__.co_flags & _VARIADIC:
+        signature, plain, call = "*args, out=None, **kwargs", "args, kwargs", "*args, **kwargs"
+    else:
+        params = params_of(fn)
+        by_place = [p.name for p in params if not p.keyword_only]
+        by_name = [p.name for p in params if p.keyword_only]
+        signature = _parameters(params, True, env)
+        plain = f"({''.join(n + ', ' for n in by_place)}), {{{', '.join(f'{n!r}: {n}' for n in by_name)}}}"
+        call = ", ".join([*by_place, *(f"{n}={n}" for n in by_name)])
+    simple = fn.__name__
+    source = (
+        f"def {simple}({signature}):\n    if out is None:\n        return COMPOSITE({call})\n"
+        f"    return STORE(NAME, COMPOSITE, {plain}, out)\n"
+    )
+    return _execute(source, row.name, env)[simple]
+
+
+_VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 _COMPILING = threading.RLock()
 
 
-def _compile(op: Op) -> None:
+def _compile(op: Op | Composite) -> None:
     """Write the row's source and give its function that code."""
     with _COMPILING:
         function = op.function
         if function.__code__ is not _first_call.__code__:
             return  # another thread was first
         env = function.__globals__
-        compiled = _compiled(op, env)
+        compiled = _compiled(op, env) if isinstance(op, Op) else _compiled_with_out(op, env)
         function.__defaults__, function.__kwdefaults__ = compiled.__defaults__, compiled.__kwdefaults__
         function.__code__ = compiled.__code__
 
@@ -613,7 +655,7 @@ def _compiled(op: Op, env: dict[str, Any]) -> Any:
             lines.append("    return r")
     lines.append(f"return CAREFUL(OP, {values}" + (", out)" if op.out else ")"))
     simple = op.name.rsplit(".", 1)[-1]
-    source = f"def {simple}({_signature(op, env)}):\n" + "\n".join("    " + line for line in lines) + "\n"
+    source = f"def {simple}({_parameters(op.params, op.out, env)}):\n" + "\n".join("    " + line for line in lines) + "\n"
     return _execute(source, op.name, env)[simple]
 
 

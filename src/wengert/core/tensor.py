@@ -104,7 +104,7 @@ class Tensor(Methods, metaclass=TensorMeta):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         t = _new(cls)
-        t._array = _legacy_array(args)
+        t._array = legacy_array(args)
         t._rg = False
         t._edge = None
         t._vc = None
@@ -738,22 +738,23 @@ def _torch_strides(array: Any, strides: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _legacy_array(args: tuple[Any, ...]) -> Any:
-    """`Tensor(2, 3)` is an uninitialised float tensor of that shape, `Tensor([1, 2])` one of those numbers."""
+def legacy_array(args: tuple[Any, ...], dtype: Any = None) -> Any:
+    """`Tensor(2, 3)` is an uninitialised tensor of that shape, `Tensor([1, 2])` one of those numbers."""
+    d = dtypes.DEFAULT.floating.np if dtype is None else dtype
     if not args:
-        return np.empty((0,), dtypes.DEFAULT.floating.np)
+        return np.empty((0,), d)
     if len(args) == 1:
         (a,) = args
         if isinstance(a, Tensor):
             return a._array
         if isinstance(a, np.ndarray):
-            return a.astype(dtypes.DEFAULT.floating.np)
+            return a.astype(d)
         if isinstance(a, (list, tuple)) and not isinstance(a, Size):
-            return np.array(a, dtypes.DEFAULT.floating.np)
+            return np.array(a, d)
         if isinstance(a, Size):
-            return np.zeros(a, dtypes.DEFAULT.floating.np)
+            return np.zeros(a, d)
     if all(isinstance(a, (int, np.integer)) for a in args):
-        return np.zeros(args, dtypes.DEFAULT.floating.np)
+        return np.zeros(args, d)
     raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
 
 

@@ -145,7 +145,7 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Any:
     return masking.keep(input, ~((input >= -lambd) & (input <= lambd)))
 
 
-@composite("nn.functional.hardshrink", method=False)
+@composite("nn.functional.hardshrink", method=False, out=True)
 def functional_hardshrink(input: Any, lambd: float = 0.5) -> Any:
     """`input`, but 0 within `lambd` of 0."""
     return hardshrink(input, lambd)
@@ -172,7 +172,7 @@ def _softshrink(input: Array, lambd: Any) -> Any:
     return input - np.minimum(np.maximum(input, -lambd), lambd)
 
 
-@composite("nn.functional.softshrink")
+@composite("nn.functional.softshrink", out=True)
 def softshrink(input: Any, lambd: float = 0.5) -> Any:
     """`input` moved towards 0 by `lambd`, and 0 within it."""
     return _softshrink(input, lambd)
@@ -190,7 +190,7 @@ def _threshold(input: Array, threshold: Any, value: Any) -> Any:
     return masking.select(~(input <= threshold), input, input.dtype.type(value))
 
 
-@composite("nn.functional.threshold")
+@composite("nn.functional.threshold", out=True)
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
     """`input` where it is above `threshold`, else `value`."""
     return _run(_threshold, inplace, input, threshold, value)
@@ -355,7 +355,7 @@ def _gelu(input: Array, approximate: str) -> Any:
     return half + half * np.tanh(_ROOT_2_BY_PI * (input + 0.044715 * (input * input * input)))
 
 
-@composite("nn.functional.gelu")
+@composite("nn.functional.gelu", out=True)
 def gelu(input: Any, approximate: str = "none") -> Any:
     """`input` times the normal distribution function of `input`. D. Hendrycks and K. Gimpel, 2016."""
     return _gelu(input, approximate)
@@ -417,7 +417,7 @@ def _softplus(input: Array, beta: Any, threshold: Any) -> Any:
     return masking.select(scaled > threshold, input, _log1p_exp(scaled) / beta)
 
 
-@composite("nn.functional.softplus")
+@composite("nn.functional.softplus", out=True)
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """`log(1 + exp(beta * input)) / beta`, and `input` itself where `beta * input > threshold`."""
     return _softplus(input, beta, threshold)

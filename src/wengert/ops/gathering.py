@@ -88,6 +88,7 @@ def _scatter_add(target: Any, d: int, index: Any, src: Any) -> None:
     add_each(target, d, index, _cut(index, src))
 
 
+@composite("scatter", out=True)
 def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
     """A copy of `input` with `src` (a tensor or a number) written where `index` points along `dim`."""
     if src is None:

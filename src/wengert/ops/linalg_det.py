@@ -93,7 +93,7 @@ def slogdet_rows(A: Array) -> Any:
     return np.asarray(sign), np.asarray(logabs)
 
 
-@composite("slogdet")
+@composite("slogdet", out=True)
 def slogdet(input: Any) -> Any:
     """`linalg.slogdet`."""
     return slogdet_rows(input)

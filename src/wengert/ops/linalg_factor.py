@@ -313,6 +313,7 @@ def _no_geqrf_derivative() -> Any:
 @general(
     "geqrf",
     outputs="a, tau",
+    out=True,
     input=lambda g_a, g_tau: _no_geqrf_derivative(),
     check=checked("torch.geqrf", at_least_matrix),
     batch=stacked(2),

@@ -356,7 +356,7 @@ def _lstsq_back(g: Any, g_residuals: Any, A: Any, B: Any, X: Any, rcond: Any) ->
     return gA, gB
 
 
-@composite("linalg.lstsq")
+@composite("linalg.lstsq", out=True)
 def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> Any:
     """`(solution, residuals, rank, singular_values)` of the least squares problem min |A X - B|.
 

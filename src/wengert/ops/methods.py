@@ -11,7 +11,7 @@ from typing import Any
 from ..core.op import COMPOSITES, TABLE
 from ..core.tensor import Tensor
 from ..core.views import inplace, inplace_composite
-from . import arithmetic, comparison, complex, conversion, creation, matmul, pointwise, random, shape_methods
+from . import arithmetic, comparison, complex, conversion, creation, matmul, own_methods, pointwise, random, shape_methods
 
 
 def _inplace_method(name: str) -> Any:
@@ -173,3 +173,4 @@ def _set_part(name: str) -> Any:
 def _varargs() -> None:
     T: Any = Tensor
     shape_methods.install(T)
+    own_methods.install(T)

@@ -427,10 +427,11 @@ def _public(rank: int) -> dict[str, Any]:
     for name, fn in functions.items():
         fn.__name__ = fn.__qualname__ = name
         fn.__doc__ = f"{name.replace('_', ' ')}: input (N, C, *S) or (C, *S), PyTorch's options."
-        composite(f"nn.functional.{name}", method=False)(fn)
+        functions[name] = composite(f"nn.functional.{name}", method=False, out=name in _WITH_OUT)(fn)
     return functions
 
 
+_WITH_OUT = {"avg_pool2d", "avg_pool3d"}
 _ONE, _TWO, _THREE = _public(1), _public(2), _public(3)
 max_pool2d, max_pool3d = _TWO["max_pool2d"], _THREE["max_pool3d"]
 max_pool1d, avg_pool1d, adaptive_avg_pool1d = _ONE["max_pool1d"], _ONE["avg_pool1d"], _ONE["adaptive_avg_pool1d"]

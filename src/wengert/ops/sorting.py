@@ -71,7 +71,7 @@ def sort(input: Any, dim: Any = -1, descending: bool = False, stable: bool | Non
     return _sort(input, dim, descending)
 
 
-@composite("argsort")
+@composite("argsort", out=True)
 def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
     """The indices that sort `input` along `dim`."""
     return sort(input, dim, descending)[1]

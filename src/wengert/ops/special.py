@@ -387,7 +387,7 @@ gcd = elementwise("gcd", np.gcd, numbers="none", inplace=True, check=_integers("
 lcm = elementwise("lcm", np.lcm, numbers="none", inplace=True, check=_integers("lcm"))
 
 
-@general("frexp", outputs="mantissa, exponent*", input=lambda g, exponent: mul(g, exp2_of(-exponent)))
+@general("frexp", outputs="mantissa, exponent*", out=True, input=lambda g, exponent: mul(g, exp2_of(-exponent)))
 def frexp(input: Array) -> Any:
     """`input` as `mantissa * 2**exponent` with the mantissa between 1/2 and 1 (without sign)."""
     if input.dtype.kind != "f":

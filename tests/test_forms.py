@@ -1,0 +1,365 @@
+"""The forms of an operation beside the one its row states: functions named after methods, `out=`, methods of few words."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+
+import wengert as torch
+from wengert.core.op import COMPOSITES, TABLE
+
+
+# -- functions ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["exp", "sin", "neg", "sqrt", "reciprocal", "sigmoid", "trunc", "square"])
+def test_in_place_functions_change_their_argument(name: str) -> None:
+    x = torch.tensor([0.25, 1.5])
+    expected = getattr(torch, name)(x)
+    assert getattr(torch, name + "_")(x) is x
+    assert torch.equal(x, expected)
+
+
+def test_an_in_place_function_of_a_number_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match=r"exp_\(\): argument 'input' \(position 1\) must be Tensor, not int"):
+        torch.exp_(3)  # type: ignore[arg-type]
+
+
+def test_questions_are_functions_too() -> None:
+    x = torch.ones(2, 3)
+    assert torch.numel(x) == 6
+    assert torch.is_floating_point(x)
+    assert not torch.is_complex(x)
+    assert torch.is_tensor(x)
+    assert not torch.is_tensor(np.ones(2))
+    assert torch.is_nonzero(torch.tensor([3]))
+    assert not torch.is_storage(x)
+    assert torch.is_storage(x.storage())
+    assert torch.is_same_size(x, torch.zeros(2, 3))
+    assert not torch.detach(x.requires_grad_()).requires_grad
+
+
+def test_is_nonzero_of_several_numbers() -> None:
+    with pytest.raises(RuntimeError, match="Boolean value of Tensor with more than one value is ambiguous"):
+        torch.ones(2).is_nonzero()
+    with pytest.raises(RuntimeError, match="Boolean value of Tensor with no values is ambiguous"):
+        torch.ones(0).is_nonzero()
+
+
+def test_typename() -> None:
+    assert torch.typename(torch.ones(1)) == "torch.FloatTensor"
+    assert torch.typename("a") == "str"
+    assert torch.typename(torch.nn.Linear(1, 1)).endswith("nn.modules.linear.Linear")
+
+
+def test_constants() -> None:
+    assert (torch.pi, torch.e, torch.inf) == (math.pi, math.e, math.inf)
+    assert math.isnan(torch.nan)
+    assert torch.ones(2)[torch.newaxis].shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "may"),
+    [
+        (torch.float32, torch.int64, False),
+        (torch.int64, torch.float16, True),
+        (torch.float64, torch.float16, True),
+        (torch.int8, torch.uint8, True),
+        (torch.uint8, torch.bool, False),
+        (torch.complex64, torch.float32, False),
+    ],
+)
+def test_can_cast(a: torch.dtype, b: torch.dtype, may: bool) -> None:
+    assert torch.can_cast(a, b) is may
+
+
+def test_result_type_of_tensor_and_number() -> None:
+    assert torch.result_type(torch.tensor([1, 2], dtype=torch.int8), 1.0) is torch.float32
+    assert torch.result_type(torch.ones(2, dtype=torch.float64), torch.tensor(1)) is torch.float64
+
+
+def test_losses_with_a_numbered_reduction() -> None:
+    a, b = torch.tensor([[0.1, 0.4], [0.3, 0.2]]), torch.tensor([[0.2, 0.8], [0.5, 0.5]])
+    y = torch.tensor([1.0, -1.0])
+    F = torch.nn.functional
+    assert torch.equal(torch.kl_div(a, b, 0), F.kl_div(a, b, reduction="none"))
+    assert torch.equal(torch.kl_div(a, b), F.kl_div(a, b, reduction="none").mean())
+    assert torch.equal(
+        torch.cosine_embedding_loss(a, b, y, 0.1, 2), F.cosine_embedding_loss(a, b, y, margin=0.1, reduction="sum")
+    )
+    assert torch.equal(
+        torch.poisson_nll_loss(a, b, False, True, 1e-8, 1), F.poisson_nll_loss(a, b, False, full=True, eps=1e-8)
+    )
+    assert torch.equal(
+        torch.binary_cross_entropy_with_logits(a, b, None, None, 0),
+        F.binary_cross_entropy_with_logits(a, b, reduction="none"),
+    )
+    with pytest.raises(ValueError, match=r"margin_ranking_loss\(\): reduction must be 0 \(none\), 1 \(mean\) or 2 \(sum\)"):
+        torch.margin_ranking_loss(a[0], b[0], y, reduction="mean")
+
+
+@pytest.mark.parametrize(("mode", "function"), [("LSTM", "lstm"), ("GRU", "gru"), ("RNN", "rnn_tanh")])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_recurrent_functions_are_the_modules(mode: str, function: str, batch_first: bool) -> None:
+    module = getattr(torch.nn, mode)(3, 4, 2, bidirectional=True, batch_first=batch_first)
+    x, h = torch.randn(2, 2, 3), torch.randn(4, 2, 4)
+    state = (h, h + 1) if mode == "LSTM" else h
+    weights = list(module.parameters())
+    out, last = module(x, state)
+    again = getattr(torch, function)(x, state, weights, True, 2, 0.0, False, True, batch_first)
+    assert torch.equal(out, again[0])
+    assert torch.equal(last[0] if mode == "LSTM" else last, again[1])
+
+
+def test_a_recurrent_function_of_a_packed_batch() -> None:
+    module = torch.nn.GRU(3, 4)
+    packed = torch.nn.utils.rnn.pack_sequence([torch.randn(3, 3), torch.randn(2, 3)])
+    h = torch.zeros(1, 2, 4)
+    out, last = module(packed, h)
+    again = torch.gru(packed.data, packed.batch_sizes, h, list(module.parameters()), True, 1, 0.0, False, False)
+    assert torch.equal(out.data, again[0])
+    assert torch.equal(last, again[1])
+
+
+def test_norms_of_the_first_years() -> None:
+    x = torch.arange(6.0).reshape(2, 3)
+    assert torch.allclose(torch.frobenius_norm(x, 1), (x * x).sum(1).sqrt())
+    assert torch.allclose(torch.nuclear_norm(x), torch.linalg.svdvals(x).sum())
+    assert torch.allclose(torch.norm_except_dim(x), (x * x).sum(1, keepdim=True).sqrt())
+    assert torch.allclose(torch.native_norm(x), x.norm())
+
+
+def test_native_dropout_tells_what_it_kept() -> None:
+    torch.manual_seed(0)
+    x = torch.ones(1000, requires_grad=True)
+    out, kept = torch.native_dropout(x, 0.25, True)
+    assert torch.equal(out, kept / 0.75)
+    assert 700 < int(kept.sum()) < 800
+    same, all_kept = torch.native_dropout(x, 0.25, False)
+    assert torch.equal(same, x)
+    assert bool(all_kept.all())
+
+
+@pytest.mark.parametrize("name", ["dropout_", "alpha_dropout_", "feature_dropout_", "feature_alpha_dropout_"])
+def test_dropout_in_place(name: str) -> None:
+    x = torch.ones(4, 5)
+    assert getattr(torch, name)(x, 0.0, True) is x
+    assert torch.equal(getattr(torch, name)(x, 0.5, False), torch.ones(4, 5))
+    torch.manual_seed(1)
+    getattr(torch, name)(x, 0.5, True)
+    assert not torch.equal(x, torch.ones(4, 5))
+
+
+@pytest.mark.parametrize("name", ["eig", "lstsq", "matrix_rank", "solve", "symeig"])
+def test_removed_functions_say_what_to_use(name: str) -> None:
+    with pytest.raises(RuntimeError, match=r"now removed\. Instead of torch\." + name + r" use torch\.linalg\."):
+        getattr(torch, name)(torch.ones(2, 2))
+
+
+def test_what_is_not_here_says_what_to_use() -> None:
+    with pytest.raises(NotImplementedError, match=r"torch\.sparse_coo_tensor\(\) is not supported\. .* use dense ones"):
+        torch.sparse_coo_tensor([[0], [1]], [1.0])
+    with pytest.raises(NotImplementedError, match=r"Tensor\.to_sparse\(\) is not supported\. .* use dense ones"):
+        torch.ones(2).to_sparse()
+    with pytest.raises(NotImplementedError, match=r"Tensor\.chalf\(\) is not supported\. .* use cfloat"):
+        torch.ones(2).chalf()
+    with pytest.raises(AssertionError, match="Torch not compiled with CUDA enabled"):
+        torch.ones(2).cuda()
+    with pytest.raises(RuntimeError, match="values expected sparse tensor layout but got Strided"):
+        torch.ones(2).values()
+
+
+def test_second_places() -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert torch.equal(torch.special.softmax(x, 0), torch.softmax(x, 0))
+    assert torch.equal(torch.special.log_softmax(x, 0), torch.log_softmax(x, 0))
+    assert torch.equal(torch.special.logsumexp(x, 0), torch.logsumexp(x, 0))
+    assert torch.equal(torch.linalg.matmul(x, x), x @ x)
+
+
+def test_set_printoptions_is_public() -> None:
+    torch.set_printoptions(precision=2)
+    try:
+        assert repr(torch.tensor([1 / 3])) == "tensor([0.33])"
+    finally:
+        torch.set_printoptions(profile="default")
+
+
+# -- out= --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("matmul", (torch.ones(2, 2), torch.ones(2, 2))),
+        ("add", (torch.ones(2), torch.ones(2))),
+        ("sum", (torch.ones(2, 3), 1)),
+        ("argsort", (torch.tensor([2.0, 1.0]),)),
+        ("scatter", (torch.zeros(3), 0, torch.tensor([1]), torch.ones(1))),
+        ("nn.functional.gelu", (torch.ones(2),)),
+        ("nn.functional.avg_pool2d", (torch.ones(1, 4, 4), 2)),
+        ("nn.functional.softshrink", (torch.ones(2),)),
+        ("chain_matmul", (torch.ones(2, 2), torch.ones(2, 2))),
+    ],
+)
+def test_out_takes_the_result(name: str, args: tuple[torch.Tensor, ...]) -> None:
+    function = torch
+    for part in name.split("."):
+        function = getattr(function, part)
+    expected = function(*args)  # type: ignore[operator]
+    out = torch.empty(expected.shape, dtype=expected.dtype)
+    assert function(*args, out=out) is out  # type: ignore[operator]
+    assert torch.equal(out, expected)
+
+
+@pytest.mark.parametrize("name", ["frexp", "geqrf", "slogdet", "linalg.lstsq"])
+def test_out_of_several_results(name: str) -> None:
+    function = torch
+    for part in name.split("."):
+        function = getattr(function, part)
+    args = (torch.eye(2) * 2,) * (2 if name == "linalg.lstsq" else 1)
+    expected = function(*args)  # type: ignore[operator]
+    out = tuple(torch.empty(x.shape, dtype=x.dtype) for x in expected)
+    found = function(*args, out=out)  # type: ignore[operator]
+    assert type(found).__name__ == type(expected).__name__
+    for a, b, c in zip(out, found, expected, strict=True):
+        assert a is b
+        assert torch.equal(b, c)
+
+
+def test_signatures_show_out() -> None:
+    assert "out" in inspect.signature(torch.matmul).parameters
+    assert str(inspect.signature(torch.add)) == "(input, other, *, alpha=1, out=None)"
+
+
+def test_every_declared_out_is_accepted() -> None:
+    for name, row in {**TABLE, **COMPOSITES}.items():
+        if row.out:
+            parameters = inspect.signature(row.function).parameters
+            assert "out" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()), name
+
+
+def test_a_function_with_out_keeps_its_defaults() -> None:
+    x = torch.tensor([3.0, 1.0])
+    assert torch.equal(torch.sort(x, descending=True)[0], torch.tensor([3.0, 1.0]))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'downwards'"):
+        torch.sort(x, downwards=True)
+
+
+# -- methods -----------------------------------------------------------------------------------------------------
+
+
+def test_apply_and_map() -> None:
+    x = torch.arange(4.0).reshape(2, 2).t()
+    assert torch.equal(x.apply_(lambda v: v * 10), torch.tensor([[0.0, 20.0], [10.0, 30.0]]))
+    assert torch.equal(x.map_(torch.tensor([1.0, 2.0]), lambda a, b: a + b), torch.tensor([[1.0, 22.0], [11.0, 32.0]]))
+    y = torch.ones(2).map2_(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), lambda a, b, c: a + b * c)
+    assert torch.equal(y, torch.tensor([4.0, 9.0]))
+    assert x._version == 2
+    with pytest.raises(RuntimeError, match=r"Can't call apply_\(\) on Variable that requires grad"):
+        torch.ones(2, requires_grad=True).apply_(abs)
+    with pytest.raises(TypeError, match=r"map_\(\): argument 'tensor' must have the dtype of self"):
+        torch.ones(2).map_(torch.ones(2, dtype=torch.int64), max)
+
+
+def test_apply_is_noticed_by_backward() -> None:
+    x = torch.ones(2, requires_grad=True)
+    y = x.exp()
+    y.detach().apply_(lambda v: 0.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 4), (4, 2), (3, 3, 3)])
+def test_fill_diagonal(shape: tuple[int, ...]) -> None:
+    expected = np.zeros(shape)
+    for i in range(min(shape)):
+        expected[(i,) * len(shape)] = 5
+    assert torch.zeros(shape).fill_diagonal_(5).tolist() == expected.tolist()
+    turned = torch.zeros(shape[::-1]).permute(*range(len(shape))[::-1])
+    assert turned.fill_diagonal_(5).tolist() == expected.tolist()
+
+
+def test_fill_diagonal_wraps_as_numpy_does() -> None:
+    expected = np.zeros((7, 2))
+    np.fill_diagonal(expected, 1, wrap=True)
+    assert torch.zeros(7, 2).fill_diagonal_(1, wrap=True).tolist() == expected.tolist()
+    assert torch.zeros(2, 7).t().fill_diagonal_(1, wrap=True).tolist() == expected.tolist()
+
+
+def test_fill_diagonal_has_a_gradient() -> None:
+    x = torch.ones(2, 2, requires_grad=True)
+    (x * 3).fill_diagonal_(7.0).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [[0.0, 3.0], [3.0, 0.0]]
+
+
+def test_fill_diagonal_of_wrong_shapes() -> None:
+    with pytest.raises(RuntimeError, match="dimensions must larger than 1"):
+        torch.zeros(3).fill_diagonal_(1)
+    with pytest.raises(RuntimeError, match="all dimensions of input must be of equal length"):
+        torch.zeros(2, 3, 3).fill_diagonal_(1)
+
+
+def test_where_a_tensor_lies() -> None:
+    x = torch.ones(2, 3)
+    assert x.cpu() is x
+    assert x.to_dense() is x
+    assert x.is_cpu
+    assert not any((x.is_mps, x.is_mkldnn, x.is_xla, x.is_shared(), x.is_pinned(), x.is_sparse_csr))
+    assert (x.dim_order(), x.t().dim_order()) == ((0, 1), (1, 0))
+    assert (x.sparse_dim(), x.dense_dim()) == (0, 2)
+
+
+def test_storage_is_the_memory() -> None:
+    x = torch.arange(6, dtype=torch.int16)
+    view = x[2:4]
+    assert view.untyped_storage().data_ptr() == x.data_ptr()
+    assert view.untyped_storage().nbytes() == 12
+    assert view.storage().tolist() == [0, 1, 2, 3, 4, 5]
+    assert view.untyped_storage() == x.untyped_storage()
+    view.storage()[0] = 9
+    assert x[0] == 9
+    assert x.storage().dtype is torch.int16
+
+
+def test_new_and_its_kin() -> None:
+    x = torch.ones(2, dtype=torch.float64)
+    assert x.new(2, 3).shape == (2, 3)
+    assert x.new([1, 2]).dtype is torch.float64
+    assert x.new().numel() == 0
+    with pytest.warns(UserWarning, match="non-inplace resize is deprecated"):
+        assert x.resize(2, 1).shape == (2, 1)
+    assert torch.equal(x.module_load(torch.zeros(2)), torch.zeros(2, dtype=torch.float64))
+    assert x.nonzero_static(size=3, fill_value=-1).tolist() == [[-1], [-1], [-1]]
+    assert [len(p) for p in torch.ones(3).unsafe_split_with_sizes([1, 2])] == [1, 2]
+
+
+def test_polygamma_is_a_method() -> None:
+    x = torch.tensor([1.0, 2.0])
+    assert torch.equal(x.polygamma(1), torch.polygamma(1, x))
+    y = x.clone()
+    assert torch.equal(y.polygamma_(1), torch.polygamma(1, x))
+
+
+def test_as_subclass_keeps_memory_and_history() -> None:
+    class Mine(torch.Tensor):
+        pass
+
+    x = torch.ones(2, requires_grad=True)
+    y = (x * 2).as_subclass(Mine)
+    assert isinstance(y, Mine)
+    y.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [2.0, 2.0]
+    with pytest.raises(TypeError, match="argument 'cls' must be a subclass of torch.Tensor"):
+        x.as_subclass(int)
+
+
+def test_elements_cannot_be_deleted() -> None:
+    x = torch.ones(3)
+    with pytest.raises(TypeError, match="Tensor does not support deleting items"):
+        del x[0]
