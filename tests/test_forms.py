@@ -11,7 +11,6 @@ import pytest
 import wengert as torch
 from wengert.core.op import COMPOSITES, TABLE
 
-
 # -- functions ---------------------------------------------------------------------------------------------------
 
 
@@ -97,7 +96,9 @@ def test_losses_with_a_numbered_reduction() -> None:
         torch.binary_cross_entropy_with_logits(a, b, None, None, 0),
         F.binary_cross_entropy_with_logits(a, b, reduction="none"),
     )
-    with pytest.raises(ValueError, match=r"margin_ranking_loss\(\): reduction must be 0 \(none\), 1 \(mean\) or 2 \(sum\)"):
+    with pytest.raises(
+        ValueError, match=r"margin_ranking_loss\(\): reduction must be 0 \(none\), 1 \(mean\) or 2 \(sum\)"
+    ):
         torch.margin_ranking_loss(a[0], b[0], y, reduction="mean")
 
 

@@ -140,7 +140,11 @@ _LAZY = frozenset(
 )
 
 
-_FROM = {"load": "serialization", "save": "serialization", "set_printoptions": "core.printing"}  # names whose module is imported with them
+_FROM = {
+    "load": "serialization",
+    "save": "serialization",
+    "set_printoptions": "core.printing",
+}  # names whose module is imported with them
 
 
 def __getattr__(name: str) -> Any:

@@ -655,7 +655,9 @@ def _compiled(op: Op, env: dict[str, Any]) -> Any:
             lines.append("    return r")
     lines.append(f"return CAREFUL(OP, {values}" + (", out)" if op.out else ")"))
     simple = op.name.rsplit(".", 1)[-1]
-    source = f"def {simple}({_parameters(op.params, op.out, env)}):\n" + "\n".join("    " + line for line in lines) + "\n"
+    source = (
+        f"def {simple}({_parameters(op.params, op.out, env)}):\n" + "\n".join("    " + line for line in lines) + "\n"
+    )
     return _execute(source, op.name, env)[simple]
 
 

@@ -22,17 +22,19 @@ _OF_TENSORS = """
     reciprocal_ round_ rsqrt_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ xlogy_
     detach get_device is_complex is_conj is_distributed is_floating_point is_inference is_neg is_nonzero is_same_size
     is_signed numel
-""".split()
+"""
 
 
 def functions() -> dict[str, Any]:
     """Every function stated here, by name. Called when Tensor has its methods."""
-    found = {name: _method(name) for name in _OF_TENSORS}
+    found = {name: _method(name) for name in _OF_TENSORS.split()}
     found.update((name, _numbered(name, names)) for name, names in _LOSSES.items())
     found.update((name, _removed(name)) for name in REMOVED)
     found.update((name, _declined(name, why)) for why, names in _DECLINED.items() for name in names.split())
     found.update((name, _recurrent(name, mode)) for name, mode in _RECURRENT.items())
-    found.update((f.__name__, f) for f in (can_cast, frobenius_norm, kl_div, is_storage, is_tensor, native_dropout, native_norm))
+    found.update(
+        (f.__name__, f) for f in (can_cast, frobenius_norm, kl_div, is_storage, is_tensor, native_dropout, native_norm)
+    )
     found.update((f.__name__, f) for f in (norm_except_dim, nuclear_norm, result_type, typename))
     found.update(_DROPOUTS)
     return found
@@ -178,9 +180,7 @@ def _numbered(name: str, names: tuple[str, ...]) -> Any:
         if reduction not in (0, 1, 2):
             raise ValueError(f"{name}(): reduction must be 0 (none), 1 (mean) or 2 (sum), not {reduction!r}")
         kwargs = {k: v for k, v in kwargs.items() if v is not None}
-        return COMPOSITES["nn.functional." + name].function(
-            *args[:count], reduction=_REDUCTIONS[reduction], **kwargs
-        )
+        return COMPOSITES["nn.functional." + name].function(*args[:count], reduction=_REDUCTIONS[reduction], **kwargs)
 
     loss.__name__ = loss.__qualname__ = name
     loss.__doc__ = f"`nn.functional.{name}`, with `reduction` as a number: 0 none, 1 mean, 2 sum."
@@ -227,7 +227,9 @@ def _recurrent(name: str, mode: str) -> Any:
         )
 
     run.__name__ = run.__qualname__ = name
-    run.__doc__ = f"The layers of nn.{mode.split('_')[0]} over a sequence: (output, last states), from the list of its weights."
+    run.__doc__ = (
+        f"The layers of nn.{mode.split('_')[0]} over a sequence: (output, last states), from the list of its weights."
+    )
     return run
 
 

@@ -11,7 +11,18 @@ from typing import Any
 from ..core.op import COMPOSITES, TABLE
 from ..core.tensor import Tensor
 from ..core.views import inplace, inplace_composite
-from . import arithmetic, comparison, complex, conversion, creation, matmul, own_methods, pointwise, random, shape_methods
+from . import (
+    arithmetic,
+    comparison,
+    complex,
+    conversion,
+    creation,
+    matmul,
+    own_methods,
+    pointwise,
+    random,
+    shape_methods,
+)
 
 
 def _inplace_method(name: str) -> Any:

@@ -133,14 +133,10 @@ def storage_type(self: Tensor) -> type:
 
 def _by_function(self: Tensor, name: str, others: tuple[Tensor, ...], function: Any) -> Tensor:
     if self._rg or any(x._rg for x in others):
-        raise RuntimeError(
-            f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead."
-        )
+        raise RuntimeError(f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead.")
     for x in others:
         if x.dtype is not self.dtype:
-            raise TypeError(
-                f"{name}(): argument 'tensor' must have the dtype of self, {self.dtype}, and not {x.dtype}"
-            )
+            raise TypeError(f"{name}(): argument 'tensor' must have the dtype of self, {self.dtype}, and not {x.dtype}")
     check_inplace(self, False)
     columns = [self._array, *(shape.expand(x, tuple(self.shape))._array for x in others)]
     found = [function(*values) for values in zip(*(a.ravel().tolist() for a in columns), strict=True)]
@@ -244,5 +240,3 @@ def _array_wrap(self: Tensor, array: Any, context: Any = None, return_scalar: bo
     """What NumPy makes of a ufunc's result when an argument was a tensor."""
     array = np.asarray(array)
     return leaf(array.astype(np.uint8) if array.dtype == np.bool_ else array)
-
-
