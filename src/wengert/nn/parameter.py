@@ -131,9 +131,10 @@ class UninitializedTensorMixin(Tensor):
         _slot.__set__(self, np.empty(tuple(shape), kind.np))
         self.__class__ = self.cls_to_become
 
-    def apply_(self, convert: Any) -> None:
+    def apply_(self, convert: Any) -> Tensor:
         """Let `convert` (of a Module's `to`, `double`, ...) change the dtype to come."""
         _slot.__set__(self, convert(wrap(_slot.__get__(self)))._array)
+        return self
 
     def _copied(self) -> Any:
         return type(self)(dtype=self.dtype)

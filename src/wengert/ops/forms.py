@@ -204,15 +204,14 @@ def _recurrent(name: str, mode: str) -> Any:
     ) -> Any:  # fmt: skip
         if batch_first:
             input = input.transpose(0, 1)
-        out, *last = layers(input, hx, params, has_biases, num_layers, dropout, train, bidirectional)
+        out, *last = layers(input, None, hx, params, has_biases, num_layers, dropout, train, bidirectional)
         return (out.transpose(0, 1) if batch_first else out, *last)
 
     def packed(data: Any, batch_sizes: Any, *rest: Any) -> Any:
-        return layers(data, *rest, sizes=batch_sizes._array.tolist())
+        return layers(data, batch_sizes._array.tolist(), *rest)
 
     def layers(
-        x: Any, hx: Any, params: Any, biases: bool, count: int, rate: float, train: bool, bidirectional: bool,
-        sizes: Any = None,
+        x: Any, sizes: Any, hx: Any, params: Any, biases: bool, count: int, rate: float, train: bool, bidirectional: bool
     ) -> Any:  # fmt: skip
         states = tuple(hx) if mode == "LSTM" else (hx,)
         cells = count * (2 if bidirectional else 1)
