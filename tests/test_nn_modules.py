@@ -65,6 +65,12 @@ PRINTED: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.Unfold(2), "Unfold(kernel_size=2, dilation=1, padding=0, stride=1)"),
     (lambda: nn.Fold(4, 2), "Fold(output_size=4, kernel_size=2, dilation=1, padding=0, stride=1)"),
     (lambda: nn.MSELoss(), "MSELoss()"),
+    (
+        lambda: nn.LinearCrossEntropyLoss(3, 4, out_features=(2,)),
+        "LinearCrossEntropyLoss(\n  in_features=3, num_classes=4, out_features=(2,), bias=False, reduction=mean, "
+        "ignore_index=None, label_smoothing=0.0, options=None\n"
+        "  (linear): Linear(in_features=3, out_features=8, bias=False)\n)",
+    ),
     (lambda: nn.CosineSimilarity(), "CosineSimilarity()"),
     (lambda: nn.LazyConv2d(3, 2), "LazyConv2d(0, 3, kernel_size=(2, 2), stride=(1, 1))"),
 ]
@@ -320,3 +326,56 @@ def test_adaptive_softmax_sums_to_one() -> None:
     assert soft.predict(x).tolist() == full.argmax(1).tolist()
     with pytest.raises(RuntimeError, match=r"Target values should be in \[0, 9\], but values in range \[0, 10\]"):
         soft(x, torch.tensor([0, 1, 2, 3, 10]))
+
+
+def test_linear_cross_entropy_by_chunks() -> None:
+    """The same loss and gradients as all at once, twice from one graph, and differentiable again."""
+    torch.manual_seed(0)
+    whole = nn.LinearCrossEntropyLoss(3, 5, bias=True, ignore_index=2, dtype=torch.float64)
+    parts = copy.deepcopy(whole)
+    parts.options = nn.LinearCrossEntropyOptions(batch_chunk_size=2)
+    assert list(whole.state_dict()) == ["linear.weight", "linear.bias"]
+    target = torch.tensor([0, 2, 4, 1, 1, 2, 3])
+    found = []
+    for loss in (whole, parts):
+        x = torch.linspace(-1, 1, 21, dtype=torch.float64).reshape(7, 3).requires_grad_()
+        value = loss(x, target)
+        first = torch.autograd.grad(value, [x, *loss.parameters()], create_graph=True)
+        size = first[0].square().sum() + first[1].sum()
+        second = torch.autograd.grad(size, [x, *loss.parameters()], retain_graph=True)
+        value.backward(retain_graph=True)
+        value.backward()
+        found.append([value, *first, *second, x.grad])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(b.detach().numpy(), a.detach().numpy(), rtol=1e-12, atol=1e-14)
+    x = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.5, 0.0]], dtype=torch.float64)
+    w = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
+    for n in (1, 2, 3):
+        options = nn.LinearCrossEntropyOptions(batch_chunk_size=n)
+        value = nn.functional.linear_cross_entropy(x, w, torch.tensor([0, 1, 2]), options=options)
+        assert value.item() == pytest.approx(2.564062897886295, rel=1e-14)  # PyTorch's
+
+
+def test_linear_cross_entropy_options() -> None:
+    """How many examples make a chunk, and what is refused."""
+    options = nn.LinearCrossEntropyOptions
+    for given, size in (({}, 8), ({"batch_chunk_size": 3}, 3), ({"chunking_method": "aspect_ratio:4"}, 4)):
+        assert options(**given)._adjust(100, 8, 50, torch.float32).batch_chunk_size == size
+    assert options()._adjust(100, 8, 50, torch.float16) == options(False, 16, "aspect_ratio", "accurate", torch.float32)
+    with pytest.raises(ValueError, match="invalid acc_policy: 'fast'"):
+        options(acc_policy="fast")
+    with pytest.raises(ValueError, match="invalid chunking_method: 'aspect_ratio:0'"):
+        options(chunking_method="aspect_ratio:0")
+    with pytest.raises(ValueError, match="batch_chunk_size must be positive int or None, got 0"):
+        options(batch_chunk_size=0)
+    with pytest.raises(ValueError, match="give different chunk sizes"):
+        options(batch_chunk_size=3, chunking_method="aspect_ratio")._adjust(100, 8, 50, torch.float32)
+    x, w, t = torch.ones(2, 3), torch.ones(4, 3), torch.tensor([0, 1])
+    with pytest.warns(UserWarning, match="``options`` ignored; chunked path needs reduction"):
+        nn.functional.linear_cross_entropy(x, w, t, label_smoothing=0.1, options=options())
+    with pytest.raises(RuntimeError, match="supports float32 acc_dtype with float16/bfloat16 inputs"):
+        nn.functional.linear_cross_entropy(x, w, t, options=options(acc_dtype=torch.float64))
+    with pytest.raises(IndexError, match="Target 4 is out of bounds"):
+        nn.functional.linear_cross_entropy(x, w, torch.tensor([0, 4]), options=options())
+    with pytest.raises(RuntimeError, match=r"expected weight shape to be \(4,\), got \(3,\)"):
+        nn.LinearCrossEntropyLoss(3, 4, weight=torch.ones(3))

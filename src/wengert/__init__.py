@@ -46,7 +46,18 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
-from .ops import aten, attention, classification, forms, linalg_ldl, losses, margin_losses, methods, vectorised
+from .ops import (
+    aten,
+    attention,
+    classification,
+    forms,
+    linalg_ldl,
+    linear_cross_entropy,
+    losses,
+    margin_losses,
+    methods,
+    vectorised,
+)
 from .ops.activations import *
 from .ops.arithmetic import *
 from .ops.arranging import *

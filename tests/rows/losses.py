@@ -45,3 +45,9 @@ row(
     lambda r: (r.any(3), r.prob(3), r.pos(3).detach(), r.pos(3).detach(), 1),
 )
 row("soft_margin_loss", *(lambda r, n=n: (r.any(3, 2), r.const(3, 2).sign(), n) for n in range(3)))
+row(
+    "chunked_cross_entropy",
+    lambda r: (r.any(4, 2), r.any(3, 2), r.any(3), r.ints(3, 4), None, 1, -100, 2),
+    lambda r: (r.any(5, 2), r.any(3, 2), None, _places(r, 3, 5), r.prob(3).detach(), 2, -100, 2),
+    lambda r: (r.any(4, 2), r.any(3, 2), r.any(3), _places(r, 3, 4), r.prob(3).detach(), 0, -100, 3),
+)

@@ -11,7 +11,6 @@ from ..core.batched import is_at
 from ..core.op import Array, Op, composite, linear
 from ..kernels import losses as kernel
 from .losses import F, code, legacy, reduce
-from .matmul import linear_
 from .reductions import sum
 from .softmax import log_softmax_rows
 
@@ -230,48 +229,4 @@ def _soft_targets(input: Any, target: Any, weight: Any, reduction: str, smoothin
     return reduce(-sum(logs * target, axis), reduction)
 
 
-@composite(F + "linear_cross_entropy", method=False)
-def linear_cross_entropy(
-    input: Any,
-    linear_weight: Any,
-    target: Any,
-    *,
-    linear_bias: Any = None,
-    weight: Any = None,
-    reduction: str = "mean",
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    options: Any = None,
-) -> Any:
-    """`cross_entropy(linear(input, linear_weight, linear_bias), target)`.
-
-    input (n, in) or (in,); linear_weight (classes, *, in) gives scores (n, classes, *). `options`, by which
-    PyTorch chooses how the work is cut into chunks, changes no result and is not looked at.
-    """
-    if input.ndim not in (1, 2):
-        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.ndim}")
-    if linear_weight.ndim < 2:
-        raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {linear_weight.ndim}")
-    features = input.shape[-1]
-    if features != linear_weight.shape[-1]:
-        raise RuntimeError(
-            "expected equal input and linear_weight last dimensions (in_features), "
-            f"got {features} and {linear_weight.shape[-1]}, respectively"
-        )
-    outputs = tuple(linear_weight.shape[:-1])
-    if linear_bias is not None and tuple(linear_bias.shape) != outputs:
-        raise RuntimeError(f"expected linear_bias shape {outputs}, got {tuple(linear_bias.shape)}")
-    if len(outputs) > 1 and input.ndim == 1:
-        raise RuntimeError(
-            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires batched input, "
-            f"(N, {features}), got unbatched input with shape {tuple(input.shape)}"
-        )
-    if ignore_index is not None and tuple(target.shape) == (*input.shape[:-1], *outputs):
-        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
-    bias = None if linear_bias is None else linear_bias.reshape((-1,))
-    scores = linear_(input, linear_weight.reshape((-1, features)), bias).reshape((*input.shape[:-1], *outputs))
-    ignore = -100 if ignore_index is None else ignore_index
-    return cross_entropy(scores, target, weight, None, ignore, None, reduction, label_smoothing)
-
-
-__all__ = ["cross_entropy", "linear_cross_entropy", "nll_loss"]
+__all__ = ["cross_entropy", "nll_loss"]

@@ -19,6 +19,7 @@ from . import (
     instancenorm,
     lazy,
     linear,
+    linear_cross_entropy,
     loss,
     module,
     normalization,
@@ -43,6 +44,7 @@ from .flatten import *
 from .fold import *
 from .instancenorm import *
 from .linear import *
+from .linear_cross_entropy import *
 from .loss import *
 from .module import Module as Module
 from .normalization import *
@@ -56,7 +58,8 @@ from .upsampling import *
 
 _FAMILIES = (
     activation, adaptive, attention, batchnorm, channelshuffle, container, conv, distance, dropout, flatten, fold, instancenorm,
-    linear, loss, normalization, padding, pixelshuffle, pooling, rnn, sparse, transformer, upsampling,
+    linear, linear_cross_entropy, loss, normalization, padding, pixelshuffle, pooling, rnn, sparse, transformer,
+    upsampling,
 )  # fmt: skip
 if not TYPE_CHECKING:  # a checker takes every public name
     __all__ = sorted(["Module", *(name for family in _FAMILIES for name in family.__all__)])
