@@ -17,7 +17,7 @@ from test_explain import LINEAR, last
 from test_graph_drawing import network
 from wengert import explain
 from wengert.cli import main
-from wengert.explain.page import memory, to_page
+from wengert.explain.page import to_page
 
 NAN = """
 import wengert as torch
@@ -100,10 +100,10 @@ def test_memory_is_what_is_kept_counted_once(tmp_path: Path) -> None:
         """,
         tmp_path,
     )
-    kept, owners = memory(explanation.ledger, explanation.ledger.forward)
+    page = to_page(explanation.ledger)
     # exp keeps y, sin keeps y too, the product keeps y and z; sum, mul, sin, exp run back.
-    assert kept == [0, 4000, 4000, 8000, 8000, 8000, 4000, 4000, 0]
-    assert owners == [["y", 4000], ["z", 4000]]
+    assert page["kept"] == explanation.memory.curve == [0, 4000, 4000, 8000, 8000, 8000, 4000, 4000, 0]
+    assert page["owners"] == [["y", 4000], ["z", 4000]]
 
 
 def test_the_command_writes_a_page_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,6 +60,8 @@ class Block:
     saved: list[tuple[str, str]]  # (the row's name of it, how: tensor, output, shape, ...)
     names: dict[str, str]  # how the rule's names are called in the program
     note: str = ""
+    ran: Any = None  # what was noted of it: the node, and what it had saved (see `again`)
+    places: list[int] = field(default_factory=list)  # which of the node's edges each term goes along
 
 
 @dataclass
@@ -144,7 +146,7 @@ class Builder:
             new.scope = step.scope
             for v in step.outputs:
                 self.copies[id(v)] = w = Value(v._raw, v.requires_grad, new, v.nr)
-                w.tensor, w.grad_of, w.name = v.tensor, v.grad_of, v.name
+                w.tensor, w.grad_of, w.name, w.view = v.tensor, v.grad_of, v.name, v.view
                 new.outputs.append(w)
             if step.seq is not None:
                 self.by_seq[step.seq] = new
@@ -263,8 +265,11 @@ class Builder:
             target = terms[0].target
             if id(target) not in done and (target.made_by is None or id(target.made_by) not in executed):
                 arrivals.append(Arrival(target, terms[-1].total, None, None, terms))  # asked for by autograd.grad
-        root = blocks[0].outputs[0] if blocks else arrivals[0].leaf
-        start = blocks[0].gradient[0] if blocks else arrivals[0].gradient
+        if blocks:
+            nr = next((k for k, g in enumerate(blocks[0].gradient) if g is not None), 0)
+            root, start = blocks[0].outputs[nr], blocks[0].gradient[nr]
+        else:
+            root, start = arrivals[0].leaf, arrivals[0].gradient
         forward = self.forward(blocks)
         edges = {id(v): key for key, v in self.values.items()}
         naming.assign(forward, root, self.variables, edges, self.by_seq)
@@ -320,15 +325,18 @@ class Builder:
         note = engine_note(node) if getattr(node, "variant", None) is None else ""
         rules = functools.cache(functools.partial(self.rules, node, ran, gradient))
         arguments = self.argument_names(node)
-        terms = []
+        terms, places = [], []
         for i, (target, nr) in enumerate(node.next):
             if target is None or id(target) not in self.noted.reached or ran.grads is None or i >= len(ran.grads):
                 continue
             if ran.grads[i] is not None:
                 terms.append(self.term(node, (target, nr), arguments[i], (rules, i), shot(ran.grads[i]), number))
+                places.append(i)
         variant = getattr(node, "variant", None)
         kept = [(name, how) for name, (how, _) in variant.saves.items()] if variant is not None else []
-        return Block(number, step, type(node).__name__, step.order, outputs, gradient, terms, kept, {}, note)
+        return Block(
+            number, step, type(node).__name__, step.order, outputs, gradient, terms, kept, {}, note, ran, places
+        )
 
     def rules(self, node: Any, ran: Ran, gradient: list[Shot | None]) -> list[Any]:
         """The gradients that a node gives, as expressions; None for each that cannot be shown."""
@@ -425,6 +433,8 @@ def saved_symbols(node: Any, ran: Ran) -> dict[str, Any]:
     variant = getattr(node, "variant", None)
     for name, (how, _) in variant.saves.items() if variant is not None else ():
         raw = ran.saved.get(name)
+        if raw is None and ran.step is not None:
+            raw = remembered(ran.step, name)
         if how in ("tensor", "output", "aux"):
             found[name] = None if raw is None else symbol(name, raw)
         elif how == "list":
@@ -432,6 +442,14 @@ def saved_symbols(node: Any, ran: Ran) -> dict[str, Any]:
         else:
             found[name] = getattr(node, name, None)
     return found
+
+
+def remembered(step: Step, name: str) -> Any:
+    """What a step's argument or result was, where a saved-tensors hook took what the node saved."""
+    for p, a in zip(step.op.params, step.args, strict=False):
+        if p.name == name:
+            return a.shot if isinstance(a, Value) else [v.shot for v in a] if isinstance(a, list) else None
+    return step.outputs[step.op.outputs.index(name)].shot if name in step.op.outputs else None
 
 
 def add_up(terms: list[Term], final: Shot | None) -> None:

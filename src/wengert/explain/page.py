@@ -13,15 +13,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from . import memory
 from .drawing import STYLE, Painter, brief, n
 from .graph import FLAT
 from .latex import Latex, tex_name
 from .ledger import Block, Ledger, Term, flat, operation
 from .mathml import mathml
 from .numbers import shot_text
-from .recording import Shot, Step, Value
+from .recording import Shot, Step
 from .screen import formula, keeps, remark, rename, step_expression, with_numbers
 from .sites import line_of
 from .symbols import Name
@@ -181,7 +180,7 @@ class Gatherer:
         self.place = {id(s): k + 1 for k, s in enumerate(self.steps)}
         steps = [self.forward(s) for s in self.steps] + [self.backward(b) for b in self.ledger.blocks]
         drawings = self.scopes()
-        kept, why = memory(self.ledger, self.steps)
+        kept = memory.kept(self.ledger, self.steps)
         return {
             "title": f"{self.ledger.root.name} = {brief(self.ledger.root.shot)}",
             "where": self.site(self.ledger.site),
@@ -190,8 +189,8 @@ class Gatherer:
             "steps": steps,
             "scopes": drawings,
             "gradients": self.gradients(),
-            "kept": kept,
-            "owners": why,
+            "kept": kept.curve,
+            "owners": [[h.name, h.bytes] for h in kept.at_peak()[:5]],
             "formulas": self.formulas.items,
             "names": self.names.items,
             "files": self.files.items,
@@ -210,39 +209,6 @@ def size(shot: Shot | None) -> Any:
     if shot is None or not shot.known or not shot.size or shot.dtype.kind not in "fciub":
         return None
     return "nan" if shot.non_finite() else float(f"{shot.stats()[2]:.4g}")
-
-
-def memory(ledger: Ledger, steps: list[Step]) -> tuple[list[int], list[Any]]:
-    """(bytes kept for backward after each step, forward then backward; the largest keepers at the peak).
-
-    A value that several steps saved is counted once, and freed when the last of them has run backward.
-    """
-    place = {id(s): k for k, s in enumerate(steps)}
-    spans: dict[int, list[Any]] = {}  # value -> [value, first step, last block, bytes]
-    for block in ledger.blocks:
-        for v in saved_values(block):
-            if v.shot is None:
-                continue
-            held = spans.setdefault(id(v), [v, place[id(block.step)], 0, v.shot.size * v.shot.dtype.itemsize])
-            held[1] = min(held[1], place[id(block.step)])
-            held[2] = max(held[2], block.number)
-    change = np.zeros(len(steps) + len(ledger.blocks) + 1, dtype=np.int64)
-    for _, first, last, count in spans.values():
-        change[first + 1] += count
-        change[len(steps) + last] -= count
-    kept = np.cumsum(change)
-    peak = int(kept.argmax()) if kept.size else 0
-    alive = [s for s in spans.values() if s[1] + 1 <= peak < len(steps) + s[2]]
-    largest = sorted(alive, key=lambda s: (-s[3], s[1]))[:5]
-    return kept.tolist(), [[v.name, count] for v, _, _, count in largest]
-
-
-def saved_values(block: Block) -> list[Value]:
-    """The values that a node saved."""
-    step = block.step
-    names = {name for name, how in block.saved if how in ("tensor", "output", "list", "aux")}
-    found = [v for p, a in zip(step.op.params, step.args, strict=False) if p.name in names for v in flat([a])]
-    return found + [v for name, v in zip(step.op.outputs, step.outputs, strict=False) if name in names]
 
 
 def to_page(ledger: Ledger) -> dict[str, Any]:
@@ -291,12 +257,4 @@ def peak_text(kept: list[int], owners: list[Any]) -> str:
     peak = max(kept, default=0)
     if not peak:
         return "nothing is kept for backward"
-    return f"at most {amount(peak)}, largest: " + ", ".join(f"{name} {amount(b)}" for name, b in owners)
-
-
-def amount(b: int) -> str:
-    for unit in ("B", "kB", "MB"):
-        if b < 1000:
-            return f"{b:.3g} {unit}"
-        b /= 1000  # type: ignore[assignment]
-    return f"{b:.3g} GB"
+    return f"at most {memory.amount(peak)}, largest: " + ", ".join(f"{name} {memory.amount(b)}" for name, b in owners)

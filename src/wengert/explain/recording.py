@@ -180,7 +180,7 @@ class Step:
 class Value:
     """A tensor at one time: what it was, who made it, where in the graph it is."""
 
-    __slots__ = ("__weakref__", "_raw", "grad_of", "made_by", "name", "nr", "requires_grad", "tensor")
+    __slots__ = ("__weakref__", "_raw", "grad_of", "made_by", "name", "nr", "requires_grad", "tensor", "view")
 
     def __init__(self, raw: Any, requires_grad: bool, made_by: Step | None = None, nr: int = 0) -> None:
         self._raw = raw
@@ -189,6 +189,7 @@ class Value:
         self.nr = nr
         self.name: str | None = None
         self.tensor: Any = None  # a weak reference
+        self.view = False  # of its maker's first argument
         self.grad_of: Any = None  # the Value or (node's number, output) it is the gradient of (create_graph)
 
     @property
@@ -306,6 +307,7 @@ class Recorder(Observer):
     def into(self, made: Step, t: Any) -> None:
         """`t` is what `made` gave."""
         value = self.enter(t, Value(self.shots(t), t._rg, made, len(made.outputs)))
+        value.view = t._base is not None
         made.outputs.append(value)
         if t._edge is not None:
             made.seq = t._edge[0].seq

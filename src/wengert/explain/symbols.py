@@ -110,6 +110,21 @@ class Symbol:
     def __iter__(self) -> Iterator[Symbol]:
         return (self[i] for i in range(len(self)))
 
+    def names(self) -> set[Name]:
+        """The variables in it."""
+        found: set[Name] = set()
+        seen: set[int] = set()
+        stack: list[Any] = [self]
+        while stack:
+            x = stack.pop()
+            if id(x) not in seen:
+                seen.add(id(x))
+                if isinstance(x, Name):
+                    found.add(x)
+                elif isinstance(x, (Call, tuple, list)):
+                    stack.extend(x.args if isinstance(x, Call) else x)
+        return found
+
     # -- operations ----------------------------------------------------------------------------------------------------
     def __wengert_op__(self, op: Op, vals: list[Any]) -> Any:
         simple = _SIMPLE.get(op.name)

@@ -11,17 +11,19 @@ from ..core.modes import LOCAL, set_mode
 from ..core.node import FREED_MESSAGE, AccumulateGrad
 from ..core.tensor import Tensor
 from .ledger import Builder, Ledger
+from .parts import Parts
 from .recording import Recorder, _internal
 from .scopes import Watch
 from .screen import lay_out, plain
 from .sites import name_tensors, variables_of
 
 
-class Explanation:
-    """One backward pass, to be printed. `ledger` holds it as data."""
+class Explanation(Parts):
+    """One backward pass, to be printed. `ledger` holds it as data; `earlier` the passes that the trace saw before it."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, earlier: list[Ledger] | None = None) -> None:
         self.ledger = ledger
+        self.earlier = earlier or []
 
     def text(self, width: int | None = None, limit: int | None = None) -> str:
         """The ledger as plain text."""
@@ -157,10 +159,11 @@ class Trace:
     @property
     def passes(self) -> list[Explanation]:
         """An Explanation of each backward pass."""
-        made = []
+        made: list[Explanation] = []
         for noted in self.recorder.passes:
             if noted.number not in self._made:
-                self._made[noted.number] = Explanation(Builder(self.recorder, noted, {}).build())
+                ledger = Builder(self.recorder, noted, {}).build()
+                self._made[noted.number] = Explanation(ledger, [e.ledger for e in made])
             made.append(self._made[noted.number])
         return made
 

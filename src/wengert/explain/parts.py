@@ -1,0 +1,66 @@
+"""The parts of an explanation, as attributes and methods of it. Each lives in a module of its own, loaded when asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .cards import Accumulation, Broadcasts
+    from .checks import Check
+    from .jacobian import LocalJacobian
+    from .ledger import Ledger
+    from .memory import Timeline
+    from .paths import Paths
+    from .tape import Tape
+
+
+class Parts:
+    """What an Explanation can be asked. Values are named by a Tensor of the program or by the name that is shown."""
+
+    ledger: Ledger
+    earlier: list[Ledger]
+
+    @property
+    def tape(self) -> Tape:
+        """The forward steps: operation, arguments, value, what is kept for backward, line."""
+        from .tape import Tape
+
+        return Tape(self.ledger)
+
+    def accumulation(self, x: Any) -> Accumulation:
+        """How the gradient of one value came together: its terms, their shares, and the passes that added to `.grad`."""
+        from .cards import Accumulation
+
+        return Accumulation(self.ledger, x, self.earlier)
+
+    @property
+    def broadcasts(self) -> Broadcasts:
+        """The broadcasts that the pass undoes, one card for each."""
+        from .cards import Broadcasts
+
+        return Broadcasts(self.ledger)
+
+    def jacobian(self, of: Any, argument: Any = None) -> LocalJacobian:
+        """The local Jacobian of one step (its number, or what it made) with respect to one of its arguments."""
+        from .jacobian import LocalJacobian
+
+        return LocalJacobian(self.ledger, of, argument)
+
+    def paths(self, x: Any, limit: int = 10) -> Paths:
+        """The routes from the loss to a value, the `limit` heaviest, with the local derivatives along each."""
+        from .paths import Paths
+
+        return Paths(self.ledger, x, limit)
+
+    def check(self, seed: int = 0) -> Check:
+        """Each step's gradients against finite differences of the operation that ran; slow, and false if one differs."""
+        from .checks import Check
+
+        return Check(self.ledger, seed)
+
+    @property
+    def memory(self) -> Timeline:
+        """What is kept for backward, from when to when."""
+        from .memory import Timeline
+
+        return Timeline(self.ledger)

@@ -1,0 +1,124 @@
+"""Slopes of one recorded step, from running its operation again at arguments that are moved a little.
+
+The function that is sloped is F(x) = Re⟨g, f(x)⟩, with the incoming gradient g of the pass: its gradient in x is what the
+node's rule is to give. For complex x that is ∂F/∂Re x + i ∂F/∂Im x, PyTorch's convention.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .again import NotKept, compute, whole
+from .ledger import Block
+from .recording import Value
+
+TINY = 1e-30  # a complex step: nothing is subtracted, so it may be as small as one likes
+
+
+@dataclass
+class Slopes:
+    """For each element of an argument, the slope of F; where it was found from both sides, these too."""
+
+    slope: Any
+    left: Any
+    right: Any
+    steps: Any
+    method: str
+    allowed: float  # the relative error that the method makes
+    noise: float  # the absolute one
+
+
+def slopes(block: Block, target: Value) -> Slopes:
+    """Slopes along every element of `target`. NotKept where the numbers, or the same result again, are not to be had."""
+    weights = [None if g is None else _wide_gradient(g) for g in block.gradient]
+    known = {id(v): _wide(whole(v)) for v in _values(block)}
+    base = compute(block.step, known)
+    _same_as_before(block, base)
+    x = known[id(target)]
+    referee = _complex_step(block, target, known, weights, base)
+    if referee is not None:
+        none = np.full(x.shape, TINY)
+        return Slopes(referee, referee, referee, none, "complex step", 1e-12, 1e-300)
+
+    def total(at: Any) -> float:
+        results = compute(block.step, {**known, id(target): at})
+        return sum(float(np.real(np.vdot(w, r))) for w, r in zip(weights, results, strict=False) if w is not None)
+
+    # Results of lower precision (a cast to float32 within the program) want larger steps.
+    eps = max((float(np.finfo(r.dtype).eps) for r in base if r.dtype.kind in "fc"), default=2.2e-16)
+    here = total(x)
+    size = sum(float(np.abs(w * r).sum()) for w, r in zip(weights, base, strict=False)
+               if w is not None and r.dtype.kind in "fc" and np.isfinite(r).all())  # fmt: skip
+    flat = x.reshape(-1)
+    units = (1.0, 1j) if x.dtype.kind == "c" else (1.0,)
+    slope, left, right = (np.zeros(flat.size, x.dtype) for _ in range(3))
+    steps = np.zeros(flat.size)
+    for k in range(flat.size):
+        h = steps[k] = eps**0.2 * max(abs(flat[k]), 1e-2 if eps < 1e-10 else 1.0)
+        for unit in units:
+
+            def moved(t: float, k: int = k, unit: Any = unit) -> float:
+                at = flat.copy()
+                at[k] += t * unit
+                return total(at.reshape(x.shape))
+
+            near, far = (moved(h), moved(-h)), (moved(2 * h), moved(-2 * h))
+            slope[k] += unit * (8 * (near[0] - near[1]) - (far[0] - far[1])) / (12 * h)
+            small = h * 1e-2
+            left[k] += unit * (here - moved(-small)) / small
+            right[k] += unit * (moved(small) - here) / small
+    noise = 4 * eps * size / max(float(steps.min(initial=np.inf)), 1e-30) if flat.size else 0.0
+    slope, left, right, steps = (a.reshape(x.shape) for a in (slope, left, right, steps))
+    return Slopes(slope, left, right, steps, "central differences", 1e-6 if eps < 1e-10 else 1e-2, noise)
+
+
+def _values(block: Block) -> list[Value]:
+    return [v for a in block.step.args for v in (a if isinstance(a, list) else [a]) if isinstance(v, Value)
+            and not (v.shot is None and not v.requires_grad)]  # fmt: skip
+
+
+def _wide(a: Any) -> Any:
+    return a.astype(np.complex128 if a.dtype.kind == "c" else np.float64) if a.dtype.kind in "fc" else a
+
+
+def _wide_gradient(shot: Any) -> Any:
+    if not shot.whole:
+        raise NotKept("only a summary of the incoming gradient was kept")
+    return _wide(np.asarray(shot.array))
+
+
+def _same_as_before(block: Block, results: list[Any]) -> None:
+    """An operation that draws random numbers gives another result when it is run again."""
+    for v, r in zip(block.step.outputs, results, strict=False):
+        if v.shot is None or not v.shot.whole or r.dtype.kind not in "fc":
+            continue
+        eps = float(np.finfo(v.shot.dtype).eps) if v.shot.dtype.kind in "fc" else 0.0
+        if not np.allclose(r, v.shot.array, rtol=1e3 * eps, atol=1e3 * eps * np.abs(r).max(initial=0), equal_nan=True):
+            raise NotKept("it gives another result when it is run again")
+
+
+def _complex_step(block: Block, target: Value, known: dict[int, Any], weights: list[Any], base: list[Any]) -> Any:
+    """The gradient by complex steps, if the row states a holomorphic partial derivative and takes complex numbers."""
+    op = block.step.op
+    x = known[id(target)]
+    name = next((p.name for p, a in zip(op.params, block.step.args, strict=False) if a is target), None)
+    rule = op.rules.get(name)
+    if op.kind != "elementwise" or rule is None or rule.constant or rule.takes_g or x.dtype.kind != "f":
+        return None
+    if sum(a is target for a in block.step.args) > 1 or weights[0] is None or base[0].dtype.kind != "f":
+        return None
+    try:
+        (result,) = compute(block.step, {**known, id(target): x + 1j * TINY})
+    except Exception:  # no complex numbers here
+        return None
+    if result.dtype.kind != "c" or not np.array_equal(result.real, base[0], equal_nan=True):
+        return None
+    from ..core.backward import sum_to
+
+    moved = weights[0] * (result.imag / TINY)
+    if not np.isfinite(moved).all():
+        return None
+    return moved if moved.shape == x.shape else sum_to(moved, x.shape)

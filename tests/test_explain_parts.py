@@ -1,0 +1,517 @@
+"""The parts of an explanation: each number is the engine's, and agrees with finite differences of what ran."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wengert as torch
+from wengert import explain
+from wengert.explain.again import value_of
+from wengert.explain.jacobian import structure_of
+from wengert.explain.tracing import Trace
+
+# Small programs, one for each family of operations; `x` (2, 3), `y` (3,) and `s` () are leaves of double precision.
+PROGRAMS = {
+    "the five lines": "loss = ((x * y + s - 2) ** 2).mean()",
+    "arithmetic": "loss = (x / y - y * x + x / 3 - 2 / (y + 5)).sum()",
+    "powers": "loss = (x ** 2 + abs(y) ** 1.5 + 2 ** s).sum()",
+    "exp and log": "loss = (x.exp().log1p() + torch.logaddexp(x, y)).sum()",
+    "trigonometry": "loss = (torch.sin(x) * torch.cos(y) + torch.atan2(x, y)).sum()",
+    "hyperbolic": "loss = (torch.tanh(x) + torch.sinh(y) * torch.asinh(s)).sum()",
+    "special functions": "loss = (torch.erf(x) + torch.lgamma(y + 4)).sum()",
+    "activations": "loss = (F.gelu(x) + F.silu(y) + F.softplus(s) + F.elu(x)).sum()",
+    "relu": "loss = (torch.relu(x) * y).sum()",
+    "comparison and where": "loss = torch.where(x > 0, x * y, s).sum()",
+    "clamp": "loss = (x.clamp(-0.5, 0.5) * y).sum()",
+    "maximum": "loss = torch.maximum(x, y).sum() + torch.minimum(y, s).sum()",
+    "sum and mean": "loss = (x.sum(0) * y).mean() + x.mean(1).sum()",
+    "var and norm": "loss = x.var() + x.std(1).sum() + torch.linalg.norm(y)",
+    "prod": "loss = y.prod() + x.prod(1).sum()",
+    "max of a row": "loss = (x.max(1).values * s).sum() + x.amax()",
+    "cumsum": "loss = (x.cumsum(1) * y.cumprod(0)).sum()",
+    "logsumexp": "loss = x.logsumexp(1).sum()",
+    "softmax": "loss = (x.softmax(1) * y).sum() + x.log_softmax(0)[0, 1]",
+    "cross entropy": "loss = F.cross_entropy(x, torch.tensor([2, 0]))",
+    "matrix products": "loss = (x @ y).sum() + (x.T @ x).sum() + torch.einsum('ij,j->', x, y)",
+    "linear": "loss = F.linear(x, torch.outer(y, y), y).tanh().sum()",
+    "inverse": "loss = torch.linalg.inv(x @ x.T + torch.eye(2, dtype=x.dtype)).sum()",
+    "solve": "loss = torch.linalg.solve(torch.outer(y, y) + torch.eye(3, dtype=x.dtype), x.T).sum()",
+    "determinant": "loss = torch.linalg.slogdet(x @ x.T + torch.eye(2, dtype=x.dtype))[1]",
+    "shape": "loss = (x.T.reshape(2, 3) * x.flip(1)).sum() + y.repeat(2)[1:4].sum()",
+    "joining": "loss = (torch.cat([x, y[None]]) ** 2).sum() + torch.stack([y, y * s]).sin().sum()",
+    "indexing": "loss = (x[:, 1] * x[1, 2]).sum() + x[torch.tensor([0, 1, 1])].sum() * y[0]",
+    "gather and scatter": "loss = (x.gather(1, torch.tensor([[0, 2], [1, 1]])) ** 2).sum() * s",
+    "sorting": "loss = (x.sort(1).values * y).sum() + y.topk(2).values.prod()",
+    "layer norm": "loss = (F.layer_norm(x, (3,), y) ** 3).sum()",
+    "batch norm": "loss = (F.batch_norm(x.T, None, None, y[:2], training=True) ** 3).sum()",
+    "convolution": "loss = (F.conv1d(x[None], x[:1, None, :2].expand(1, 2, 2)) ** 2).sum()",
+    "pooling": "loss = (F.max_pool1d(x[None], 2) * s).sum() + F.avg_pool1d(x[None], 2).sum()",
+    "losses": "loss = F.mse_loss(x, y.expand(2, 3)) + F.huber_loss(x, y.expand(2, 3), delta=0.3)",
+    "attention": "loss = F.scaled_dot_product_attention(x[None], x[None], x[None] * y).sum()",
+    "complex numbers": "z = torch.complex(x, x * y); loss = (z * z.conj()).real.sum() + torch.fft.fft(y).abs().sum()",
+    "a loop": "h = y\nfor _ in range(3):\n    h = torch.tanh(h * s + x[0])\nloss = h.sum()",
+    "double backward": "g, = torch.autograd.grad((x.sin() * y).sum(), x, create_graph=True)\nloss = (g * g).sum()",
+}  # fmt: skip
+
+HEAD = """
+import wengert as torch
+from wengert.nn import functional as F
+
+x = torch.tensor([[0.3, -1.2, 0.7], [1.1, 0.4, -0.6]], dtype=torch.float64, requires_grad=True)
+y = torch.tensor([0.9, -0.8, 1.7], dtype=torch.float64, requires_grad=True)
+s = torch.tensor(0.6, dtype=torch.float64, requires_grad=True)
+"""
+
+
+def traced(source: str, tmp_path: Path) -> tuple[Trace, dict[str, Any]]:
+    """A program run under a trace, as `wengert explain` does it."""
+    file = tmp_path / "program.py"
+    file.write_text(textwrap.dedent(source))
+    module = types.ModuleType("program")
+    with Trace() as t:
+        exec(compile(file.read_text(), str(file), "exec"), module.__dict__)
+    t.finish(module.__dict__)
+    return t, module.__dict__
+
+
+def last(source: str, tmp_path: Path) -> explain.Explanation:
+    return traced(source, tmp_path)[0].last
+
+
+@pytest.fixture(params=PROGRAMS)
+def program(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[explain.Explanation, dict[str, Any]]:
+    t, names = traced(HEAD + PROGRAMS[request.param] + "\nloss.backward()\n", tmp_path)
+    return t.last, names
+
+
+LINEAR = """
+import wengert as torch
+
+x = torch.tensor([1.0, 2.0, 3.0])
+y = torch.tensor([2.0, 3.0, 5.0])
+w = torch.tensor(1.5, requires_grad=True)
+b = torch.tensor(0.5, requires_grad=True)
+error = w * x + b - y
+loss = (error * error).mean()
+loss.backward()
+"""
+
+
+def shown(part: Any, *, width: int = 100) -> str:
+    """The text of a part; it is no wider than asked, its JSON can be read, and its HTML is made."""
+    text = part.text(width)
+    assert max(map(len, text.splitlines())) <= width
+    json.loads(part.to_json())
+    assert part._repr_html_().count("<tr") == part._repr_html_().count("</tr>")
+    assert str(part) == part.text(100)
+    return str(text)
+
+
+# -- every family of operations ----------------------------------------------------------------------------------------
+
+
+def test_every_step_agrees_with_finite_differences(program: tuple[explain.Explanation, dict[str, Any]]) -> None:
+    check = program[0].check()
+    assert [(c.block.step.op.name, c.why) for c in check.terms if c.verdict != "agrees"] == []
+    assert len(check.terms) >= len(program[0].ledger.blocks)
+    assert check.whole.verdict == "agrees", check.whole.said()
+    assert check
+    shown(check)
+
+
+def test_the_routes_to_each_leaf_sum_to_its_gradient(program: tuple[explain.Explanation, dict[str, Any]]) -> None:
+    explanation, names = program
+    for name in "xys":
+        if names[name].grad is None:
+            assert explanation.paths(name).count == 0 if _has(explanation, name) else True
+            continue
+        for limit in (1, 3, 100):
+            paths = explanation.paths(name, limit)
+            assert len(paths.routes) == min(limit, paths.count)
+            assert (paths.rest is None) == (paths.count <= limit)
+            np.testing.assert_allclose(np.asarray(paths.total), names[name].grad.numpy(), rtol=1e-12, atol=1e-12)
+            shown(paths)
+
+
+def _has(explanation: explain.Explanation, name: str) -> bool:
+    return any(v.name == name for v in explanation.ledger.values())
+
+
+def test_each_local_jacobian_times_the_gradient_is_what_the_engine_gave(
+    program: tuple[explain.Explanation, dict[str, Any]],
+) -> None:
+    for block in program[0].ledger.blocks:
+        for term in block.terms:
+            try:
+                jacobian = program[0].jacobian(block.step.number, term.argument)
+            except NotImplementedError as error:
+                assert "complex" in str(error) or "several results" in str(error)  # noqa: PT017
+                continue
+            assert jacobian.agreement is not None
+            assert jacobian.agreement < 1e-12
+            shown(jacobian)
+
+
+def test_the_tape_and_the_memory_are_of_every_step(program: tuple[explain.Explanation, dict[str, Any]]) -> None:
+    tape, memory = program[0].tape, program[0].memory
+    assert len(tape) == len(program[0].ledger.forward)
+    shown(tape, width=160)
+    shown(memory, width=80)
+    assert memory.curve[0] == memory.curve[-1] == 0
+    assert max(memory.curve) == memory.peak == sum(h.bytes for h in memory.owners)
+
+
+# -- the tape ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_tape_of_five_lines(tmp_path: Path) -> None:
+    assert last(LINEAR, tmp_path).tape.text(100) == textwrap.dedent("""\
+        Tape of loss: 4 leaves and constants, 5 steps
+        step  name   operation  arguments     shape  dtype    value          grad  saves       line
+              w      leaf                     ()     float32  1.5            yes
+              x      constant                 3      float32  [1, 2, 3]      no
+              b      leaf                     ()     float32  0.5            yes
+              y      constant                 3      float32  [2, 3, 5]      no
+        1     v1     mul        w, x          3      float32  [1.5, 3, 4.5]  yes   x 12 B      program.py:8
+        2     v2     add        v1, b         3      float32  [2, 3.5, 5]    yes               program.py:8
+        3     error  sub        v2, y         3      float32  [0, 0.5, 0]    yes               program.py:8
+        4     v4     mul        error, error  3      float32  [0, 0.25, 0]   yes   error 12 B  program.py:9
+        5     loss   mean       v4            ()     float32  0.08333        yes               program.py:9
+        """)
+
+
+def test_the_tape_shows_cuts_in_the_background(tmp_path: Path) -> None:
+    tape = last(
+        "import wengert as torch\nx = torch.ones(2, requires_grad=True)\nt = x.detach()\n(x * t).sum().backward()\n",
+        tmp_path,
+    ).tape
+    rows = tape.rows()
+    cut = next(k for k, row in enumerate(rows) if row[2] == "detach")
+    assert rows[cut][7] == "cut: detach"
+    assert tape.faint() == {cut}
+    assert 'opacity:0.6"><td' in tape._repr_html_()
+    assert tape.to_data()["steps"][0]["cut"] == "detach"
+
+
+# -- sums --------------------------------------------------------------------------------------------------------------
+
+
+def test_an_accumulation_shows_terms_shares_and_passes(tmp_path: Path) -> None:
+    t, _ = traced(
+        """
+        import wengert as torch
+        x = torch.tensor([3.0, 4.0], requires_grad=True)
+        for _ in range(2):
+            loss = (x * torch.tensor([3.0, 0.0])).sum() + x.sum() * 0 + x[1]
+            loss.backward()
+        """,
+        tmp_path,
+    )
+    card = t.last.accumulation("x")
+    assert [(term.position, term.of) for _, term in card.terms] == [(1, 3), (2, 3), (3, 3)]
+    assert card.shares() == [0.25, 0.0, 0.75]
+    assert [a.after.array.tolist() for _, a in card.passes()] == [[3, 1], [6, 2]]
+    text = shown(card)
+    assert text.startswith("∇x = [3, 1]: the sum of 3 terms\n")
+    assert "pass 1 (program.py:6): x.grad was nothing, [3, 1] was added: [3, 1]" in text
+    assert "pass 2 (program.py:6): x.grad was [3, 1], [3, 1] was added: [6, 2]" in text
+    assert text.endswith("is a zero_grad() missing?\n")
+    assert "one term" in t.last.accumulation("loss").title or "starts here" in t.last.accumulation("loss").title
+
+
+def test_a_broadcast_card_says_which_axes_are_summed() -> None:
+    a = torch.ones(4, 1, 3, requires_grad=True)
+    b = torch.tensor([[1.0], [2.0]], requires_grad=True)
+    cards = explain((a * b).sum()).broadcasts
+    assert [(c.term.target.name, c.small, c.large, c.axes) for c in cards.cards] == [
+        ("a", (4, 1, 3), (4, 2, 3), (1,)),
+        ("b", (2, 1), (4, 2, 3), (0, 2)),
+    ]
+    assert cards[1].title == "step 1 mul: b (2, 1) was stretched to (4, 2, 3); so ∇b is the sum over axes 0, 2"
+    assert [row[1:] for row in cards[1].rows()] == [
+        ["-", "4", "repeated 4 times", "sum of 4"],
+        ["2", "2", "", ""],
+        ["1", "3", "repeated 3 times", "sum of 3"],
+    ]
+    assert "after it:       [[12], [12]]" in shown(cards[1])
+    assert shown(cards).startswith("2 broadcasts undone\n")
+    assert len(explain((a * a).sum()).broadcasts) == 0
+
+
+# -- Jacobians ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "structure"),
+    [
+        (lambda x: x + 1, "the identity"),
+        (lambda x: x * 3, "3 times the identity"),
+        (lambda x: x.sin(), "diagonal"),
+        (lambda x: x.flip(0), "a permutation"),
+        (lambda x: x[1:3], "a selection of elements"),
+        (lambda x: x.sum(), "a sum: each element of the result adds up several"),
+        (lambda x: x.mean(), "0.25 times a sum: each element of the result adds up several"),
+        (lambda x: x.expand(2, 4), "a copy: each element of the argument goes to several of the result"),
+        (lambda x: x.cumsum(0), "dense"),
+        (lambda x: x.softmax(0), "dense"),
+        (lambda x: x * 0, "zero"),
+    ],
+)
+def test_the_structure_of_a_jacobian(make: Any, structure: str) -> None:
+    x = torch.tensor([0.5, -1.0, 2.0, 1.5], dtype=torch.float64, requires_grad=True)
+    y = make(x)
+    found = explain(y, torch.ones_like(y)).jacobian(1)
+    assert found.structure == structure
+    expected = torch.autograd.functional.jacobian(make, x.detach()).numpy().reshape(-1, 4)
+    np.testing.assert_allclose(found.matrix, expected, rtol=1e-12)
+
+
+def test_the_jacobian_of_a_matrix_product_is_a_kronecker_product() -> None:
+    a = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64, requires_grad=True)
+    b = torch.tensor([[0.5, -1.0], [2.0, 1.5]], dtype=torch.float64, requires_grad=True)
+    explanation = explain((a @ b).sum())
+    left, right = explanation.jacobian(1, a), explanation.jacobian(1, b)
+    np.testing.assert_array_equal(left.matrix, np.kron(np.eye(2), b.detach().numpy().T))
+    np.testing.assert_array_equal(right.matrix, np.kron(a.detach().numpy(), np.eye(2)))
+    assert left.structure == "block diagonal: 2 times the same block of 2×2"
+    assert right.structure == "A ⊗ I: a block A of 2×2, applied to each of 2 columns"
+    assert structure_of(np.outer([1.0, 2.0], [3.0, 4.0, 5.0])) == "an outer product (rank one)"
+
+
+def test_a_value_used_twice_has_one_jacobian_or_one_for_each_argument() -> None:
+    x = torch.tensor([2.0, 3.0], requires_grad=True)
+    explanation = explain((x * x).sum())
+    assert explanation.jacobian(1).matrix.tolist() == [[4, 0], [0, 6]]
+    assert explanation.jacobian(1, "other").matrix.tolist() == [[2, 0], [0, 3]]
+    text = shown(explanation.jacobian(1, "other"))
+    assert "the partial derivative: ∂v1/∂x = x" in text
+    assert explanation.jacobian(1)._repr_latex_().startswith(r"$$\frac{\partial")
+
+
+def test_a_large_jacobian_is_not_made_but_asked() -> None:
+    x = torch.linspace(0, 1, 100, requires_grad=True)
+    jacobian = explain(x.exp().sum()).jacobian(1)
+    assert jacobian.structure == "diagonal (8 of 100 rows looked at)"
+    assert np.flatnonzero(jacobian.row(7)).tolist() == [7]
+    np.testing.assert_allclose(jacobian.times(np.ones(100, np.float32)), x.detach().exp().numpy())
+    with pytest.raises(ValueError, match=r"100 × 100 elements, more than 4096; `.row\(k\)` gives one row"):
+        _ = jacobian.matrix
+    assert "step 1 exp: ∂v1/∂x is 100 × 100, diagonal" in shown(jacobian)
+
+
+def test_a_jacobian_that_cannot_be_had_says_why() -> None:
+    x = torch.ones(3, requires_grad=True)
+    y = torch.ones(3, requires_grad=True)
+    explanation = explain((x * y).sum())
+    with pytest.raises(ValueError, match=r"step 1 has several arguments, say which: input \(x\), other \(y\)"):
+        explanation.jacobian(1)
+    with pytest.raises(KeyError, match="hands no gradient to 'z'; it has: input"):
+        explanation.jacobian(1, "z")
+    with pytest.raises(KeyError, match="no step 9 ran backward in this pass; it has the steps 1 to 2"):
+        explanation.jacobian(9)
+    with pytest.raises(KeyError, match="no step that ran backward made x"):
+        explanation.jacobian("x")
+    z = torch.ones(2, dtype=torch.complex64, requires_grad=True)
+    with pytest.raises(NotImplementedError, match=r"jacobian\(\) of mul on complex numbers.*view_as_real"):
+        explain((z * z).real.sum()).jacobian(3 if False else 1)
+
+
+def test_numbers_that_were_not_kept_are_said_to_be_missing(tmp_path: Path) -> None:
+    explanation = last(
+        "import wengert as torch\nx = torch.ones(100, requires_grad=True)\nx.exp().sum().backward()\n", tmp_path
+    )
+    with pytest.raises(
+        RuntimeError, match=r"ExpBackward0 of step 1 had saved is freed.*explain\(loss\) before backward"
+    ):
+        explanation.jacobian(1).row(0)
+    check = explanation.check()
+    assert {c.verdict for c in check.terms} == {"not checked"}
+    assert "only a summary" in shown(check)
+
+
+def test_values_are_found_by_tensor_and_by_name() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    h = x * 2
+    ledger = explain(h.sum()).ledger
+    assert value_of(ledger, h).name == "h"
+    assert value_of(ledger, x) is value_of(ledger, "x")
+    with pytest.raises(KeyError, match="no value is called 'q' in this pass; there are: x, h"):
+        value_of(ledger, "q")
+    with pytest.raises(KeyError, match="this tensor has no part in the pass"):
+        value_of(ledger, torch.ones(2))
+    with pytest.raises(TypeError, match="a Tensor or the name of a value is wanted, not int"):
+        value_of(ledger, 3)
+
+
+# -- paths -------------------------------------------------------------------------------------------------------------
+
+
+def test_routes_are_shown_with_their_local_derivatives() -> None:
+    x = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    a = x.sin()
+    b = x.exp()
+    loss = a * b
+    paths = explain(loss).paths(x)
+    assert [r.factors() for r in paths.routes] == [["b", "cos(x)"], ["a", "b"]]
+    products = [np.exp(0.5) * np.cos(0.5), np.sin(0.5) * np.exp(0.5)]
+    np.testing.assert_allclose([r.contribution for r in paths.routes], products, rtol=1e-15)
+    assert shown(paths) == textwrap.dedent("""\
+        2 routes lead from loss to x; ∇x = 2.237
+          65%  1.447  along x ← a ← loss
+               = b  ·  cos(x)
+          35%  0.7904  along x ← b ← loss
+               = a  ·  b
+        their sum: 1.447 + 0.7904 = 2.237
+        differs from the engine's ∇x by 0
+        """)
+
+
+def test_exponentially_many_routes_are_counted_and_summed() -> None:
+    x = torch.tensor(1.01, dtype=torch.float64, requires_grad=True)
+    h = x
+    for _ in range(40):
+        h = h + h.sin()
+    paths = explain(h).paths(x, limit=4)
+    assert paths.count == 2**40
+    assert len(paths.routes) == 4
+    assert paths.differs_by is not None
+    assert paths.differs_by < 1e-14
+    assert "of 1099511627776 routes the 4 heaviest are shown, chosen step by step" in shown(paths)
+    with pytest.raises(ValueError, match="limit must be at least 1, not 0"):
+        explain(h).paths(x, limit=0)
+
+
+def test_routes_end_at_an_intermediate_value_too() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    h = x * 3
+    paths = explain((h * h).sum()).paths(h)
+    assert paths.count == 2
+    assert np.asarray(paths.total).tolist() == [6, 12]
+
+
+# -- finite differences ------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_rule_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Break the rule that runs, and the check says which step, which element, by how much."""
+    kind = type(torch.ones(1, requires_grad=True).sin().grad_fn)
+    monkeypatch.setattr(kind, "run", lambda n, g, keep: (g * 0.25,))
+    check = last(HEAD + "loss = (x.sin() * y).sum()\nloss.backward()\n", tmp_path).check()
+    assert not check
+    wrong = [c for c in check.terms if c.verdict == "DIFFERS"]
+    assert [c.block.node for c in wrong] == ["SinBackward0"]
+    element = wrong[0].worst
+    assert element is not None
+    assert element.index == (1, 2)
+    np.testing.assert_allclose(element.analytic, 0.25 * 1.7)
+    np.testing.assert_allclose(element.numeric, 1.7 * np.cos(-0.6), rtol=1e-9)
+    assert check.whole.verdict == "DIFFERS"
+    assert "1 DIFFER" in shown(check)
+    assert "at [1, 2]: the rule gives 0.425, differences 1.403" in check.text(160)
+
+
+def test_a_kink_is_told_from_an_error(tmp_path: Path) -> None:
+    check = last(
+        "import wengert as torch\nx = torch.tensor([-1., 0., 2.], requires_grad=True)\nx.relu().sum().backward()\n",
+        tmp_path,
+    ).check()
+    assert check
+    kink = check.terms[1]
+    assert kink.verdict == "kink"
+    assert [e.verdict for e in kink.elements] == ["agrees", "kink", "agrees"]
+    assert "at [1]: slopes 0 and 1, the rule gives 0" in check.text(160)
+
+
+def test_single_precision_is_checked_in_double(tmp_path: Path) -> None:
+    source = HEAD.replace("float64", "float32") + PROGRAMS["layer norm"] + "\nloss.backward()\n"
+    check = last(source, tmp_path).check()
+    assert check
+    assert max(e.error for c in check.terms for e in c.elements) < 1e-5
+
+
+def test_what_cannot_be_run_again_is_not_checked(tmp_path: Path) -> None:
+    check = last(
+        """
+        import wengert as torch
+
+        class Double(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 2
+            @staticmethod
+            def backward(ctx, g):
+                return g * 2
+
+        x = torch.ones(3, requires_grad=True)
+        loss = (Double.apply(x) + torch.nn.functional.dropout(x, 0.5)).sum()
+        loss.backward()
+        """,
+        tmp_path,
+    ).check()
+    why = {c.block.node: c.why for c in check.terms if c.verdict == "not checked"}
+    assert "written in the program" in why["DoubleBackward"]
+    assert check.whole.verdict == "not checked"
+    assert "not checked, step" in check.whole.said()
+
+
+# -- memory ------------------------------------------------------------------------------------------------------------
+
+
+def test_memory_counts_storage_once(tmp_path: Path) -> None:
+    memory = last(
+        """
+        import wengert as torch
+        x = torch.ones(10, 10, requires_grad=True)
+        h = x.exp()
+        loss = (h.T * h.reshape(10, 10)[0]).sum()
+        loss.backward()
+        """,
+        tmp_path,
+    ).memory
+    assert memory.peak == 400  # h, its transpose and its row are one memory
+    (held,) = memory.held
+    assert [b.step.op.name for b in held.savers] == ["mul", "exp"]
+    text = shown(memory, width=120)
+    assert text.startswith("Kept for backward: at most 400 B, after forward step 1\n")
+    assert "With retain_graph=True nothing is released in backward: 400 B stay" in text
+
+
+def test_memory_tells_leaves_from_what_the_graph_keeps(tmp_path: Path) -> None:
+    memory = last(
+        """
+        import wengert as torch
+        w = torch.ones(100, requires_grad=True)
+        loss = (w * w.sin()).sum()
+        loss.backward()
+        """,
+        tmp_path,
+    ).memory
+    assert memory.peak == 800
+    assert memory.graph.peak == 400
+    assert [(h.name, h.leaf) for h in memory.owners] == [("w", True), ("v1", False)]
+    assert "Of this the graph alone keeps 400 B alive" in shown(memory)
+
+
+def test_memory_says_what_checkpoint_took(tmp_path: Path) -> None:
+    explanation = last(
+        """
+        import wengert as torch
+        from wengert.utils.checkpoint import checkpoint
+        x = torch.ones(100, requires_grad=True)
+        y = checkpoint(lambda x: x.exp().tanh(), x, use_reentrant=False)
+        loss = (y * 2).sum()
+        loss.backward()
+        """,
+        tmp_path,
+    )
+    assert explanation.memory.peak == 0
+    assert "Not counted: y, v1, 800 B, which a saved-tensors hook (as of checkpoint) took." in shown(explanation.memory)
+    assert "∇v2 · y" not in str(explanation)
+    assert "None" not in str(explanation)
