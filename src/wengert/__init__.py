@@ -46,6 +46,7 @@ from .core.modes import no_grad as no_grad
 from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
+from .environment import *
 from .ops import (
     aten,
     attention,
@@ -107,7 +108,6 @@ from .ops.special import *
 from .ops.stft import *
 from .ops.windows import *
 
-newaxis = None
 methods.install()
 globals().update(forms.functions())
 
@@ -116,6 +116,10 @@ from .func import vmap as vmap  # noqa: E402
 
 if TYPE_CHECKING:
     from . import _C as _C
+    from . import accelerator as accelerator
+    from . import amp as amp
+    from . import backends as backends
+    from . import cuda as cuda
     from . import explain as explain
     from . import fft as fft
     from . import linalg as linalg
@@ -123,39 +127,48 @@ if TYPE_CHECKING:
     from . import nn as nn
     from . import optim as optim
     from . import profiler as profiler
+    from . import random as random
     from . import serialization as serialization
     from . import signal as signal
     from . import special as special
+    from . import testing as testing
+    from . import types as types
     from . import utils as utils
     from .core.printing import set_printoptions as set_printoptions
+    from . import version as version
+    from .amp import GradScaler as GradScaler
+    from .amp import autocast as autocast
     from .serialization import load as load
     from .serialization import save as save
+    from .utils.dlpack import from_dlpack as from_dlpack
+    from .utils.dlpack import to_dlpack as to_dlpack
+    from .version import __version__ as __version__
 
 # Imported when first asked for: `import wengert` stays quick.
 _LAZY = frozenset(
-    [
-        "_C",
-        "data",
-        "explain",
-        "fft",
-        "linalg",
-        "masked",
-        "nn",
-        "optim",
-        "profiler",
-        "serialization",
-        "signal",
-        "special",
-        "utils",
-    ]
+    """_C _dynamo accelerator amp backends compiler cpu cuda data distributed explain export fft hub jit library linalg masked
+    mps mtia multiprocessing nn onnx optim profiler quantization random serialization signal sparse special storage testing types utils
+    version xpu""".split()
 )
 
-
+_KINDS = ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short")
+_AUTOCAST = (
+    "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache", "get_autocast_cpu_dtype",
+    "get_autocast_dtype", "get_autocast_gpu_dtype", "is_autocast_cache_enabled", "is_autocast_cpu_enabled",
+    "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_dtype", "set_autocast_enabled",
+)  # fmt: skip
+# Names whose module is imported with them.
 _FROM = {
-    "load": "serialization",
-    "save": "serialization",
+    **dict.fromkeys(("load", "save"), "serialization"),
+    **dict.fromkeys(("GradScaler", "autocast"), "amp"),
+    **dict.fromkeys(("from_dlpack", "to_dlpack"), "utils.dlpack"),
+    **dict.fromkeys(("TypedStorage", "UntypedStorage"), "core.storage"),
+    **{f"{kind}Tensor": "tensor_types" for kind in _KINDS},
+    **dict.fromkeys(_AUTOCAST, "amp"),
+    "__version__": "version",
+    "fork_rng": "random",
     "set_printoptions": "core.printing",
-}  # names whose module is imported with them
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..core import dtypes
-from ..core.device import as_device
+from ..core.device import absent, as_device
 from ..core.modes import no_grad
 from ..core.tensor import Tensor
 from .parameter import Parameter, is_lazy
@@ -211,13 +211,14 @@ class Tree:
         return self._apply(lambda t: t.half() if t.is_floating_point() else t)
 
     def bfloat16(self) -> Any:
-        raise NotImplementedError("Module.bfloat16: there is no bfloat16 in NumPy; use half() or float()")
+        return self._apply(lambda t: t.bfloat16() if t.is_floating_point() else t)
 
     def cpu(self) -> Any:
         return self
 
     def cuda(self, device: Any = None) -> Any:
-        as_device("cuda")
+        """AssertionError, as in PyTorch without a GPU."""
+        raise absent("cuda")
 
     def to_empty(self, *, device: Any = None, recurse: bool = True) -> Any:
         """Fresh memory for every tensor, its numbers not set."""

@@ -71,7 +71,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             flags.append(arg)
         elif isinstance(arg, (dtypes.dtype, type, np.dtype)):
             dtype = arg
-        elif isinstance(arg, (str, device)) or arg is None:
+        elif isinstance(arg, (str, device, int)) or arg is None:
             as_device(arg)
         elif isinstance(arg, layout):
             pass
@@ -95,10 +95,10 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     if dtype is None:
         return f"torch.{self.dtype.tensor_type}Tensor"
     if isinstance(dtype, str):
-        known = {f"torch.{d.tensor_type}Tensor": d for d in dtypes.ALL}
-        if dtype not in known:
-            raise ValueError(f"invalid type: '{dtype}'")
-        dtype = known[dtype]
+        from ..tensor_types import by_name
+
+        dtype = by_name(dtype)
+    dtype = getattr(dtype, "dtype", dtype) if isinstance(dtype, type) else dtype  # torch.LongTensor
     return convert(self, dtypes.as_dtype(dtype))
 
 
