@@ -131,13 +131,13 @@ if TYPE_CHECKING:
     from . import serialization as serialization
     from . import signal as signal
     from . import special as special
-    from . import testing as testing
     from . import types as types
     from . import utils as utils
     from .core.printing import set_printoptions as set_printoptions
     from . import version as version
     from .amp import GradScaler as GradScaler
     from .amp import autocast as autocast
+    from .core.printing import set_printoptions as set_printoptions
     from .serialization import load as load
     from .serialization import save as save
     from .utils.dlpack import from_dlpack as from_dlpack
@@ -145,11 +145,12 @@ if TYPE_CHECKING:
     from .version import __version__ as __version__
 
 # Imported when first asked for: `import wengert` stays quick.
-_LAZY = frozenset(
-    """_C _dynamo accelerator amp backends compiler cpu cuda data distributed explain export fft hub jit library linalg masked
-    mps mtia multiprocessing nn onnx optim profiler quantization random serialization signal sparse special storage testing types utils
-    version xpu""".split()
-)
+_LAZY = frozenset((
+    "_C", "__config__", "_dynamo", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "data",
+    "distributed", "explain", "export", "fft", "hub", "jit", "library", "linalg", "masked", "mps", "mtia",
+    "multiprocessing", "nn", "onnx", "optim", "profiler", "quantization", "random", "serialization", "signal",
+    "sparse", "special", "storage", "types", "utils", "version", "xpu",
+))  # fmt: skip
 
 _KINDS = ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short")
 _AUTOCAST = (

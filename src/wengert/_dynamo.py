@@ -13,7 +13,9 @@ from .compiler import reset as reset
 from .environment.refusal import refusals
 from .environment.settings import compile as _compile
 
-config = SimpleNamespace(suppress_errors=False, cache_size_limit=8, recompile_limit=8, verbose=False, dynamic_shapes=True)
+config = SimpleNamespace(
+    suppress_errors=False, cache_size_limit=8, recompile_limit=8, verbose=False, dynamic_shapes=True
+)
 
 
 def optimize(backend: Any = "inductor", **options: Any) -> Any:
@@ -25,4 +27,6 @@ def graph_break(msg: str = "") -> None:
     """Marks where a compiled program is split: none is compiled."""
 
 
-globals().update(refusals("_dynamo", ("export", "explain", "register_backend"), "there is no compiler that traces programs"))
+globals().update(
+    refusals("_dynamo", ("export", "explain", "register_backend"), "there is no compiler that traces programs")
+)

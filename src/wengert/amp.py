@@ -37,7 +37,8 @@ def is_autocast_available(device_type: str) -> bool:
 
 
 # -- what the state is: always off, as nothing is computed in lower precision ---------------------------------
-_LOWER_OF = {"cpu": dtypes.bfloat16}  # what autocast takes where no dtype is named; float16 for the others
+# What autocast takes where no dtype is named; float16 for the others.
+_LOWER_OF: dict[str, dtypes.dtype] = {"cpu": dtypes.bfloat16}
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
@@ -74,7 +75,9 @@ def set_autocast_dtype(device_type: str, dtype: dtypes.dtype) -> None:
 def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:
     """NotImplementedError to switch it on: there is no mixed precision."""
     if device_type is True or enabled:
-        raise NotImplementedError("set_autocast_enabled: there is no mixed precision; convert with .half() or .to(dtype)")
+        raise NotImplementedError(
+            "set_autocast_enabled: there is no mixed precision; convert with .half() or .to(dtype)"
+        )
 
 
 def set_autocast_cache_enabled(enabled: bool) -> None:
@@ -107,7 +110,9 @@ class autocast:
         self.device = device(device_type).type
         self.fast_dtype = dtype or get_autocast_dtype(self.device)
         if enabled and self.device != "cpu":
-            warnings.warn("CUDA is not available or torch_xla is imported. Disabling autocast.", UserWarning, stacklevel=2)
+            warnings.warn(
+                "CUDA is not available or torch_xla is imported. Disabling autocast.", UserWarning, stacklevel=2
+            )
             enabled = False
         if enabled and self.fast_dtype not in _LOWER:
             warnings.warn(
@@ -170,7 +175,9 @@ class GradScaler:
         self._device = device
         if enabled and device != "cpu":
             warnings.warn(
-                "torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.", UserWarning, stacklevel=2
+                "torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.",
+                UserWarning,
+                stacklevel=2,
             )
             enabled = False
         self._enabled = enabled

@@ -1,4 +1,6 @@
-"""`torch.compiler`: what programs say to PyTorch's compiler. Every program runs eagerly here: decorators return their function."""
+"""`torch.compiler`: what programs say to PyTorch's compiler. Every program runs eagerly here: decorators return their
+function.
+"""
 
 from __future__ import annotations
 

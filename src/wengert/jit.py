@@ -6,7 +6,8 @@ With the environment variable `PYTORCH_JIT=0` `script` returns its argument and 
 from __future__ import annotations
 
 import os
-from typing import Any, Final as Final
+from typing import Any
+from typing import Final as Final
 
 from .environment.refusal import refusals
 

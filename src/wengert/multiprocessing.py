@@ -8,7 +8,7 @@ from multiprocessing.connection import wait as _wait
 from typing import Any
 
 __all__ = [*multiprocessing.__all__, "get_all_sharing_strategies", "get_sharing_strategy", "set_sharing_strategy", "spawn",
-           "start_processes", "ProcessRaisedException", "ProcessExitedException", "ProcessContext"]  # type: ignore[attr-defined]  # fmt: skip
+           "start_processes", "ProcessRaisedException", "ProcessExitedException", "ProcessContext"]  # fmt: skip
 
 
 class ProcessException(Exception):
@@ -26,7 +26,9 @@ class ProcessRaisedException(ProcessException):
 class ProcessExitedException(ProcessException):
     """It ended with an exit code other than 0."""
 
-    def __init__(self, msg: str, error_index: int, pid: int | None, exit_code: int, signal_name: str | None = None) -> None:
+    def __init__(
+        self, msg: str, error_index: int, pid: int | None, exit_code: int, signal_name: str | None = None
+    ) -> None:
         super().__init__(msg, error_index, pid)
         self.exit_code, self.signal_name = exit_code, signal_name
 
@@ -56,7 +58,7 @@ class ProcessContext:
 
     def join(self, timeout: float | None = None, grace_period: float | None = None) -> bool:
         """Wait for one or more to end. True when all have; if one failed, the others are ended and its error is raised."""
-        ended = [self._open.pop(sentinel) for sentinel in _wait(list(self._open), timeout=timeout)]  # type: ignore[call-overload]
+        ended = [self._open.pop(sentinel) for sentinel in _wait(list(self._open), timeout=timeout)]
         failed = None
         for i in ended:
             self.processes[i].join()
@@ -87,7 +89,12 @@ class ProcessContext:
 
 
 def start_processes(
-    fn: Any, args: tuple[Any, ...] = (), nprocs: int = 1, join: bool = True, daemon: bool = False, start_method: str = "spawn"
+    fn: Any,
+    args: tuple[Any, ...] = (),
+    nprocs: int = 1,
+    join: bool = True,
+    daemon: bool = False,
+    start_method: str = "spawn",
 ) -> ProcessContext | None:
     """Run `fn(i, *args)` in `nprocs` processes, i = 0, 1 ... With `join` wait for all; the first failure is raised."""
     context: Any = multiprocessing.get_context(start_method)
@@ -107,7 +114,12 @@ def start_processes(
 
 
 def spawn(
-    fn: Any, args: tuple[Any, ...] = (), nprocs: int = 1, join: bool = True, daemon: bool = False, start_method: str = "spawn"
+    fn: Any,
+    args: tuple[Any, ...] = (),
+    nprocs: int = 1,
+    join: bool = True,
+    daemon: bool = False,
+    start_method: str = "spawn",
 ) -> ProcessContext | None:
     """`start_processes` with fresh interpreters."""
     return start_processes(fn, args, nprocs, join, daemon, start_method)

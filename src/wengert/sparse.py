@@ -10,7 +10,17 @@ MAKERS = ("sparse_coo_tensor", "sparse_csr_tensor", "sparse_csc_tensor", "sparse
 globals().update(
     refusals(
         "sparse",
-        ("mm", "addmm", "sampled_addmm", "sum", "softmax", "log_softmax", "spdiags", "to_sparse_semi_structured", *MAKERS),
+        (
+            "mm",
+            "addmm",
+            "sampled_addmm",
+            "sum",
+            "softmax",
+            "log_softmax",
+            "spdiags",
+            "to_sparse_semi_structured",
+            *MAKERS,
+        ),
         _WHY,
     )
 )

@@ -18,7 +18,9 @@ class tensortype(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if kwargs.pop("device", None) is not None or kwargs:
-            raise TypeError(f"{cls.__name__}() takes a shape, numbers or a tensor: use torch.tensor for keyword arguments")
+            raise TypeError(
+                f"{cls.__name__}() takes a shape, numbers or a tensor: use torch.tensor for keyword arguments"
+            )
         if len(args) == 1 and isinstance(args[0], Tensor) and args[0].dtype is not cls.dtype:
             raise TypeError(
                 f"expected a tensor of dtype {cls.dtype}, but got {args[0].dtype}: convert with .to({cls.dtype})"
@@ -35,18 +37,21 @@ class tensortype(type):
 class _absent(type):
     """The type of types whose tensors live on a GPU: none is an instance, and none can be made."""
 
+    is_cuda = True
+
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(
-            f"type torch.cuda.{cls.__name__} not available. Torch not compiled with CUDA enabled."
-        )
+        raise TypeError(f"type torch.cuda.{cls.__name__} not available. Torch not compiled with CUDA enabled.")
 
     def __instancecheck__(cls, obj: Any) -> bool:
         return False
 
 
-_DTYPES = tuple(d for d in (*dtypes.ALL, dtypes.bfloat16) if not d.is_complex and d.name not in ("uint16", "uint32", "uint64"))
+_DTYPES = tuple(
+    d for d in (*dtypes.ALL, dtypes.bfloat16) if not d.is_complex and d.name not in ("uint16", "uint32", "uint64")
+)
 TYPES: dict[str, Any] = {
-    f"{d.tensor_type}Tensor": tensortype(f"{d.tensor_type}Tensor", (), {"__module__": "torch", "dtype": d}) for d in _DTYPES
+    f"{d.tensor_type}Tensor": tensortype(f"{d.tensor_type}Tensor", (), {"__module__": "torch", "dtype": d})
+    for d in _DTYPES
 }
 CUDA_TYPES: dict[str, Any] = {name: _absent(name, (), {"__module__": "torch.cuda"}) for name in TYPES}
 globals().update(TYPES)

@@ -54,7 +54,9 @@ class TorchVersion(str):
 
 def _key(text: str) -> Any:
     """What versions are ordered by: the numbers, then whether it is final, then the local part. None if it is no version."""
-    found = re.fullmatch(r"v?(\d+(?:\.\d+)*)(?:[-_.]?(a|b|rc|alpha|beta|dev|post)[-_.]?(\d*))?(?:\.dev\d+)?(?:\+([\w.]+))?", text)
+    found = re.fullmatch(
+        r"v?(\d+(?:\.\d+)*)(?:[-_.]?(a|b|rc|alpha|beta|dev|post)[-_.]?(\d*))?(?:\.dev\d+)?(?:\+([\w.]+))?", text
+    )
     if found is None:
         return None
     numbers = [int(n) for n in found[1].split(".")]

@@ -48,7 +48,13 @@ class _Backend(ModuleType):
 
 
 cudnn = _Backend(
-    "cudnn", enabled=True, benchmark=False, benchmark_limit=10, deterministic=False, allow_tf32=True, fp32_precision="none"
+    "cudnn",
+    enabled=True,
+    benchmark=False,
+    benchmark_limit=10,
+    deterministic=False,
+    allow_tf32=True,
+    fp32_precision="none",
 )
 mkldnn = _Backend("mkldnn", enabled=True, deterministic=False, allow_tf32=True, fp32_precision="none")
 mps, mkl, openmp, nnpack, cusparselt, mha, miopen = map(

@@ -34,15 +34,11 @@ class device:
             )
         name, colon, number = type.partition(":")
         if name not in _KINDS:
-            raise RuntimeError(
-                f"Expected one of {', '.join(_KINDS)} device type at start of device string: {name}"
-            )
+            raise RuntimeError(f"Expected one of {', '.join(_KINDS)} device type at start of device string: {name}")
         if colon and not number.isdecimal():
             raise RuntimeError(f"Invalid device string: '{type}'")
         if colon and index is not None:
-            raise RuntimeError(
-                f"type (string) must not include an index because index was passed explicitly: {type}"
-            )
+            raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
         if index is not None and index < 0:
             raise RuntimeError("Device index must not be negative")
         self.type = name

@@ -159,11 +159,14 @@ DEFAULT = _Default()
 
 
 def get_default_dtype() -> dtype:
+    """The dtype of floating tensors that are made without one."""
     return DEFAULT.floating
 
 
-def set_default_dtype(d: dtype) -> None:
-    d = as_dtype(d)
+def set_default_dtype(d: dtype, /) -> None:
+    """Let `d` be the dtype of floating tensors that are made without one. TypeError unless it is a floating dtype."""
+    if not isinstance(d, dtype):
+        raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
     if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     DEFAULT.floating = d

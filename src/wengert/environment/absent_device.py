@@ -96,8 +96,14 @@ def namespace(kind: str) -> dict[str, Any]:
         """A block on a stream; None is no stream, and the block runs."""
 
     found: dict[str, Any] = {name: _refusing(kind, name) for name in _NEEDS}
-    found |= dict.fromkeys(("is_available", "is_initialized", "is_tf32_supported", "is_current_stream_capturing"), is_available)
-    found |= {"is_bf16_supported": lambda including_emulation=True: False, "device_count": device_count, "default_generators": ()}
+    found |= dict.fromkeys(
+        ("is_available", "is_initialized", "is_tf32_supported", "is_current_stream_capturing"), is_available
+    )
+    found |= {
+        "is_bf16_supported": lambda including_emulation=True: False,
+        "device_count": device_count,
+        "default_generators": (),
+    }
     found |= {"manual_seed": manual_seed, "manual_seed_all": manual_seed, "seed": seed, "seed_all": seed}
     resets = ("accumulated_memory_stats", "max_memory_allocated", "max_memory_cached", "peak_memory_stats")
     found |= {"empty_cache": empty_cache} | {f"reset_{name}": lambda device=None: None for name in resets}

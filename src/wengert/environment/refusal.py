@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def refusals(module: str, names: Iterable[str], reason: str, error: type[Exception] = NotImplementedError) -> dict[str, Any]:
+def refusals(
+    module: str, names: Iterable[str], reason: str, error: type[Exception] = NotImplementedError
+) -> dict[str, Any]:
     """For each name a function, or for a capitalised name a class, whose call raises `error` with the name and the reason."""
     return {name: _class(module, name, reason, error) if name[0].isupper() else _function(module, name, reason, error)
             for name in names}  # fmt: skip

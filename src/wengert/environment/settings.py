@@ -12,11 +12,11 @@ from ..core import dtypes
 from ..core.device import CPU, as_device, device
 
 __all__ = [
-    "are_deterministic_algorithms_enabled", "compile", "get_default_device", "get_default_dtype",
-    "get_deterministic_debug_mode", "get_float32_matmul_precision", "get_num_interop_threads",
-    "is_deterministic_algorithms_warn_only_enabled", "is_warn_always_enabled", "set_default_device", "set_default_dtype",
-    "set_default_tensor_type", "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
-    "set_num_interop_threads", "set_warn_always", "use_deterministic_algorithms",
+    "are_deterministic_algorithms_enabled", "compile", "get_default_device", "get_deterministic_debug_mode",
+    "get_float32_matmul_precision", "get_num_interop_threads", "is_deterministic_algorithms_warn_only_enabled",
+    "is_warn_always_enabled", "set_default_device", "set_default_tensor_type", "set_deterministic_debug_mode",
+    "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads", "set_warn_always",
+    "use_deterministic_algorithms",
 ]  # fmt: skip
 
 
@@ -73,7 +73,8 @@ def set_float32_matmul_precision(precision: str) -> None:
     """Kept, and changes nothing: matrix products are computed in full precision, which every setting allows."""
     if precision not in ("highest", "high", "medium"):
         warnings.warn(
-            f"{precision} is not one of 'highest', 'high', or 'medium'; the current setTF32 precision stays", stacklevel=2
+            f"{precision} is not one of 'highest', 'high', or 'medium'; the current setTF32 precision stays",
+            stacklevel=2,
         )
         return
     _SET.precision = precision
@@ -114,18 +115,6 @@ def set_num_interop_threads(count: int) -> None:
 
 
 # -- defaults --------------------------------------------------------------------------------------------------
-
-
-def get_default_dtype() -> dtypes.dtype:
-    """The dtype of floating tensors that are made without one."""
-    return dtypes.get_default_dtype()
-
-
-def set_default_dtype(d: dtypes.dtype, /) -> None:
-    """Let `d` be the dtype of floating tensors that are made without one. TypeError unless it is a floating dtype."""
-    if not isinstance(d, dtypes.dtype):
-        raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
-    dtypes.set_default_dtype(d)
 
 
 def set_default_tensor_type(t: Any, /) -> None:

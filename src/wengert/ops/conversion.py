@@ -98,6 +98,8 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         from ..tensor_types import by_name
 
         dtype = by_name(dtype)
+    if getattr(dtype, "is_cuda", False):
+        raise TypeError(f"type torch.cuda.{dtype.__name__} not available. Torch not compiled with CUDA enabled.")
     dtype = getattr(dtype, "dtype", dtype) if isinstance(dtype, type) else dtype  # torch.LongTensor
     return convert(self, dtypes.as_dtype(dtype))
 

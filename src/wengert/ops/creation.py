@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 import warnings
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -125,9 +126,9 @@ def _from_sequence(data: Any) -> Any:
     if array.size == 0 and kind == "f":
         return array.astype(dtypes.get_default_dtype().np)
     if kind == "f":
-        return array if _all_arrays(data) else array.astype(dtypes.get_default_dtype().np)
+        return _promoted(array, data) if _all_arrays(data) else array.astype(dtypes.get_default_dtype().np)
     if kind == "c":
-        return array if _all_arrays(data) else array.astype(dtypes.get_default_dtype().to_complex().np)
+        return _promoted(array, data) if _all_arrays(data) else array.astype(dtypes.get_default_dtype().to_complex().np)
     if kind == "u" and array.dtype.itemsize == 8 and not _all_arrays(data):
         raise RuntimeError("Overflow when unpacking long long")
     if kind in "iub":
@@ -163,6 +164,20 @@ def _all_arrays(data: Any) -> bool:
     return isinstance(data, (np.ndarray, np.generic, Tensor))
 
 
+def _promoted(array: Any, data: Any) -> Any:
+    """In the dtype that PyTorch, and not NumPy, finds for arrays of several: float32 with int64 is float32."""
+    found = {dtypes.of(x._array.dtype if isinstance(x, Tensor) else x.dtype) for x in _leaves(data)}
+    return array.astype(reduce(dtypes.promote_types, found).np, copy=False)
+
+
+def _leaves(data: Any) -> Any:
+    if isinstance(data, (list, tuple)):
+        for x in data:
+            yield from _leaves(x)
+    else:
+        yield data
+
+
 def _ragged(plain: Any) -> Exception:
     """PyTorch's error for sequences of unequal lengths."""
 
@@ -193,7 +208,9 @@ def _ragged(plain: Any) -> Exception:
 
 def _plain(data: Any) -> Any:
     if isinstance(data, Tensor):
-        return data._array.tolist() if data._array.dtype.kind not in "fc" or data._array.ndim == 0 else data._array
+        if data._array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return data._array.reshape(())[()]
     if isinstance(data, (list, tuple)):
         return [_plain(x) for x in data]
     if isinstance(data, builtins.range):

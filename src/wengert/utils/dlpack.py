@@ -45,7 +45,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
                 "have already constructed a tensor from it once."
             )
         ext_tensor = _Capsule(ext_tensor)
-    options = {} if copy is None or isinstance(ext_tensor, _Capsule) else {"copy": copy}
+    options: dict[str, Any] = {} if copy is None or isinstance(ext_tensor, _Capsule) else {"copy": copy}
     array = np.from_dlpack(ext_tensor, **options)
     dtypes.of(array.dtype)
     if not array.flags.writeable and not isinstance(ext_tensor, np.ndarray):
