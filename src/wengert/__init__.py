@@ -133,7 +133,6 @@ if TYPE_CHECKING:
     from . import special as special
     from . import types as types
     from . import utils as utils
-    from .core.printing import set_printoptions as set_printoptions
     from . import version as version
     from .amp import GradScaler as GradScaler
     from .amp import autocast as autocast

@@ -5,8 +5,6 @@ from __future__ import annotations
 from .environment.refusal import refusals
 
 _WHY = "only dense tensors exist here; use to_dense() in PyTorch, or scipy.sparse for the data"
-MAKERS = ("sparse_coo_tensor", "sparse_csr_tensor", "sparse_csc_tensor", "sparse_bsr_tensor", "sparse_bsc_tensor",
-          "sparse_compressed_tensor")  # fmt: skip
 globals().update(
     refusals(
         "sparse",
@@ -19,7 +17,6 @@ globals().update(
             "log_softmax",
             "spdiags",
             "to_sparse_semi_structured",
-            *MAKERS,
         ),
         _WHY,
     )

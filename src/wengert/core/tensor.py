@@ -518,6 +518,8 @@ class Tensor(Methods, metaclass=TensorMeta):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError("Unable to avoid copy while creating an array as requested: the dtype differs.")
             return array.astype(dtype)
         return array.copy() if copy else array
 

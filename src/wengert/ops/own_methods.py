@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import absent
 from ..core.storage import TypedStorage, UntypedStorage
 from ..core.tensor import Tensor, legacy_array
 from ..core.tensor import wrap as leaf
@@ -69,7 +70,7 @@ def install(T: Any) -> None:
     T.untyped_storage = lambda self: UntypedStorage(self._array)
     T.__delitem__ = _undeletable
     T.__array_wrap__ = _array_wrap
-    T.__dlpack__ = lambda self, **kw: self.numpy().__dlpack__(**kw)
+    T.__dlpack__ = dlpack
     T.__dlpack_device__ = lambda self: self._array.__dlpack_device__()
 
 
@@ -99,12 +100,12 @@ def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
 
 def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
     """AssertionError, as in a PyTorch without CUDA."""
-    raise AssertionError("Torch not compiled with CUDA enabled")
+    raise absent("cuda")
 
 
 def xpu(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
     """AssertionError, as in a PyTorch without XPU."""
-    raise AssertionError("Torch not compiled with XPU enabled")
+    raise absent("xpu")
 
 
 def pin_memory(self: Tensor, device: Any = None) -> Tensor:
@@ -230,6 +231,17 @@ def unsafe_split_with_sizes(self: Tensor, split_sizes: Any, dim: int = 0) -> Any
 def reinforce(self: Tensor, *args: Any, **kwargs: Any) -> Any:
     """Removed from PyTorch."""
     raise RuntimeError("reinforce() was removed. Write -log_prob * reward as a loss instead.")
+
+
+def dlpack(
+    self: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+) -> Any:
+    """A capsule that hands this memory to another library. BufferError if the tensor requires grad."""
+    if self._rg:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if stream is not None:
+        raise BufferError("stream: the memory is the CPU's, which has none")
+    return self._array.__dlpack__(max_version=max_version, dl_device=dl_device, copy=copy)
 
 
 def _undeletable(self: Tensor, index: Any) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.tensor import Tensor, wrap
+from ..ops.own_methods import dlpack
 
 
 class _Capsule:
@@ -56,4 +57,4 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
 
 def to_dlpack(tensor: Tensor) -> Any:
     """A capsule of the tensor's memory."""
-    return tensor.__dlpack__()
+    return dlpack(tensor)
