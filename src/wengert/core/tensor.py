@@ -25,6 +25,7 @@ import numpy as np
 
 from . import dtypes
 from .device import CPU, as_device
+from .layout import lies_in
 from .modes import LOCAL, MODES
 from .node import Edge, Hooks, Node, RemovableHandle, leaf_edge
 
@@ -228,8 +229,8 @@ class Tensor(Methods, metaclass=TensorMeta):
         return self._extra is not None and self._extra.inference
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Are the elements in row-major order without gaps?"""
-        return self._array.flags.c_contiguous
+        """Are the elements in row-major order (or in that of `memory_format`) without gaps?"""
+        return self._array.flags.c_contiguous if memory_format is None else lies_in(self._array, memory_format)
 
     def is_same_size(self, other: Tensor) -> bool:
         return self._array.shape == other._array.shape

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
+
+from ..core.tensor import Tensor
 
 
 def functional_call(
@@ -36,39 +37,52 @@ def functional_call(
     for kind in (module.named_parameters, module.named_buffers):
         for name, t in kind(remove_duplicate=False):
             own[name] = t
-    unexpected = [n for n in given if n not in own]
-    missing = [n for n in own if n not in given]
-    if strict and (unexpected or missing):
-        raise RuntimeError(
-            "Error(s) in strict functional_call: "
-            + "; ".join(
-                f"{what} key(s): {', '.join(map(repr, names))}"
-                for what, names in (("unexpected", unexpected), ("missing", missing))
-                if names
-            )
-        )
     if tie_weights:
-        for name, t in own.items():
-            if name not in given:
-                twin = next((n for n, u in own.items() if u is t and n in given), None)
-                if twin is not None:
-                    given[name] = given[twin]
-    changed: list[tuple[Any, str, str, Any]] = []
+        _tie(own, given)
+    if strict:
+        wrong = {"Unexpected": [n for n in given if n not in own], "Missing": [n for n in own if n not in given]}
+        lines = [f"{what} key(s): {', '.join(map(repr, sorted(names)))}." for what, names in wrong.items() if names]
+        if lines:
+            raise RuntimeError(f"Error(s) in reparametrizing for {module._get_name()}:\n\t" + "\n\t".join(lines))
+    changed: list[tuple[str, Any, Any]] = []
     try:
         for name, t in given.items():
             if name not in own:
                 continue
+            if not isinstance(t, Tensor):
+                raise TypeError(f"{t} is not an instance of torch.Tensor")
             path, _, last = name.rpartition(".")
             owner = module.get_submodule(path)
-            for store in ("_parameters", "_buffers"):
-                if last in owner.__dict__[store]:
-                    changed.append((owner, store, last, owner.__dict__[store][last]))
-                    owner.__dict__[store][last] = t
+            store = owner._parameters if last in owner._parameters else owner._buffers
+            changed.append((name, store, store[last]))
+            store[last] = t
         positional = () if args is None else args if isinstance(args, tuple) else (args,)
         return module(*positional, **(kwargs or {}))
     finally:
-        for owner, store, last, old in reversed(changed):
-            owner.__dict__[store][last] = old
+        for name, store, old in reversed(changed):
+            last = name.rpartition(".")[2]
+            # A buffer that the call replaced (and did not change in place) is handed back in the dictionary.
+            if isinstance(parameter_and_buffer_dicts, dict) and name in parameter_and_buffer_dicts:
+                parameter_and_buffer_dicts[name] = store[last]
+            store[last] = old
+
+
+def _tie(own: dict[str, Any], given: dict[str, Any]) -> None:
+    """Names that share a tensor get the one that is given for any of them."""
+    groups: dict[int, list[str]] = {}
+    for name, t in own.items():
+        groups.setdefault(id(t), []).append(name)
+    for names in groups.values():
+        here = [n for n in names if n in given]
+        if len(names) < 2 or not here:
+            continue
+        if len({id(given[n]) for n in here}) > 1:
+            raise ValueError(
+                f"functional_call got multiple values for keys {sorted(names)}, which are tied. Consider using "
+                "tie_weights=False"
+            )
+        for n in names:
+            given[n] = given[here[0]]
 
 
 def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -89,5 +103,4 @@ def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str,
     buffers = {
         name: stack([dict(m.named_buffers())[name] for m in models]).detach() for name, _ in models[0].named_buffers()
     }
-    _ = copy
     return parameters, buffers

@@ -6,9 +6,12 @@ for orthogonal; Martens, ICML (2010), for sparse.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
+import threading
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,33 @@ from ..core.modes import no_grad
 from ..core.tensor import wrap
 from ..kernels import generator as kernel
 from ..kernels.generator import default_generator
+
+_STATE = threading.local()
+
+
+@contextlib.contextmanager
+def skipped() -> Iterator[None]:
+    """Within it, in this thread, nothing here fills anything."""
+    before = getattr(_STATE, "skip", False)
+    _STATE.skip = True
+    try:
+        yield
+    finally:
+        _STATE.skip = before
+
+
+def _filling(fn: Any) -> Any:
+    """A function that fills its first argument, without a gradient, unless that is skipped."""
+
+    @functools.wraps(fn)
+    def fill(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(_STATE, "skip", False):
+            return tensor
+        with no_grad():
+            return fn(tensor, *args, **kwargs)
+
+    return fill
+
 
 _LINEAR = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 
@@ -39,19 +69,19 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
     raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
 
 
-@no_grad()
+@_filling
 def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Any:
     """Numbers uniform on [a, b)."""
     return tensor.uniform_(a, b, generator=generator)
 
 
-@no_grad()
+@_filling
 def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Any:
     """Normal numbers."""
     return tensor.normal_(mean, std, generator=generator)
 
 
-@no_grad()
+@_filling
 def constant_(tensor: Any, val: float) -> Any:
     """One number everywhere."""
     return tensor.fill_(val)
@@ -65,7 +95,7 @@ def zeros_(tensor: Any) -> Any:
     return constant_(tensor, 0.0)
 
 
-@no_grad()
+@_filling
 def trunc_normal_(
     tensor: Any, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
 ) -> Any:
@@ -105,7 +135,7 @@ def _store(tensor: Any, numbers: Any) -> Any:
     return tensor.copy_(wrap(np.asarray(numbers)))
 
 
-@no_grad()
+@_filling
 def eye_(tensor: Any) -> Any:
     """The identity matrix."""
     if tensor.ndim != 2:
@@ -113,7 +143,7 @@ def eye_(tensor: Any) -> Any:
     return _store(tensor, np.eye(*tensor._array.shape, dtype=tensor._array.dtype))
 
 
-@no_grad()
+@_filling
 def dirac_(tensor: Any, groups: int = 1) -> Any:
     """A convolution's weight that passes as many channels through unchanged as it can, in each group."""
     if tensor.ndim not in (3, 4, 5):
@@ -184,7 +214,7 @@ def kaiming_normal_(
     return tensor if std is None else normal_(tensor, 0.0, std, generator)
 
 
-@no_grad()
+@_filling
 def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     """A random orthogonal matrix times `gain`: all dimensions but the first flattened."""
     if tensor.ndim < 2:
@@ -199,7 +229,7 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     return _store(tensor, (q.T if rows < flat.shape[1] else q).reshape(shape)).mul_(gain)
 
 
-@no_grad()
+@_filling
 def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = None) -> Any:
     """Normal numbers; in each column the fraction `sparsity` of them, at random places, set to zero."""
     if tensor.ndim != 2:

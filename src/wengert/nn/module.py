@@ -242,6 +242,22 @@ class Module(Tree, StateDict):
     def _backward_hooks(self) -> Hooks:
         return self._own_hooks().backward
 
+    @property
+    def _state_dict_pre_hooks(self) -> Hooks:
+        return self._own_hooks().state_dict_pre
+
+    @property
+    def _state_dict_hooks(self) -> Hooks:
+        return self._own_hooks().state_dict
+
+    @property
+    def _load_state_dict_pre_hooks(self) -> Hooks:
+        return self._own_hooks().load_pre
+
+    @property
+    def _load_state_dict_post_hooks(self) -> Hooks:
+        return self._own_hooks().load_post
+
     # -- printing ----------------------------------------------------------------------------------------------
     def _get_name(self) -> str:
         return type(self).__name__

@@ -180,8 +180,11 @@ class Tree:
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
-        """Convert floating and complex parameters and buffers to a dtype: `to(dtype)`, `to("cpu")`, `to(tensor)`."""
-        dtype = kwargs.get("dtype")
+        """Convert floating and complex parameters and buffers to a dtype: `to(dtype)`, `to("cpu")`, `to(tensor)`.
+
+        `memory_format`: the order in memory of tensors with 4 or 5 dimensions.
+        """
+        dtype, order = kwargs.get("dtype"), kwargs.get("memory_format")
         as_device(kwargs.get("device"))
         for arg in (*args, kwargs.get("tensor")):
             if isinstance(arg, Tensor):
@@ -190,6 +193,8 @@ class Tree:
                 dtype = arg
             elif not isinstance(arg, bool):
                 as_device(arg)
+        if order is not None:
+            self._apply(lambda t: t.contiguous(memory_format=order) if t.ndim in (4, 5) else t)
         if dtype is None:
             return self
         if not (dtype.is_floating_point or dtype.is_complex):

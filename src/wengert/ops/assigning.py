@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.layout import contiguous_format
+from ..core.layout import contiguous_format, lies_in
 from ..core.modes import LOCAL, MODES
 from ..core.op import TABLE, Array, general, linear
 from ..core.record import NUMBER_TYPES
@@ -242,10 +242,10 @@ def index_add_(self: Tensor, dim: int, index: Any, source: Any, *, alpha: Any = 
 
 
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
-    """The tensor itself if its elements lie in row-major order without gaps, else a copy that does."""
-    if self.is_contiguous():
+    """The tensor itself if its elements lie in row-major order (or `memory_format`) without gaps, else a copy that does."""
+    if self.is_contiguous(memory_format):
         return self
-    return clone(self, memory_format=contiguous_format)
+    return clone(self, memory_format=contiguous_format if memory_format is None else memory_format)
 
 
 def reshaped_inplace(name: str) -> Any:
@@ -295,6 +295,8 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
     array = self._array
     if array.shape == shape:
+        if memory_format is not None and not lies_in(array, memory_format):
+            raise NotImplementedError("resize_ to another memory_format: use contiguous(memory_format=...)")
         return self
     size = 1
     for n in shape:

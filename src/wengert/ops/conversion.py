@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.device import as_device, device
-from ..core.layout import layout
+from ..core.layout import copied, layout, lies_in, preserve_format
 from ..core.op import Array, elementwise, linear
 from ..core.record import broadcast_check, cast
 from ..core.tensor import Tensor, wrap
@@ -21,7 +21,7 @@ __all__ = ["clone"]  # the rest are methods
 @linear("clone", input=lambda g: g)
 def clone(input: Array, *, memory_format: Any = None) -> Any:
     """A copy; the gradient passes through."""
-    return input.copy(order="C" if memory_format is not None and memory_format.name == "contiguous_format" else "K")
+    return copied(input, memory_format) if memory_format is not None else input.copy(order="K")
 
 
 _warned = False
@@ -62,7 +62,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """`x.to(dtype)`, `x.to(device)`, `x.to(device, dtype)`, `x.to(other)`: itself if nothing changes."""
     dtype, copy = kwargs.get("dtype"), kwargs.get("copy", False)
     as_device(kwargs.get("device"))
-    other = kwargs.get("other")
+    other, order = kwargs.get("other"), kwargs.get("memory_format")
     flags = []
     for arg in args:
         if isinstance(arg, Tensor):
@@ -86,8 +86,11 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         dtype = other.dtype
     target = self.dtype if dtype is None else dtypes.as_dtype(dtype)
     if target is not self.dtype:
-        return to_dtype(self, target)
-    return clone(self, memory_format=kwargs.get("memory_format")) if copy else self
+        self = to_dtype(self, target)
+        copy = False
+    if order is not None and order is not preserve_format and not lies_in(self._array, order):
+        copy = True
+    return clone(self, memory_format=order) if copy else self
 
 
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:

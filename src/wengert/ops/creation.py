@@ -13,7 +13,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.device import as_device
 from ..core.layout import layout as layout_type
-from ..core.layout import strided
+from ..core.layout import made, strided
 from ..core.modes import LOCAL
 from ..core.tensor import Tensor, mark_inference, wrap
 from .conversion import clone as clone  # where the engine looks for it
@@ -308,7 +308,8 @@ def _filler(name: str, make: Any, doc: str) -> tuple[Any, Any]:
         if out is not None:
             array = make(size_of(name, size), out._array.dtype if dtype is None else np_dtype(dtype))
             return store_in(out, array)
-        return leaf(make(size_of(name, size), np_dtype(dtype)), requires_grad)
+        d = np_dtype(dtype)
+        return leaf(made(lambda shape: make(shape, d), size_of(name, size), memory_format), requires_grad)
 
     def filled_like(
         input: Any,
@@ -352,7 +353,7 @@ def like(array: Any, make: Any, d: np.dtype[Any], memory_format: Any = None) -> 
         if 0 not in array.strides:
             result = make(tuple(shape[i] for i in order), d)
             return result.transpose(np.argsort(order))
-    return make(shape, d)
+    return made(lambda s: make(s, d), shape, memory_format)
 
 
 def store_in(out: Tensor, array: Any) -> Tensor:

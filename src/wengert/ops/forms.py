@@ -13,6 +13,7 @@ from ..core.op import COMPOSITES
 from ..core.tensor import Tensor
 from . import linalg_norms, recurrent
 from .random import alpha_dropout, dropout, dropout2d, feature_alpha_dropout
+from .shared import wrap_dim
 
 # What PyTorch offers as a function too, though it belongs to a tensor.
 _OF_TENSORS = """
@@ -35,7 +36,8 @@ def functions() -> dict[str, Any]:
     found.update(
         (f.__name__, f) for f in (can_cast, frobenius_norm, kl_div, is_storage, is_tensor, native_dropout, native_norm)
     )
-    found.update((f.__name__, f) for f in (norm_except_dim, nuclear_norm, result_type, typename))
+    found.update((f.__name__, f) for f in (_weight_norm, norm_except_dim, nuclear_norm, result_type))
+    found["typename"] = typename
     found.update(_DROPOUTS)
     return found
 
@@ -111,8 +113,15 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
     """The `pow`-norm over all dimensions but `dim`, which keeps its place; with -1 over all."""
     if dim == -1:
         return linalg_norms.vector_norm(v, pow)
-    kept = dim % v.ndim
+    kept = wrap_dim(dim, v.ndim)
+    if v.ndim == 1:
+        return v.abs()
     return linalg_norms.vector_norm(v, pow, tuple(d for d in range(v.ndim) if d != kept), True)
+
+
+def _weight_norm(v: Any, g: Any, dim: int = 0) -> Any:
+    """`v` scaled so that its norms over all dimensions but `dim` are `g`."""
+    return v * (g / norm_except_dim(v, 2, dim))
 
 
 def native_dropout(input: Any, p: float, train: bool | None) -> tuple[Any, Any]:
