@@ -9,17 +9,18 @@ import pytest
 
 import wengert as torch
 from wengert.core import blocks
+from wengert.kernels import threads as team
 
-N = blocks.LARGE + 3 * 2**14  # not a whole number of blocks
+N = team.LARGE + 3 * 2**14  # not a whole number of blocks
 
 
 @pytest.fixture(params=[1, 3])
 def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setenv("WENGERT_NUMBA", "0")  # one pass or blocks of NumPy, to the last bit
-    before = blocks.get_num_threads()
-    blocks.set_num_threads(request.param)
+    before = team.get_num_threads()
+    team.set_num_threads(request.param)
     yield request.param
-    blocks.set_num_threads(before)
+    team.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", ["sin", "sigmoid", "erf", "relu"])
@@ -32,7 +33,7 @@ def test_the_same_numbers_as_in_one_pass(name: str, dtype: type, threads: int) -
     small = [torch.tensor(part, requires_grad=True) for part in np.array_split(data.reshape(-1), 3)]
     expected = [getattr(torch, name)(s) for s in small]
     for s, e in zip(small, expected, strict=True):
-        assert s.numel() < blocks.LARGE
+        assert s.numel() < team.LARGE
         e.backward(torch.ones_like(e.detach()))
     np.testing.assert_array_equal(
         y.detach().numpy().reshape(-1), np.concatenate([e.detach().numpy() for e in expected])
@@ -50,7 +51,7 @@ def test_broadcasts_and_other_layouts_are_computed_as_they_stand(threads: int) -
 
 def test_an_error_in_a_thread_is_the_users(threads: int) -> None:
     def fail(x: np.ndarray) -> np.ndarray:
-        if x[0] > blocks.LARGE:
+        if x[0] > team.LARGE:
             raise ZeroDivisionError("in a block")
         return x
 
@@ -66,9 +67,9 @@ def test_divisions_by_zero_are_silent_in_every_thread(threads: int) -> None:
 
 def test_threads_are_counted_as_pytorch_counts() -> None:
     with pytest.raises(RuntimeError, match="set_num_threads expects a positive integer"):
-        blocks.set_num_threads(0)
+        team.set_num_threads(0)
     with pytest.raises(TypeError, match="set_num_threads expects an int, but got str"):
-        blocks.set_num_threads("2")
+        team.set_num_threads("2")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

@@ -94,14 +94,14 @@ def test_large_inputs_are_unfolded_in_blocks() -> None:
     whole = [kernel.forward(x, w, None, *options)]
     whole += [kernel.weight_grad(x, whole[0], w.shape, *options)]
     whole += [kernel.input_grad(whole[0], w, None, (20, 20), *options)]
-    before = kernel._BLOCK
+    before = kernel._PIECE
     try:
-        kernel._BLOCK = 1 << 12
+        kernel._PIECE = 1 << 12
         parts = [kernel.forward(x, w, None, *options)]
         parts += [kernel.weight_grad(x, whole[0], w.shape, *options)]
         parts += [kernel.input_grad(whole[0], w, None, (20, 20), *options)]
     finally:
-        kernel._BLOCK = before
+        kernel._PIECE = before
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
 

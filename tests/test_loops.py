@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wengert.kernels import convolution, loops, pooling, scatter
+from wengert.kernels import loops, pooling, scatter
 
 numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
 R = np.random.default_rng(0)
-X = R.standard_normal((2, 3, 9, 8)).astype(np.float32)
-W = R.standard_normal((4, 3, 3, 2)).astype(np.float32)
 TIED = R.integers(0, 3, (2, 3, 9, 8)).astype(np.float64)
 TIED[0, 0, 2:4, 3] = np.nan
 TIED[1, 1] = -np.inf
@@ -36,16 +34,6 @@ def _sliced() -> Any:
     return target
 
 
-def _convolved(stride: Any, padding: Any, dilation: Any, backward: bool) -> Any:
-    out = convolution.forward(X, W, None, stride, padding, dilation, 1)
-    if not backward:
-        return out
-    return (
-        convolution.input_grad(out, W, None, (9, 8), stride, padding, dilation, 1),
-        convolution.weight_grad(X, out, W.shape, stride, padding, dilation, 1),
-    )
-
-
 CASES: dict[str, Any] = {
     "scatter, middle": (lambda: _scattered(1), loops.add_at),
     "scatter, last": (lambda: _scattered(2), loops.add_at),
@@ -59,14 +47,6 @@ for options in (
     ((2, 3), (2, 1), (0, 0), (3, 2), True),
 ):
     CASES[f"max_pool {options}"] = (lambda o=options: pooling.max_pool(TIED, *o), loops.max_pool)
-for options in (
-    ((1, 1), (0, 0), (1, 1)),
-    ((1, 1), (1, 3), (1, 1)),
-    ((2, 3), (2, 1), (1, 2)),
-    ((1, 2), (4, 0), (3, 5)),
-):
-    CASES[f"conv {options}"] = (lambda o=options: _convolved(*o, False), loops.columns)
-    CASES[f"conv back {options}"] = (lambda o=options: _convolved(*o, True), loops.folded)
 
 
 @numba

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 from . import autograd as autograd
 from .autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
 from .autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
-from .core.blocks import get_num_threads as get_num_threads
-from .core.blocks import set_num_threads as set_num_threads
 from .core.device import device as device
 from .core.dtypes import *
 from .core.dtypes import bool_ as bool
@@ -47,6 +45,9 @@ from .core.modes import set_grad_enabled as set_grad_enabled
 from .core.tensor import Size as Size
 from .core.tensor import Tensor as Tensor
 from .environment import *
+from .kernels import allocator
+from .kernels.threads import get_num_threads as get_num_threads
+from .kernels.threads import set_num_threads as set_num_threads
 from .ops import (
     aten,
     attention,
@@ -110,6 +111,7 @@ from .ops.windows import *
 
 methods.install()
 globals().update(forms.functions())
+allocator.keep_freed_memory()
 
 from . import func as func  # noqa: E402  (it says how rows are mapped over a batch)
 from .func import vmap as vmap  # noqa: E402

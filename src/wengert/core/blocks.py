@@ -7,84 +7,18 @@ layout, a broadcast, few elements) is computed as it stands. Nothing here knows 
 
 from __future__ import annotations
 
-import itertools
-import os
-import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-LARGE = 1 << 17  # elements from which sharing pays for waking a thread (some 50 us)
+from ..kernels.threads import LARGE, get_num_threads, share
+
 _BLOCK = 1 << 15  # 256 KB of float64
 
 # Functions that memory alone limits: cutting them up gains nothing.
 CHEAP = frozenset([np.add, np.subtract, np.multiply, np.negative, np.abs, np.conjugate, np.maximum, np.minimum])
-
-
-def _default_threads() -> int:
-    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if wish.isdigit() and int(wish):
-        return int(wish)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class _Team:
-    """The threads. They are made when first needed, and anew in a process that was forked."""
-
-    def __init__(self) -> None:
-        self.count = _default_threads()
-        self.pool: Any = None
-        self.lock = threading.Lock()
-
-    def start(self) -> Any:
-        with self.lock:
-            if self.pool is None:
-                from concurrent.futures import ThreadPoolExecutor
-
-                self.pool = ThreadPoolExecutor(self.count - 1, "wengert")
-            return self.pool
-
-    def forget(self) -> None:
-        self.pool = None
-        self.lock = threading.Lock()
-
-
-_TEAM = _Team()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_TEAM.forget)
-
-
-def get_num_threads() -> int:
-    """How many threads share large elementwise work. At first `OMP_NUM_THREADS`, or else the number of processors."""
-    return _TEAM.count
-
-
-def set_num_threads(count: int) -> None:
-    """Share large elementwise work among `count` threads, the calling one included. (BLAS has its own setting.)"""
-    if not isinstance(count, int) or isinstance(count, bool):
-        raise TypeError(f"set_num_threads expects an int, but got {type(count).__name__}")
-    if count < 1:
-        raise RuntimeError("set_num_threads expects a positive integer")
-    if count != _TEAM.count:
-        pool, _TEAM.count = _TEAM.pool, count
-        _TEAM.forget()
-        if pool is not None:
-            pool.shutdown(wait=False)
-
-
-def share(work: Callable[[int, int], Any], count: int, size: int) -> None:
-    """`work(low, high)` on parts that make up `range(count)`, at once if there are elements enough (`size`) to pay for it."""
-    threads = min(_TEAM.count, count)
-    if threads < 2 or size < LARGE:
-        work(0, count)
-        return
-    pool = _TEAM.pool or _TEAM.start()
-    edges = [count * i // threads for i in range(threads + 1)]
-    others = [pool.submit(work, a, b) for a, b in itertools.pairwise(edges[1:])]
-    work(edges[0], edges[1])
-    for other in others:
-        other.result()
 
 
 # Pointwise functions that a compiled loop may compute: what finds the loop (or None) for arrays, and the arguments that
@@ -111,7 +45,7 @@ def rowwise(function: Callable[..., Any], axis: int, *arrays: Any) -> Any:
     """`function(*arrays, axis)`, which has the arrays' shape and works along `axis`: large ones by parts of axis 0."""
     first = arrays[0]
     rows = first.shape[0] if first.ndim > 1 else 1
-    if first.size < LARGE or axis == 0 or rows < 2 or _TEAM.count == 1:
+    if first.size < LARGE or axis == 0 or rows < 2 or get_num_threads() == 1:
         return function(*arrays, axis)
     if any(a.shape != first.shape or a.dtype != first.dtype for a in arrays):
         return function(*arrays, axis)
@@ -153,25 +87,12 @@ def blockwise(function: Callable[..., Any], *values: Any) -> Any:
     result[:_BLOCK] = first
 
     def work(start: int, stop: int) -> None:
-        for low in range(start, stop, _BLOCK):
-            high = min(low + _BLOCK, stop)
-            result[low:high] = function(*_cut(flat, arrays, low, high))
+        with np.errstate(all="ignore") if start else nullcontext():  # the caller's setting does not reach other threads
+            for low in range(_BLOCK * (start + 1), min(_BLOCK * (stop + 1), size), _BLOCK):
+                high = min(low + _BLOCK, size)
+                result[low:high] = function(*_cut(flat, arrays, low, high))
 
-    def helper(start: int, stop: int) -> None:
-        with np.errstate(all="ignore"):
-            work(start, stop)
-
-    count = _TEAM.count
-    if count == 1:
-        work(_BLOCK, size)
-        return result.reshape(shape)
-    pool = _TEAM.pool or _TEAM.start()
-    blocks = -(-(size - _BLOCK) // _BLOCK)
-    edges = [_BLOCK + _BLOCK * (blocks * i // count) for i in range(count)] + [size]
-    others = [pool.submit(helper, a, b) for a, b in itertools.pairwise(edges[1:])]
-    work(edges[0], edges[1])
-    for other in others:
-        other.result()
+    share(work, -(-size // _BLOCK) - 1, size)
     return result.reshape(shape)
 
 

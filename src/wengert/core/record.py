@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.threads import LARGE
 from . import dtypes
 from .backward import check_version, materialise, saved_output, versions_of
 from .batched import Batched, first_example, run_forward, top_level
-from .blocks import CHEAP, COMPILED, LARGE, blockwise
+from .blocks import CHEAP, COMPILED, blockwise
 from .modes import LOCAL, MODES, count_active
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, OPTIONAL, TENSOR, Composite, Op, Param, Rule, params_of

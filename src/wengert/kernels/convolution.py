@@ -1,8 +1,9 @@
-"""Convolution of any rank on arrays: forward and its two transposes, by matrix products over cache-sized blocks.
+"""Convolution of any rank on arrays: forward and its two transposes, by matrix products over cache-sized pieces.
 
-The input is unfolded to columns (im2col) a few images at a time, so that the columns stay in cache between being
-written and being multiplied. Everything is NumPy; matrix products are BLAS's. Shapes: input (N, C, *S), weight
-(O, C / groups, *K), result (N, O, *L). Options are tuples of one int for each spatial dimension.
+The input is unfolded to columns (im2col) a piece at a time, some images or some rows of one, so that the columns stay in
+cache between being written and being multiplied; threads share the pieces. Everything is NumPy; matrix products are
+BLAS's. Shapes: input (N, C, *S), weight (O, C / groups, *K), result (N, O, *L). Options are tuples of one int for each
+spatial dimension.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from . import loops
+from .threads import share_products
 
 Ints = tuple[int, ...]
-_BLOCK = 1 << 20  # bytes of columns at a time: about the second-level cache
+_PIECE = 1 << 20  # bytes of columns at a time: about the second-level cache
+_FEW = 32  # channels below which the result is computed as rows of channels, not of places: measured on OpenBLAS
 
 
 def output_size(size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Ints:
@@ -51,11 +53,6 @@ def windows(x: Any, kernel: Ints, out: Ints, stride: Ints, dilation: Ints) -> An
     )
 
 
-def _blocks(n: int, bytes_each: int) -> Any:
-    step = max(1, _BLOCK // max(bytes_each, 1))
-    return ((i, min(n, i + step)) for i in range(0, n, step))
-
-
 def _plain(kernel: Ints, stride: Ints, padding: Ints) -> bool:
     """A 1 x 1 convolution is a matrix product of the image itself."""
     return all(k == 1 for k in kernel) and all(s == 1 for s in stride) and not any(padding)
@@ -81,34 +78,56 @@ def _add_bias(result: Any, bias: Any) -> Any:
     return result
 
 
-def _columns(x: Any, kernel: Ints, out: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:
-    """(a, b, columns of images a to b) a block at a time. The memory of a block may be that of the one before."""
-    n, c = x.shape[:2]
-    each = c * math.prod(kernel) * math.prod(out)
-    if len(kernel) == 2 and n and each:
-        x = np.ascontiguousarray(x)
-        buffer: Any = None
-        for a, b in _blocks(n, each * x.itemsize):
-            if buffer is None:
-                buffer = np.empty((b - a, c, *kernel, *out), x.dtype)
-            block = buffer[: b - a]
-            if not _unfolded(block, x[a:b], stride, padding, dilation):
-                break
-            yield a, b, block
-        else:
-            return
-    xp = pad(x, padding)
-    for a, b in _blocks(n, each * x.itemsize):
-        yield a, b, windows(xp[a:b], kernel, out, stride, dilation)
+Piece = tuple[int, int, int, int]  # images from and to, rows of the result from and to
 
 
-def _unfolded(block: Any, x: Any, stride: Ints, padding: Ints, dilation: Ints) -> bool:
-    """Columns by a compiled loop, each channel as an image by itself; False if there is none."""
-    n, c = x.shape[:2]
-    planes = x.reshape(n * c, 1, *x.shape[2:])
-    return loops.run(
-        loops.columns, block.size, n * c, block.reshape(n * c, 1, *block.shape[2:]), planes, stride, padding, dilation
-    )
+def _pieces(n: int, out: Ints, bytes_each: int) -> list[Piece]:
+    """The work on n images in pieces of about the same size: several images each or, of large ones, some rows."""
+    if bytes_each <= _PIECE or not out:
+        step = max(1, _PIECE // max(bytes_each, 1))
+        step = -(-n // -(-n // step)) if n else 1
+        return [(a, min(n, a + step), 0, out[0]) for a in range(0, n, step)]
+    rows = max(1, _PIECE * out[0] // bytes_each)
+    return [(a, a + 1, r, min(out[0], r + rows)) for a in range(n) for r in range(0, out[0], rows)]
+
+
+class _Room:
+    """Memory that is used again for one array after the other."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.memory: Any = np.empty(0, dtype)
+
+    def array(self, *shape: int) -> Any:
+        size = math.prod(shape)
+        if self.memory.size < size:
+            self.memory = np.empty(size, self.memory.dtype)
+        return self.memory[:size].reshape(shape)
+
+
+class _Unfolding:
+    """Columns of an input, piece by piece: one for each thread."""
+
+    def __init__(self, x: Any, kernel: Ints, out: Ints, stride: Ints, padding: Ints, dilation: Ints) -> None:
+        self.x, self.out, self.padding = x, out, padding
+        self.options = kernel, stride, dilation
+        self.room = _Room(x.dtype)
+        self.images = (0, 0)
+        self.padded: Any = None
+
+    def columns(self, piece: Piece) -> Any:
+        """(C * kernel, images * places) of a piece."""
+        a, b, top, bottom = piece
+        if (a, b) != self.images:
+            self.images = (a, b)
+            self.padded = pad(self.x[a:b], self.padding)
+        kernel, stride, dilation = self.options
+        rank = len(kernel)
+        view = windows(self.padded, kernel, self.out, stride, dilation)
+        view = view.transpose(*range(1, rank + 2), 0, *range(rank + 2, 2 * rank + 2))
+        view = view[(slice(None),) * (rank + 2) + (slice(top, bottom),)]
+        found = self.room.array(*view.shape)
+        np.copyto(found, view)
+        return found.reshape(math.prod(view.shape[: rank + 1]), -1)
 
 
 @_half
@@ -117,17 +136,44 @@ def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: In
     n, c = x.shape[:2]
     o, kernel = w.shape[0], w.shape[2:]
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
-    length = int(np.prod(out))
-    k = int(np.prod(kernel))
-    dtype = np.result_type(x, w)
-    result = np.empty((n, groups, o // groups, length), dtype)
-    matrix = np.ascontiguousarray(w).reshape(groups, o // groups, (c // groups) * k)
+    k = (c // groups) * math.prod(kernel)
+    result = np.empty((n, o, *out), np.result_type(x, w))
+    matrix = np.ascontiguousarray(w).reshape(groups, o // groups, k)
+    if not result.size:
+        return result
     if _plain(kernel, stride, padding):
-        np.matmul(matrix, np.ascontiguousarray(x).reshape(n, groups, c // groups, length), out=result)
-        return _add_bias(result.reshape((n, o, *out)), bias)
-    for a, b, cols in _columns(x, kernel, out, stride, padding, dilation):
-        np.matmul(matrix, cols.reshape(b - a, groups, (c // groups) * k, length), out=result[a:b])
-    return _add_bias(result.reshape((n, o, *out)), bias)
+        images, planes = np.ascontiguousarray(x).reshape(n, groups, k, -1), result.reshape(n, groups, o // groups, -1)
+
+        def multiply(low: int, high: int) -> None:
+            np.matmul(matrix, images[low:high], out=planes[low:high])
+
+        share_products(multiply, n, result.size * k)
+        return _add_bias(result, bias)
+    pieces = _pieces(n, out, c * math.prod(kernel) * math.prod(out) * x.itemsize)
+    few = o // groups < _FEW
+
+    def work(low: int, high: int) -> None:
+        unfolding = _Unfolding(x, kernel, out, stride, padding, dilation)
+        room = _Room(result.dtype)
+        for piece in pieces[low:high]:
+            a, b, top, bottom = piece
+            cols = unfolding.columns(piece).reshape(groups, k, -1)
+            places = (b - a, bottom - top, *out[1:])
+            if few:
+                found = np.matmul(matrix, cols, out=room.array(groups, o // groups, cols.shape[2]))
+                found = found.reshape(o, *places).swapaxes(0, 1)
+            else:
+                found = room.array(groups, cols.shape[2], o // groups)
+                found = np.matmul(cols.swapaxes(1, 2), matrix.swapaxes(1, 2), out=found)
+                found = found.reshape(groups, *places, o // groups)
+                found = np.moveaxis(found, (0, -1), (1, 2)).reshape(b - a, o, *places[1:])
+            if bias is not None:
+                np.add(found, bias.reshape(-1, *(1,) * len(out)), out=result[a:b, :, top:bottom])
+            else:
+                result[a:b, :, top:bottom] = found
+
+    share_products(work, len(pieces), result.size * k)
+    return result
 
 
 @_half
@@ -136,17 +182,32 @@ def weight_grad(x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints,
     n, c = x.shape[:2]
     o, kernel = weight_shape[0], weight_shape[2:]
     out = g.shape[2:]
-    length = int(np.prod(out))
-    k = int(np.prod(kernel))
-    gm = np.ascontiguousarray(g).reshape(n, groups, o // groups, length)
-    total = np.zeros((groups, o // groups, (c // groups) * k), np.result_type(x, g))
+    k = (c // groups) * math.prod(kernel)
     plain = _plain(kernel, stride, padding)
-    blocks = [(0, n, np.ascontiguousarray(x))] if plain else _columns(x, kernel, out, stride, padding, dilation)
-    for a, b, block in blocks:
-        cols = block.reshape(b - a, groups, (c // groups) * k, length)
-        for i in range(b - a):
-            total += gm[a + i] @ cols[i].swapaxes(-1, -2)
-    return total.reshape(weight_shape)
+    pieces = _pieces(n, out, c * math.prod(kernel) * math.prod(out) * x.itemsize)
+    totals: dict[int, Any] = {}
+
+    def work(low: int, high: int) -> None:
+        unfolding = _Unfolding(x, kernel, out, stride, padding, dilation)
+        total = np.zeros((groups, k, o // groups), np.result_type(x, g))
+        product, room = np.empty_like(total), _Room(g.dtype)
+        for piece in pieces[low:high]:
+            a, b, top, bottom = piece
+            if plain:
+                cols = x[a:b, :, top:bottom].swapaxes(0, 1)
+            else:
+                cols = unfolding.columns(piece)
+            part = g[a:b, :, top:bottom].swapaxes(0, 1)
+            flat = room.array(*part.shape)
+            np.copyto(flat, part)
+            flat = flat.reshape(groups, o // groups, -1)
+            total += np.matmul(cols.reshape(groups, k, -1), flat.swapaxes(1, 2), out=product)
+        totals[low] = total
+
+    share_products(work, len(pieces), g.size * k)
+    parts = [totals[low] for low in sorted(totals)]
+    total = sum(parts[1:], parts[0]) if parts else np.zeros((groups, k, o // groups), np.result_type(x, g))
+    return np.ascontiguousarray(total.swapaxes(1, 2)).reshape(weight_shape)
 
 
 @_half
@@ -154,18 +215,34 @@ def input_grad(g: Any, w: Any, bias: Any, size: Ints, stride: Ints, padding: Int
     """Transpose with respect to the input, whose spatial size is `size`; `bias` (C,) or None is added."""
     n, o = g.shape[:2]
     c, kernel = w.shape[1] * groups, w.shape[2:]
-    out = g.shape[2:]
-    length = int(np.prod(out))
-    k = int(np.prod(kernel))
-    dtype = np.result_type(g, w)
+    out = tuple(g.shape[2:])
+    reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
+    if (
+        2 * o <= 3 * c
+        and all(s == 1 for s in stride)
+        and all(p <= r for p, r in zip(padding, reach, strict=True))
+        and output_size(size, kernel, stride, padding, dilation) == out
+    ):
+        # Without strides it is the convolution with the kernel turned round, and nothing has to be added up;
+        # but what is unfolded then is g, which may have many more channels.
+        turned = w.reshape(groups, o // groups, c // groups, *kernel).swapaxes(1, 2)
+        turned = np.flip(turned, tuple(range(3, turned.ndim))).reshape(c, o // groups, *kernel)
+        rest = tuple(r - p for r, p in zip(reach, padding, strict=True))
+        return forward(g, turned, bias, stride, rest, dilation, groups)
+    length = math.prod(out)
     gm = np.ascontiguousarray(g).reshape(n, groups, o // groups, length)
-    matrix = np.ascontiguousarray(w).reshape(groups, o // groups, (c // groups) * k).swapaxes(-1, -2)
-    if _plain(kernel, stride, padding) and tuple(out) == tuple(size):
-        return _add_bias(np.matmul(matrix, gm).reshape((n, c, *size)), bias)
-    result = np.empty((n, c, *size), dtype)
-    for a, b in _blocks(n, c * k * length * g.itemsize):
-        cols = np.matmul(matrix, gm[a:b]).reshape((b - a, c, *kernel, *out))
-        result[a:b] = fold(cols, size, kernel, stride, padding, dilation)
+    matrix = np.ascontiguousarray(w).reshape(groups, o // groups, -1).swapaxes(-1, -2)
+    result = np.empty((n, c, *size), np.result_type(g, w))
+    each = c * math.prod(kernel) * length
+    pieces = _pieces(n, (1,), each * g.itemsize)
+
+    def work(low: int, high: int) -> None:
+        room = _Room(result.dtype)
+        for a, b, *_ in pieces[low:high]:
+            cols = np.matmul(matrix, gm[a:b], out=room.array(b - a, *matrix.shape[:2], length))
+            result[a:b] = fold(cols.reshape(b - a, c, *kernel, *out), size, kernel, stride, padding, dilation)
+
+    share_products(work, len(pieces), n * each)
     return _add_bias(result, bias)
 
 
@@ -178,12 +255,6 @@ def fold(cols: Any, size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilat
     """Columns (N, C, *kernel, *out) added up where they overlap, to (N, C, *size): col2im, the transpose of `unfold`."""
     rank = len(size)
     out = cols.shape[2 + rank :]
-    if rank == 2:
-        n, c = cols.shape[:2]
-        images = np.empty((n, c, *size), cols.dtype)
-        planes, parts = images.reshape(n * c, 1, *size), np.ascontiguousarray(cols).reshape(n * c, 1, *cols.shape[2:])
-        if loops.run(loops.folded, cols.size, n * c, planes, parts, stride, padding, dilation):
-            return images
     total = np.zeros((*cols.shape[:2], *(s + 2 * p for s, p in zip(size, padding, strict=True))), cols.dtype)
     for offset in itertools.product(*(range(m) for m in kernel)):
         place = tuple(

@@ -1,7 +1,7 @@
-"""Loops that Numba compiles where it is installed: adding and reading at places, maxima of windows, running sums.
+"""Loops that Numba compiles where it is installed: adding and reading at places, maxima of windows.
 
 Each stands for NumPy passes that the callers run otherwise, and gives the same numbers. All but the last two arguments are
-arrays; the last two say which part of the first axis to work on, so that `core.blocks.share` can divide the work.
+arrays; the last two say which part of the first axis to work on, so that `threads.share` can divide the work.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.blocks import share
 from .compiled import compiled
+from .threads import share
 
 _KNOWN = frozenset(map(np.dtype, ("f4", "f8", "i4", "i8", "c8", "c16")))
 
@@ -87,60 +87,3 @@ def add_places(target: Any, places: Any, values: Any, low: int, high: int) -> No
             target[a, k] = 0
         for k in range(places.shape[1]):
             target[a, places[a, k]] += values[a, k]
-
-
-def columns(out: Any, x: Any, stride: Any, padding: Any, dilation: Any, low: int, high: int) -> None:
-    """Images (n, C, H, W), as if padded with zeros, unfolded to (n, C, *kernel, *windows)."""
-    height, width = x.shape[2], x.shape[3]
-    rows, places = out.shape[4], out.shape[5]
-    for a in range(low, high):
-        for c in range(x.shape[1]):
-            for p in range(out.shape[2]):
-                for q in range(out.shape[3]):
-                    shift = q * dilation[1] - padding[1]
-                    begin = min(max(0, (-shift + stride[1] - 1) // stride[1]), places)
-                    end = max(begin, min(places, (width - 1 - shift) // stride[1] + 1))
-                    for r in range(rows):
-                        o = out[a, c, p, q, r]
-                        h = r * stride[0] + p * dilation[0] - padding[0]
-                        if h < 0 or h >= height:
-                            for t in range(places):
-                                o[t] = 0
-                            continue
-                        line = x[a, c, h]
-                        for t in range(begin):
-                            o[t] = 0
-                        if stride[1] == 1:
-                            for t in range(begin, end):
-                                o[t] = line[t + shift]
-                        else:
-                            for t in range(begin, end):
-                                o[t] = line[t * stride[1] + shift]
-                        for t in range(end, places):
-                            o[t] = 0
-
-
-def folded(out: Any, cols: Any, stride: Any, padding: Any, dilation: Any, low: int, high: int) -> None:
-    """The transpose of `columns`: what falls on one place of an image is added up."""
-    height, width = out.shape[2], out.shape[3]
-    rows, places = cols.shape[4], cols.shape[5]
-    for a in range(low, high):
-        for c in range(out.shape[1]):
-            out[a, c] = 0
-            for p in range(cols.shape[2]):
-                for q in range(cols.shape[3]):
-                    shift = q * dilation[1] - padding[1]
-                    begin = min(max(0, (-shift + stride[1] - 1) // stride[1]), places)
-                    end = max(begin, min(places, (width - 1 - shift) // stride[1] + 1))
-                    for r in range(rows):
-                        h = r * stride[0] + p * dilation[0] - padding[0]
-                        if h < 0 or h >= height:
-                            continue
-                        line = out[a, c, h]
-                        o = cols[a, c, p, q, r]
-                        if stride[1] == 1:
-                            for t in range(begin, end):
-                                line[t + shift] += o[t]
-                        else:
-                            for t in range(begin, end):
-                                line[t * stride[1] + shift] += o[t]
