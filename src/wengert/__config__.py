@@ -22,6 +22,6 @@ def show() -> str:
 
 def parallel_info() -> str:
     """How many threads compute."""
-    from .core.blocks import get_num_threads
+    from .kernels.threads import get_num_threads
 
     return f"wengert.get_num_threads() : {get_num_threads()}\n"

@@ -112,17 +112,15 @@ def share(work: Work, count: int, size: int) -> None:
         helpers = _TEAM.at_work(parts)
         for i, helper in enumerate(helpers, 1):
             helper.give((work, count * i // parts, count * (i + 1) // parts))
-        mine: BaseException | None = None
         try:
             work(0, count // parts)
-        except BaseException as error:
-            mine = error
-        errors = [mine, *[helper.wait() for helper in helpers]]
+        finally:
+            errors = [helper.wait() for helper in helpers]
     finally:
         _TEAM.free.release()
-    for error in errors:
-        if error is not None:
-            raise error
+    for found in errors:
+        if found is not None:
+            raise found
 
 
 def share_products(work: Work, count: int, size: int) -> None:
