@@ -364,3 +364,177 @@ def test_elements_cannot_be_deleted() -> None:
     x = torch.ones(3)
     with pytest.raises(TypeError, match="Tensor does not support deleting items"):
         del x[0]
+
+
+# -- what out= may be --------------------------------------------------------------------------------------------
+
+F32, F64, I64 = torch.float32, torch.float64, torch.int64
+X = torch.tensor([[3.0, 1.0], [2.0, 4.0]])
+WRONG_OUT = [
+    ("gather", (X, 1, torch.zeros(2, 2, dtype=I64)), F64, "Expected out tensor to have dtype float, but got double instead"),
+    ("linalg.inv", (X,), F64, "Expected out tensor to have dtype float, but got double instead"),
+    ("abs", (X,), F64, "Found dtype Double but expected Float"),
+    ("matmul", (X, X), F64, "result dtype Double does not match input dtype Float"),
+    ("amax", (X,), I64, "Expected the dtype for input and out to match, but got Float for input's dtype and Long for out's"),
+    ("quantile", (X, 0.5), F64, "quantile() out tensor must be same dtype as the input tensor"),
+    ("take", (X, torch.tensor([0])), F64, "take(): self and out expected to have the same dtype, but got self.dtype = Float"),
+    ("complex", (X, X), F32, "Expected object of scalar type ComplexFloat but got scalar type Float for argument 'out'"),
+    ("sin", (X,), I64, "result type Float can't be cast to the desired output type Long"),
+    ("all", (X,), I64, "all only supports bool tensor for result, got: Long"),
+    ("fft.fft", (X,), F32, "fft expects a complex output tensor, but got Float"),
+    ("fft.irfft", (X,), torch.complex64, "irfft expects a floating point output tensor, but got ComplexFloat"),
+    ("nonzero", (X,), F32, "nonzero: Expected out tensor to have scalar type Long but got scalar typeFloat"),
+    ("bucketize", (X, X[0]), F32, "output tensor's dtype is wrong, it can only be Int(int32) or Long(int64)"),
+    ("cummax", (X, 0), F64, "expected scalar_type Float but found Double"),
+    ("max", (X, 0), F64, "Expected out tensor to have dtype float, but got double instead"),
+    ("kthvalue", (X, 1), F64, "output values must be of same type as input"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "args", "dtype", "message"), WRONG_OUT, ids=[w[0] for w in WRONG_OUT])
+def test_out_of_the_wrong_dtype(name: str, args: tuple[object, ...], dtype: torch.dtype, message: str) -> None:
+    function = torch
+    for part in name.split("."):
+        function = getattr(function, part)
+    found = function(*args)  # type: ignore[operator]
+    several = isinstance(found, tuple)
+    out = torch.zeros((found[0] if several else found).shape, dtype=dtype)
+    if several:
+        out = (out, torch.zeros_like(found[1]))
+    with pytest.raises(RuntimeError) as error:
+        function(*args, out=out)  # type: ignore[operator]
+    assert message in str(error.value)
+    assert not (out[0] if several else out).any(), "something was stored"
+
+
+def test_out_of_cat_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match=r"torch.cat\(\): input types can't be cast to the desired output type Long"):
+        torch.cat([X, X], out=torch.empty(4, 2, dtype=I64))
+
+
+def test_the_second_result_is_asked_too() -> None:
+    with pytest.raises(RuntimeError, match="Expected out tensor to have dtype long int, but got float instead"):
+        torch.sort(X, out=(torch.empty(2, 2), torch.empty(2, 2)))
+    with pytest.raises(RuntimeError, match="output indices must be of scalar type Long"):
+        torch.kthvalue(X, 1, out=(torch.empty(2), torch.empty(2)))
+
+
+def test_out_without_a_dtype_decides() -> None:
+    assert torch.ones(2, out=torch.empty(2, dtype=I64)).dtype is I64
+    for make in (
+        lambda **kw: torch.ones(2, **kw),
+        lambda **kw: torch.arange(2, **kw),
+        lambda **kw: torch.eye(2, **kw),
+        lambda **kw: torch.full((2,), 1.0, **kw),
+        lambda **kw: torch.rand(2, **kw),
+    ):
+        with pytest.raises(RuntimeError, match=r"dtype Double does not match dtype of out parameter \(Float\)"):
+            make(dtype=F64, out=torch.empty(2))
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("cat", lambda x: ([x, x[:0]],)),
+        ("take", lambda x: (x, torch.arange(6))),
+        ("index_select", lambda x: (x, 0, torch.arange(6))),
+        ("masked_select", lambda x: (x, torch.ones(6, dtype=torch.bool))),
+    ],
+)
+def test_out_may_not_be_what_is_read(name: str, args: object) -> None:
+    x = torch.arange(6.0)
+    with pytest.raises(
+        RuntimeError, match="some elements of the input tensor and the written-to tensor refer to a single"
+    ):
+        getattr(torch, name)(*args(x), out=x)  # type: ignore[operator]
+
+
+def test_out_may_be_the_argument_but_no_part_of_it() -> None:
+    x = torch.arange(6.0)
+    assert torch.neg(x, out=x).tolist() == [0.0, -1.0, -2.0, -3.0, -4.0, -5.0]
+    with pytest.raises(
+        RuntimeError, match="some elements of the input tensor and the written-to tensor refer to a single"
+    ):
+        torch.neg(x[:5], out=x[1:])
+    y = torch.eye(2)
+    assert torch.equal(torch.matmul(y, y + 1, out=y), torch.eye(2) + 1)
+
+
+def test_out_of_another_shape_is_resized_with_a_warning() -> None:
+    out = torch.empty(3)
+    with pytest.warns(UserWarning, match=r"An output with one or more elements was resized since it had shape \[3\]"):
+        torch.sin(X, out=out)
+    assert out.shape == (2, 2)
+    empty = torch.empty(0)
+    assert torch.sin(X, out=empty).shape == (2, 2)
+
+
+# -- errors of single operations ---------------------------------------------------------------------------------
+
+
+def test_messages() -> None:
+    cases = [
+        (
+            lambda: torch.aminmax(torch.ones(5, 0)),
+            RuntimeError,
+            "aminmax(): cannot compute aminmax over an empty dimension",
+        ),
+        (
+            lambda: torch.aminmax(torch.ones(5, 0), dim=1),
+            IndexError,
+            "aminmax: Expected reduction dim 1 to have non-zero",
+        ),
+        (
+            lambda: torch.mean(X, dtype=I64),
+            RuntimeError,
+            "Optional dtype must be either a floating point or complex dtype",
+        ),
+        (lambda: torch.mean(X.long()), RuntimeError, "Input dtype must be either a floating point or complex dtype"),
+        (lambda: torch.narrow_copy(X, 3, 0, 1), RuntimeError, "Expected dim < static_cast<int64_t>(self_sizes.size())"),
+        (lambda: torch.narrow_copy(X, 0, 1, -1), RuntimeError, "start (1) + length (-1) exceeds dimension size (2)."),
+        (
+            lambda: torch.multinomial(torch.tensor([1.0, -1.0]), 2, True),
+            RuntimeError,
+            "invalid multinomial distribution (encountering probability entry < 0)",
+        ),
+        (
+            lambda: torch.multinomial(torch.tensor([1.0, math.inf]), 2, True),
+            RuntimeError,
+            "invalid multinomial distribution (encountering probability entry = infinity or NaN)",
+        ),
+    ]
+    for call, kind, message in cases:
+        with pytest.raises(kind) as error:
+            call()
+        assert message in str(error.value)
+
+
+def test_local_response_norm_of_integers_cuts_the_mean() -> None:
+    x = torch.arange(4).reshape(1, 4, 1) + 1
+    found = torch.nn.functional.local_response_norm(x, 3, alpha=1.0, beta=1.0, k=0.0)
+    assert torch.allclose(found.reshape(-1), torch.tensor([1 / (5 // 3), 2 / (14 // 3), 3 / (29 // 3), 4 / (25 // 3)]))
+
+
+def test_silu_of_complex_numbers() -> None:
+    z = np.array([0.3 - 1.2j, -0.5 + 0.4j])
+    x = torch.tensor(z, requires_grad=True)
+    found = torch.nn.functional.silu(x)
+    assert np.allclose(found.detach().numpy(), z / (1 + np.exp(-z)))
+    assert torch.autograd.gradcheck(torch.nn.functional.silu, (x,))
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 2, 3])
+def test_scatter_reduce_prod_with_zeros_twice_differentiated(zeros: int) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0.5, 2, (2, 4))
+    values[0, :zeros] = 0
+    index = torch.tensor([[0, 0, 0, 1], [1, 0, 1, 1]])
+    x = torch.tensor(rng.uniform(0.5, 2, (2, 2)), requires_grad=True)
+    x.data[1, 1] = 0
+    src = torch.tensor(values, requires_grad=True)
+
+    def product(x: torch.Tensor, src: torch.Tensor) -> torch.Tensor:
+        return x.scatter_reduce(1, index, src, "prod")
+
+    assert torch.autograd.gradcheck(product, (x, src))
+    assert torch.autograd.gradgradcheck(product, (x, src))

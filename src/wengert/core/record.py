@@ -567,7 +567,7 @@ def compile_with_out(row: Composite, fn: Any) -> Any:
 
 def _compiled_with_out(row: Composite, env: dict[str, Any]) -> Any:
     """The function of a composite with `out=` as source, run in `env`."""
-    from .views import store_out
+    from .out import store_out
 
     fn = env["COMPOSITE"]
     env["STORE"] = store_out
@@ -958,9 +958,9 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
         for observer in LOCAL.observers:
             observer.recorded(op, vals, outputs)
     if out is not None:
-        from .views import write_out
+        from .out import write_out
 
-        return write_out(op, out, outputs)
+        return write_out(op, vals, out, outputs)
     if op.single:
         return outputs[0]
     return tuple(outputs) if op.result is tuple else op.result(*outputs)

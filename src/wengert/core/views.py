@@ -22,7 +22,7 @@ import numpy as np
 from . import dtypes
 from .batched import Batched, geometry
 from .batched import store as store_batched
-from .modes import LOCAL, set_mode
+from .modes import LOCAL
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, TABLE, Op
 from .tensor import DataCounter, Tensor, TensorExtra, wrap
@@ -155,13 +155,15 @@ def check_overlap(array: Any) -> None:
 _CONSTANT = frozenset(["fill", "zero"])
 
 
-def check_partial_overlap(array: Any, other: Any) -> None:
-    """A change in place must not read, elsewhere, what it writes. Checked, as in PyTorch, for dense tensors only."""
+def check_partial_overlap(array: Any, other: Any, whole: bool = False) -> None:
+    """A change in place must not read, elsewhere, what it writes (`whole`: nor the same elements). Checked, as in
+    PyTorch, for dense tensors only.
+    """
     if not (_dense(array) and _dense(other)):
         return
     a, b = array.__array_interface__["data"][0], other.__array_interface__["data"][0]
     if a == b and array.nbytes == other.nbytes:
-        if array.strides == other.strides:
+        if array.strides == other.strides and not whole:
             return
     elif a + array.nbytes <= b or b + other.nbytes <= a:
         return
@@ -421,54 +423,3 @@ def _fit(g: Any, shape: tuple[int, ...]) -> Any:
     from .backward import sum_to
 
     return g if g.shape == shape else sum_to(g, shape)
-
-
-def store_out(name: str, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
-    """`out=` of a composite: compute without recording, store."""
-    simple = name.rsplit(".", 1)[-1]
-    outs = out if isinstance(out, (tuple, list)) else (out,)
-    if not all(isinstance(t, Tensor) for t in outs):
-        raise TypeError(f"{simple}(): argument 'out' must be Tensor, not {type(out).__name__}")
-    given = [x for v in (*args, *kwargs.values()) for x in (v if isinstance(v, (tuple, list)) else (v,))]
-    if LOCAL.grad and any(isinstance(x, Tensor) and x._rg for x in (*given, *outs)):
-        raise RuntimeError(
-            f"{simple}(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
-        )
-    if LOCAL.dual_level >= 0:
-        from .forward_ad import has_tangents, refuse_out
-
-        if has_tangents(given):
-            refuse_out(name)
-    before = set_mode("grad", False)
-    try:
-        result = fn(*args, **kwargs)
-    finally:
-        set_mode("grad", before)
-    results = list(result) if isinstance(result, tuple) else [result]
-    store(outs, results)
-    return out if not isinstance(result, tuple) else type(result)(*outs) if hasattr(result, "_fields") else tuple(outs)
-
-
-def write_out(op: Op, out: Any, outputs: list[Tensor]) -> Any:
-    """Store results in the tensors given as `out=`."""
-    outs = out if isinstance(out, (tuple, list)) else (out,)
-    store(outs, outputs)
-    if len(outputs) == 1:
-        return out
-    return tuple(outs) if op.result is tuple else op.result(*outs)
-
-
-def store(outs: Any, outputs: list[Tensor]) -> None:
-    """Copy results into given tensors, which are resized where their shape does not fit."""
-    for target, result in zip(outs, outputs, strict=True):
-        have, want = result.dtype, target.dtype
-        if have.category > want.category:
-            raise RuntimeError(
-                f"result type {have.tensor_type} can't be cast to the desired output type {want.tensor_type}"
-            )
-        check_overlap(target._array)
-        if target._array.shape != result._array.shape:
-            target._array = np.empty(result._array.shape, target._array.dtype)
-        target._array[...] = result._array
-        bump(target)

@@ -106,6 +106,11 @@ def multinomial(gen: Generator, weights: Array, n: int, replacement: bool = Fals
         raise RuntimeError("number of categories cannot exceed 2^24")
     if weights.ndim == 2 and weights.shape[0] == 0:
         return np.empty((0, n), np.int64)
+    if replacement and n > 1 and weights.size:
+        if not weights.min() >= 0:
+            raise RuntimeError("invalid multinomial distribution (encountering probability entry < 0)")
+        if not weights.max() < np.inf:
+            raise RuntimeError("invalid multinomial distribution (encountering probability entry = infinity or NaN)")
     if weights.size and not (weights.max() < np.inf and weights.min() >= 0):
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if not (weights.max(axis=-1, initial=0) > 0).all():

@@ -28,9 +28,9 @@ def _run(row: Any, inplace: bool, *args: Any) -> Any:
     return change(row.op, args) if inplace else row(*args)
 
 
-def _floats_only(name: str) -> Any:
+def _floats_only(name: str, kinds: str = "f") -> Any:
     def check(input: Any, *_: Any) -> None:
-        if input.dtype.kind != "f":
+        if input.dtype.kind not in kinds:
             raise NotImplementedError(f"\"{name}\" not implemented for '{dtypes.of(input.dtype).tensor_type}'")
 
     return check
@@ -371,7 +371,7 @@ def _silu_slope(input: Any) -> Any:
 
 
 @elementwise(
-    "silu", method=False, inplace=True, input=lambda input: _silu_slope(input), check=_floats_only("silu_cpu"),
+    "silu", method=False, inplace=True, input=lambda input: _silu_slope(input), check=_floats_only("silu_cpu", "fc"),
     tex=r"{input} \sigma({input})",
 )  # fmt: skip
 def _silu(input: Array) -> Any:
@@ -435,7 +435,7 @@ def _logsigmoid(input: Array) -> Any:
     return np.minimum(input, 0) - np.log1p(np.exp(-np.abs(input)))
 
 
-@composite("nn.functional.logsigmoid")
+@composite("nn.functional.logsigmoid", out=True)
 def logsigmoid(input: Any) -> Any:
     """`log(sigmoid(input))` without overflow."""
     return _logsigmoid(input)

@@ -44,11 +44,20 @@ def _unbind(input: Any, dim: int = 0) -> Any:
     return joining.unbind(input, dim)
 
 
+def _narrow(input: Any, dim: int, start: Any, length: int) -> Any:
+    if input.shape and dim >= len(input.shape):
+        raise RuntimeError("Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.")
+    if input.shape and length < 0:
+        n = input.shape[dim]
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
+    return shape.narrow(input, dim, start, length)
+
+
 _copied("alias_copy", shape.alias)
 _copied("as_strided_copy", shape.as_strided)
 _copied("detach_copy", lambda input: input.detach())
 _copied("expand_copy", _expand)
-_copied("narrow_copy", shape.narrow, method=True)
+_copied("narrow_copy", _narrow, method=True)
 _copied("permute_copy", shape.permute)
 _copied("select_copy", shape.select)
 _copied("slice_copy", shape.slice_)

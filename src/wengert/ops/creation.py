@@ -39,8 +39,10 @@ def leaf(array: Any, requires_grad: bool = False) -> Tensor:
     return t
 
 
-def check_options(device: Any = None, layout: Any = None, pin_memory: Any = None) -> None:
-    """Arguments that PyTorch has and that change nothing here; errors for what does not exist here."""
+def check_options(
+    device: Any = None, layout: Any = None, pin_memory: Any = None, dtype: Any = None, out: Any = None
+) -> None:
+    """Arguments that PyTorch has and that change nothing here; errors for what does not exist here, or contradicts."""
     if device is not None:
         as_device(device)
     if layout is not None and not isinstance(layout, layout_type):
@@ -51,6 +53,9 @@ def check_options(device: Any = None, layout: Any = None, pin_memory: Any = None
         )
     if pin_memory:
         raise RuntimeError("Cannot access accelerator device when none is available.")
+    if dtype is not None and out is not None and dtypes.as_dtype(dtype) is not out.dtype:
+        asked = dtypes.as_dtype(dtype).tensor_type
+        raise RuntimeError(f"dtype {asked} does not match dtype of out parameter ({out.dtype.tensor_type})")
 
 
 def np_dtype(dtype: Any, default: Any = None) -> np.dtype[Any]:
@@ -304,7 +309,7 @@ def _filler(name: str, make: Any, doc: str) -> tuple[Any, Any]:
         named.pop("names", None)
         if named:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
-        check_options(device, layout, pin_memory)
+        check_options(device, layout, pin_memory, dtype, out)
         if out is not None:
             array = make(size_of(name, size), out._array.dtype if dtype is None else np_dtype(dtype))
             return store_in(out, array)
@@ -358,7 +363,7 @@ def like(array: Any, make: Any, d: np.dtype[Any], memory_format: Any = None) -> 
 
 def store_in(out: Tensor, array: Any) -> Tensor:
     """Store a new array in a tensor given as `out=`."""
-    from ..core.views import store
+    from ..core.out import store
 
     store((out,), [wrap(array)])
     return out
@@ -385,7 +390,7 @@ def full(
     pin_memory: bool = False,
 ) -> Tensor:
     """Every element `fill_value`, whose type decides the dtype unless one is given."""
-    check_options(device, layout, pin_memory)
+    check_options(device, layout, pin_memory, dtype, out)
     if isinstance(fill_value, Tensor):
         dtype = fill_value.dtype if dtype is None else dtype
         fill_value = fill_value.item()
@@ -463,7 +468,7 @@ def eye(
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones on the diagonal of an `n` by `m` matrix, zeros elsewhere."""
-    check_options(device, layout, pin_memory)
+    check_options(device, layout, pin_memory, dtype, out)
     if n < 0:
         raise RuntimeError(f"n must be greater or equal to 0, got {n}")
     if m is not None and m < 0:
@@ -485,7 +490,7 @@ def arange(
     pin_memory: bool = False, **named: Any,
 ) -> Tensor:  # fmt: skip
     """`start, start + step, ...` below `end`. int64 if all three are integers, else the default dtype."""
-    check_options(device, layout, pin_memory)
+    check_options(device, layout, pin_memory, dtype, out)
     values = [_number(x) for x in bounds]
     if len(values) == 1 and "end" not in named:
         start, end, step = 0, values[0], 1
@@ -546,7 +551,7 @@ def range(
         UserWarning,
         stacklevel=2,
     )
-    check_options(device, layout)
+    check_options(device, layout, None, dtype, out)
     if end is None:
         start, end = 0, start
     _steps(start, end, step)
@@ -558,7 +563,7 @@ def linspace(
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """`steps` numbers from `start` to `end`, both included, at equal distances."""
-    check_options(device, layout, pin_memory)
+    check_options(device, layout, pin_memory, dtype, out)
     return _finish(_spaced("linspace", start, end, steps, _spaced_dtype(dtype, out, start, end)), out, requires_grad)
 
 
@@ -606,7 +611,7 @@ def logspace(
     device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """`steps` powers of `base`, the exponents at equal distances from `start` to `end`."""
-    check_options(device, layout, pin_memory)
+    check_options(device, layout, pin_memory, dtype, out)
     d = _spaced_dtype(dtype, out, start, end)
     wide = np.dtype(np.complex128 if d.kind == "c" else np.float64)
     exponents = _spaced("logspace", start, end, steps, wide)

@@ -233,7 +233,7 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> 
     result = (LU, pivots, info) if get_infos else (LU, pivots)
     if out is None:
         return result
-    from ..core.views import store_out
+    from ..core.out import store_out
 
     return store_out("lu", lambda: result, (), {}, out)
 

@@ -279,7 +279,7 @@ def affine_jvp(input: Any, weight: Any, bias: Any, t_input: Any, t_weight: Any, 
     return t if bias is None else t + t_bias
 
 
-@composite("nn.functional.linear", method=False)
+@composite("nn.functional.linear", method=False, out=True)
 def linear_(input: Any, weight: Any, bias: Any = None) -> Any:
     """`input @ weight.T + bias`, the dense layer. A weight (n,) gives a number for each row."""
     if getattr(weight, "ndim", 2) == 1:

@@ -54,14 +54,16 @@ def _gradients(
         share = g / add(own(fill(g, 1)), fill(src, 1))
         to_input, to_src = share, read(share)
     elif reduce == "prod":
-        # The product of the others: none of them may be zero, and then it is that of all without zeros, divided.
-        zero_input, zero_src = _number(input == 0), _number(src == 0)
-        full_input, full_src = masked_fill(input, input == 0, 1), masked_fill(src, src == 0, 1)
-        zeros = add(own(zero_input), zero_src)
-        rest = meet(full_input, dim, index, full_src, "prod", include_self)
-        others_input = masked_fill(rest / full_input, zeros - zero_input != 0, 0)
-        others_src = masked_fill(read(rest) / full_src, read(zeros) - zero_src != 0, 0)
-        to_input, to_src = g * others_input.conjugate(), read(g) * others_src.conjugate()
+        # The product of the others. An element of `input` is alone in its place, so that all the others are of `src`.
+        to_input = g * meet(fill(input, 1), dim, index, src, "prod").conjugate()
+        # For one of `src` that is not zero it is the whole product divided by it; for the only zero in its place the
+        # product of what is not zero; for one of two zeros that times the other zero, which has a derivative.
+        zero = src == 0
+        zeros = read(add(fill(input, 0), masked_fill(fill(src, 0), zero, 1)))
+        rest = read(meet(input, dim, index, masked_fill(src, zero, 1), "prod", include_self))
+        other = read(add(fill(input, 0), masked_fill(src, ~zero, 0))) - src
+        of_zero = where(zeros == 1, rest, masked_fill(rest * other, zeros > 2, 0))
+        to_src = read(g) * where(zero, of_zero, read(out) / masked_fill(src, zero, 1)).conjugate()
     else:
         hit_input, hit_src = own(_number(input == out)), _number(src == read(out))
         share = g / add(hit_input, hit_src)

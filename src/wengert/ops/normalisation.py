@@ -470,7 +470,11 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
         return input
     channels = input.shape[1]
     offset = np.arange(channels) - np.arange(channels)[:, None] + size // 2
-    band = wrap(((offset >= 0) & (offset < size)).astype(input.dtype.np) / size)
-    square = input * input
-    near = matmul(band, square.reshape((input.shape[0], channels, -1))).reshape(tuple(input.shape))
+    band = ((offset >= 0) & (offset < size)).astype(input.dtype.np)
+    whole = (
+        input.dtype.category < dtypes.FLOATING
+    )  # the mean of integers is cut to an integer, as PyTorch's pooling does
+    square = (input * input).reshape((input.shape[0], channels, -1))
+    near = matmul(wrap(band), square) // size if whole else matmul(wrap(band / band.dtype.type(size)), square)
+    near = near.reshape(tuple(input.shape))
     return input / (near * alpha + k) ** beta

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..core.batched import refuse_dynamic
 from ..core.op import Array, general, linear
+from ..core.out import store
 from ..core.record import broadcast_check
 from ..core.tensor import wrap
-from ..core.views import store
 from ..kernels.scatter import add_at
 from .pointwise import masked_fill
 from .shape import expand, reshape, slice_back, sum_to_shape
@@ -188,7 +188,7 @@ def nonzero(input: Any, *, as_tuple: bool = False, out: Any = None) -> Any:
     else:
         rows = np.ascontiguousarray(np.stack(found, axis=1).astype(np.int64, copy=False))
     if out is not None:
-        store((out,), [wrap(rows)])
+        store((out,), [wrap(rows)], "nonzero")
         return out
     return wrap(rows)
 

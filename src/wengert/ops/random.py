@@ -135,7 +135,7 @@ def _drawn(name: str, draw: Any, doc: str) -> tuple[Any, Any]:
             size = (named.pop("size"),)
         if named:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
-        check_options(device, layout, pin_memory)
+        check_options(device, layout, pin_memory, dtype, out)
         shape = size_of(name, size)
         if out is not None:
             return store_in(out, draw(_source(generator), shape, out._array.dtype))
@@ -190,7 +190,7 @@ def randint(
     **named: Any,
 ) -> Tensor:
     """`randint(low, high, size)` or `randint(high, size)`: integers uniform on [low, high)."""
-    check_options(device, layout, pin_memory)
+    check_options(device, layout, pin_memory, dtype, out)
     values = list(args)
     size = named.pop("size", None)
     if size is None:
@@ -244,7 +244,7 @@ def randperm(
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """The integers 0 .. n-1 in random order."""
-    check_options(device, layout, pin_memory)
+    check_options(device, layout, pin_memory, dtype, out)
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     d = out._array.dtype if out is not None else np_dtype(dtype, np.dtype(np.int64))
@@ -267,7 +267,7 @@ def normal(
     layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Normal numbers: of a `size`, or with a mean or standard deviation (tensors) for each."""
-    check_options(device, layout, pin_memory)
+    check_options(device, layout, pin_memory, dtype, out)
     source = _source(generator)
     if size is not None:
         shape = size_of("normal", (size,))

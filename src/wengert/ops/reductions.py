@@ -87,8 +87,9 @@ def _floating(name: str, input: Any, dtype: Any) -> Any:
     kind = (input.dtype if want is None else want).kind
     if kind not in "fc":
         what = dtypes.of(input.dtype if want is None else want).tensor_type
+        whose = "Input" if want is None else "Optional"
         raise RuntimeError(
-            f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
+            f"{name}(): could not infer output dtype. {whose} dtype must be either a floating point or complex dtype. "
             f"Got: {what}"
         )
     return want
@@ -263,6 +264,13 @@ def amin(input: Array, dim: Any = (), keepdim: bool = False) -> Any:
 def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
     """`(min, max)` over all elements or along one dimension."""
     dims = () if dim is None else dim
+    if not input.numel():
+        if dim is None:
+            raise RuntimeError(
+                "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+            )
+        if input.shape and not input.shape[wrap_dim(dim, input.ndim)]:
+            raise IndexError(f"aminmax: Expected reduction dim {wrap_dim(dim, input.ndim)} to have non-zero size.")
     return _MinMax(amin(input, dims, keepdim), amax(input, dims, keepdim))
 
 

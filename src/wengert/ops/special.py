@@ -140,9 +140,10 @@ def _polygamma(input: Array, n: Any) -> Any:
     return kernel.polygamma(n, input)
 
 
-def polygamma(n: int, input: Any, *, out: Any = None) -> Any:
+@composite("polygamma", out=True, method=False)
+def polygamma(n: int, input: Any) -> Any:
     """The `n`-th derivative of `digamma`."""
-    return _polygamma(input, n, out=out)
+    return _polygamma(input, n)
 
 
 @composite("mvlgamma", inplace=True, out=True)
