@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 import wengert as torch
+from test_printed_rules import read
 from wengert import explain
 from wengert.explain.again import value_of
+from wengert.explain.compare import ulps
 from wengert.explain.jacobian import structure_of
+from wengert.explain.notation import text
 from wengert.explain.tracing import Trace
 
 # Small programs, one for each family of operations; `x` (2, 3), `y` (3,) and `s` () are leaves of double precision.
@@ -515,3 +518,393 @@ def test_memory_says_what_checkpoint_took(tmp_path: Path) -> None:
     assert "Not counted: y, v1, 800 B, which a saved-tensors hook (as of checkpoint) took." in shown(explanation.memory)
     assert "∇v2 · y" not in str(explanation)
     assert "None" not in str(explanation)
+
+
+# -- closed form -------------------------------------------------------------------------------------------------------
+
+FORMULAS = [
+    ("torch.sin(x) * y + x**2", {"x": "2 · x + y · cos(x)", "y": "sin(x)"}),
+    ("1 / (1 + torch.exp(-x))", {"x": "exp(-x) / (1 + exp(-x))²"}),
+    ("torch.log(x) / x", {"x": "1 / x² - log(x) / x²"}),
+    ("torch.sqrt(x * x + y * y)", {"x": "x / sqrt(x² + y²)", "y": "y / sqrt(x² + y²)"}),
+    ("-(x - y)**3 / 2 + x * 0.5", {"x": "1 / 2 - 3 · (x - y)² / 2", "y": "3 · (x - y)² / 2"}),
+    ("torch.sigmoid(x) * y", {"x": "y · (1 - sigmoid(x)) · sigmoid(x)", "y": "sigmoid(x)"}),
+    ("x.relu() * 3", {"x": "where(relu(x) > 0, 3, 0)"}),
+    ("x + x + 2 * x - y", {"x": "4", "y": "-1"}),
+    ("(x * y).exp() * 2 - y", {"x": "2 · exp(x · y) · y", "y": "2 · exp(x · y) · x - 1"}),
+]
+
+
+@pytest.mark.parametrize(("source", "formulas"), FORMULAS, ids=[f for f, _ in FORMULAS])
+def test_the_closed_form_of_a_small_program(source: str, formulas: dict[str, str], tmp_path: Path) -> None:
+    """The formula reads as one would write it; read back as Python, it gives the engine's gradient."""
+    head = "import wengert as torch\nx = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)\n"
+    head += "y = torch.tensor(1.9, dtype=torch.float64, requires_grad=True)\n"
+    t, names = traced(head + f"loss = {source}\nloss.backward()\n", tmp_path)
+    form = t.last.closed_form()
+    assert {f.name: text(f.expression) for f in form.forms} == formulas
+    known = {"x": np.float64(0.7), "y": np.float64(1.9)}
+    for f in form.forms:
+        assert f.differs_by is not None
+        assert f.differs_by < 1e-15
+        np.testing.assert_allclose(read(text(f.expression), known), names[f.name].grad.item(), rtol=1e-15)
+    np.testing.assert_allclose(read(text(form.loss), known), names["loss"].item(), rtol=1e-15)
+    tex = form.latex()
+    assert tex.count("{") == tex.count("}")
+    assert tex.count(r"\frac{\partial \mathrm{loss}}{\partial") == len(formulas)
+    assert form._repr_latex_().startswith("$$\\begin{aligned}")
+    shown(form)
+
+
+def test_the_closed_form_of_the_five_lines(tmp_path: Path) -> None:
+    assert last(LINEAR, tmp_path).closed_form().text() == textwrap.dedent("""\
+        loss = mean((w · x + b - y)²)
+        ∂loss/∂b = 2 · sum(w · x + b - y) / 3
+            = 0.3333, the engine's to the bit
+        ∂loss/∂w = 2 · sum((w · x + b - y) · x) / 3
+            = 0.6667, the engine's to the bit
+        """)
+
+
+def test_the_closed_form_of_programs_with_arrays(program: tuple[explain.Explanation, dict[str, Any]]) -> None:
+    """Whatever has a formula at all: it agrees with the engine."""
+    try:
+        form = program[0].closed_form()
+    except (NotImplementedError, ValueError) as error:
+        assert "closed_form()" in str(error)  # noqa: PT017
+        return
+    for f in form.forms:
+        assert f.differs_by is not None
+        assert f.differs_by < 1e-12
+
+
+def test_a_longer_closed_form_keeps_the_names_of_the_program(tmp_path: Path) -> None:
+    source = "import wengert as torch\nx = torch.tensor(0.9, dtype=torch.float64, requires_grad=True)\nh = x\n"
+    source += "for _ in range(6):\n    h = torch.sin(h) * h\nh.backward()\n"
+    explanation = last(source, tmp_path)
+    form = explanation.closed_form("x")
+    names = [name for name, _ in form.definitions]
+    assert len(names) > 10
+    assert "∇h₅" in names
+    (f,) = form.forms
+    assert f.differs_by == 0
+    assert "  where " in shown(form)
+    with pytest.raises(ValueError, match="too large for a formula that can be read; the ledger shows it step by step"):
+        explanation.closed_form("x", expand=True)
+    assert explanation.closed_form("x", expand=False).forms[0].differs_by == 0
+
+
+def test_a_closed_form_that_cannot_be_had_says_why(tmp_path: Path) -> None:
+    changed = last(
+        "import wengert as torch\nx = torch.ones(2, requires_grad=True)\ny = x * 2\ny.add_(1)\ny.sum().backward()\n",
+        tmp_path,
+    )
+    with pytest.raises(NotImplementedError, match=r"closed_form\(\) through step 2, add, which is a change in place"):
+        changed.closed_form()
+    with pytest.raises(ValueError, match=r"closed_form\(\): of x only a summary was kept"):
+        last(
+            "import wengert as torch\nx = torch.ones(99, requires_grad=True)\nx.sum().backward()\n", tmp_path
+        ).closed_form()
+
+
+# -- changes in place --------------------------------------------------------------------------------------------------
+
+
+def test_the_audit_names_who_kept_and_who_overwrote(tmp_path: Path) -> None:
+    t, _ = traced(
+        """
+        import wengert as torch
+        x = torch.tensor([0.5, 1.5], requires_grad=True)
+
+        def model():
+            y = x.exp()
+            z = y * 2
+            y.add_(1)
+            y[0] = 3.0
+            return z
+
+        try:
+            model().sum().backward()
+        except RuntimeError as error:
+            assert "modified by an inplace operation" in str(error)
+        """,
+        tmp_path,
+    )
+    audit = t.last.inplace
+    assert [(w.name, k.step.op.name, k.version) for _, w, k in audit.conflicts] == [
+        ("add_", "exp", 0),
+        ("fill_", "exp", 0),
+    ]
+    assert shown(audit) == textwrap.dedent("""\
+        2 changes in place, in 1 piece of memory; 1 kept value overwritten
+        memory  version  by          line          kept by
+        y       0        step 1 exp  program.py:6  1 exp
+                1        add_        program.py:8           overwrites what was kept
+                2        fill_       program.py:9           overwrites what was kept
+        step 1 exp (program.py:6) kept y at version 0 for its backward; add_ (program.py:8) overwrote it
+          change line 8: y.add_(1)   (the form that is not in place, or on a clone())
+        """)
+
+
+def test_the_audit_of_a_program_that_is_right(tmp_path: Path) -> None:
+    audit = last(
+        """
+        import wengert as torch
+        x = torch.tensor([0.5, 1.5], requires_grad=True)
+        h = x * 1
+        h.mul_(2)
+        part = h[:1]
+        part.mul_(3)
+        loss = (h * h).sum()
+        loss.backward()
+        """,
+        tmp_path,
+    ).inplace
+    assert audit.conflicts == []
+    (memory,) = audit.memories
+    assert [w.version for w in memory.writes] == [1, 2]
+    assert [(k.step.op.name, k.version) for k in memory.keepers] == [("mul", 2)]
+    assert "overwritten" not in shown(audit)
+    assert last(LINEAR, tmp_path).inplace.title == "No change in place was seen"
+
+
+def test_the_audit_sees_a_change_through_data(tmp_path: Path) -> None:
+    t, _ = traced(
+        """
+        import wengert as torch
+        x = torch.tensor([0.5, 1.5], requires_grad=True)
+        y = x.exp()
+        loss = y.sum()
+        y.data.mul_(2)
+        try:
+            loss.backward()
+        except RuntimeError as error:
+            assert "through .data" in str(error)
+        """,
+        tmp_path,
+    )
+    assert "mul_ (program.py:6) overwrote it" in shown(t.last.inplace)
+
+
+# -- double backward ---------------------------------------------------------------------------------------------------
+
+
+def test_steps_of_double_backward_are_linked_to_what_made_them(tmp_path: Path) -> None:
+    explanation = last(
+        """
+        import wengert as torch
+        x = torch.tensor([0.5, 1.5], requires_grad=True)
+        y = x.sin() * x
+        g, = torch.autograd.grad(y.sum(), x, create_graph=True)
+        loss = (g * g).sum()
+        loss.backward()
+        """,
+        tmp_path,
+    )
+    orders = explanation.orders
+    assert orders.highest == 2
+    assert [s.op.name for s in orders.of(1)] == ["sin", "mul", "sum_all"]
+    sin = orders.of(1)[0]
+    assert [orders.maker(s) is sin for s in orders.of(2) if s.op.name == "cos"] == [True]
+    text = shown(orders)
+    assert "made by the backward of" in text
+    assert "cos(x)  1 sin" in " ".join(text.split()).replace("cos(x) 1 sin", "cos(x)  1 sin")
+    assert all(f"∇{t.target.name}" in _flat(orders) for b in explanation.ledger.blocks for t in b.terms)
+    assert last(LINEAR, tmp_path).orders.title == "All steps are of order 1: nothing was made by a backward pass"
+
+
+def _flat(part: Any) -> str:
+    return part.text(400)
+
+
+def test_third_order_is_told_from_second(tmp_path: Path) -> None:
+    orders = last(
+        """
+        import wengert as torch
+        x = torch.tensor(0.5, requires_grad=True)
+        g, = torch.autograd.grad(x.sin(), x, create_graph=True)
+        h, = torch.autograd.grad(g, x, create_graph=True)
+        h.backward()
+        """,
+        tmp_path,
+    ).orders
+    assert orders.highest == 3
+    assert {s.op.name for s in orders.of(3)} >= {"sin"}
+
+
+# -- two traces --------------------------------------------------------------------------------------------------------
+
+
+def _run(factor: float, more: bool = False) -> explain.Explanation:
+    x = torch.tensor([0.5, 1.5], requires_grad=True)
+    with explain.trace() as t:
+        h = x.sin() * factor
+        loss = (h * h).mean()
+        loss = loss.sqrt() if more else loss
+        loss.backward()
+    return t.last
+
+
+def test_two_passes_that_are_the_same() -> None:
+    same = _run(1.0).compare(_run(1.0))
+    assert same
+    assert same.first is None
+    assert shown(same).startswith("loss = 0.6124 and loss = 0.6124: the same, 4 steps forward and back\n")
+
+
+def test_the_first_step_where_two_passes_part() -> None:
+    apart = _run(1.0).compare(_run(1 + 2.0**-23))
+    assert not apart
+    assert apart.first is not None
+    assert (apart.first.what, apart.first.name, apart.first.step.number, apart.first.ulp) == ("value", "h", 2, 2)
+    assert "they part at step 2, mul: the value h is apart by 2 ulp" in " ".join(shown(apart).split())
+    assert _run(1.0).compare(_run(1 + 2.0**-23), ulp=8)
+
+
+def test_steps_that_one_of_two_passes_does_not_have() -> None:
+    apart = _run(1.0).compare(_run(1.0, more=True))
+    assert [s.op.name for s in apart.added] == ["sqrt"]
+    assert apart.missing == []
+    assert apart.values == []  # forward, what both did is the same
+    assert apart.first is not None
+    assert apart.first.name == "∇loss"
+    assert "only the other has: 5 sqrt" in shown(apart)
+    assert "only this one has: 5 sqrt" in shown(_run(1.0, more=True).compare(_run(1.0)))
+    with pytest.raises(TypeError, match=r"compare\(\): an Explanation is wanted, not int"):
+        _run(1.0).compare(3)
+
+
+def test_a_gradient_alone_may_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = _run(1.0)
+    kind = type(torch.ones(1, requires_grad=True).sin().grad_fn)
+    monkeypatch.setattr(kind, "run", lambda n, g, keep: (g * float("nan"),))
+    apart = right.compare(_run(1.0))
+    assert apart.values == []
+    assert [d.name for d in apart.gradients] == ["∇x"]
+    assert apart.gradients[0].why == "not a number in 0 and 2 elements"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (np.float64(1), np.nextafter(1, 2), 1),
+        (np.float32(1), np.float32(1), 0),
+        (np.float32(0.0), np.float32(-0.0), 0),
+        (np.float64(5e-324), np.float64(-5e-324), 2),
+        (np.float64(np.nan), np.float64(1), np.inf),
+        (np.complex128(1 + 1j), np.complex128(1 + 1j + 2.3e-16j), 1),
+        (np.int64(5), np.int64(8), 3),
+    ],
+)
+def test_units_in_the_last_place(a: Any, b: Any, expected: float) -> None:
+    assert ulps(np.asarray(a), np.asarray(b)) == expected
+
+
+# -- conventions -------------------------------------------------------------------------------------------------------
+
+KINKS = {
+    "relu": "x.relu()",
+    "abs": "abs(x)",
+    "sign": "x.sign()",
+    "maximum": "T.maximum(x, y)",
+    "minimum": "T.minimum(x, y)",
+    "fmax": "T.fmax(x, y)",
+    "fmin": "T.fmin(x, y)",
+    "max": "x.max()",
+    "amin": "(-x).amin()",
+    "max of a dimension": "x.max(0).values",
+    "clamp": "x.clamp(-1, 2)",
+    "clamp by tensors": "T.clamp(x, y.detach() - 1, y)",
+    "norm at 0": "T.linalg.norm(x * 0)",
+    "1-norm": "x.norm(1)",
+    "maximum norm": "T.linalg.norm(x, float('inf'))",
+    "leaky_relu": "F.leaky_relu(x, 0.1)",
+    "elu": "F.elu(x, 2.0)",
+    "selu": "F.selu(x)",
+    "hardtanh": "F.hardtanh(x, -1, 2)",
+    "relu6": "F.relu6(x + 4)",
+    "hardsigmoid": "F.hardsigmoid(x * 3)",
+    "hardswish": "F.hardswish(x * 1.5)",
+    "hardshrink": "F.hardshrink(x, 0.5)",
+    "softshrink": "F.softshrink(x, 0.5)",
+    "threshold": "F.threshold(x, 0.5, 1.0)",
+    "prelu": "F.prelu(x, y[:1])",
+    "sort": "x.sort(stable=True).values * w",
+    "cummax": "x.cummax(0).values * w",
+    "max_pool": "F.max_pool1d(x[None], 2)",
+    "l1_loss": "F.l1_loss(x, y)",
+    "cdist": "T.cdist(x[:, None], y[:, None])",
+    "round": "(x + 0.5).round()",
+}
+POINTS = ([-1.0, 0.0, 2.0, 2.0, 0.5, -2.0], [-1.0, 1.0, 2.0, 0.0, 0.0, 3.0])
+
+
+def _at_kinks(T: Any, source: str) -> tuple[Any, Any]:
+    x, y = (T.tensor(p, requires_grad=True) for p in POINTS)
+    w = T.arange(1.0, 7.0)
+    eval(source, {"T": T, "F": T.nn.functional, "x": x, "y": y, "w": w}).sum().backward()
+    return x.grad, y.grad
+
+
+@pytest.mark.parametrize("source", KINKS.values(), ids=KINKS)
+def test_a_kink_is_met_and_what_the_rule_chose_is_told(source: str) -> None:
+    with explain.trace() as t:
+        _at_kinks(torch, source)
+    found = t.last.conventions
+    assert found.met, "no kink was found"
+    for m in found.met:
+        assert m.left != m.right or np.isinf(m.left)
+        assert m.block.step.op.domain, "the row does not state its convention"
+        low, high = sorted([m.left, m.right])
+        assert min(low, 0) - 1e-6 <= m.chosen <= max(high, 0) + 1e-6
+    assert "PyTorch chooses the same." in shown(found, width=140)
+    assert t.last.check(), "a kink is no error"
+
+
+@pytest.mark.conformance
+@pytest.mark.parametrize("source", KINKS.values(), ids=KINKS)
+def test_pytorch_chooses_the_same(source: str) -> None:
+    oracle = pytest.importorskip("torch")
+    for mine, theirs in zip(_at_kinks(torch, source), _at_kinks(oracle, source), strict=True):
+        assert (mine is None) == (theirs is None)
+        if mine is not None:
+            np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-6)
+
+
+def test_a_convention_without_effect_is_told_from_one_that_matters(tmp_path: Path) -> None:
+    found = last(
+        """
+        import wengert as torch
+        x = torch.tensor([0.0, 0.0, 1.0], requires_grad=True)
+        loss = (x.relu() * torch.tensor([1.0, 0.0, 1.0])).sum()
+        loss.backward()
+        """,
+        tmp_path,
+    ).conventions
+    assert [(m.index, m.left, m.right, m.chosen, m.matters) for m in found.met] == [
+        ((0,), 0, pytest.approx(1), 0, True),
+        ((1,), 0, pytest.approx(1), 0, False),
+    ]
+    text = shown(found)
+    assert "at 0 the derivative is taken as 0" in text
+    assert "line 4: the gradient that comes in at [1] is 0, so the choice is without effect" in text
+
+
+def test_smooth_programs_meet_no_convention(tmp_path: Path) -> None:
+    found = last(LINEAR, tmp_path).conventions
+    assert len(found) == 0
+    assert found.title == "No kink and no tie was met"
+    large = last(
+        "import wengert as torch\nx = torch.zeros(99, requires_grad=True)\nx.relu().sum().backward()\n", tmp_path
+    )
+    assert "Not looked at, since their numbers were not kept: 1 relu (at 0" in shown(large.conventions)
+
+
+def test_a_long_program_is_refused_a_closed_form_at_once() -> None:
+    """Written out it would have 2**200 terms."""
+    x = torch.tensor(0.1, requires_grad=True)
+    h = x
+    for _ in range(200):
+        h = h + h.sin()
+    with pytest.raises(ValueError, match="too large for a formula"):
+        explain(h).closed_form(x)

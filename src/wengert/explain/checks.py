@@ -9,6 +9,7 @@ rounding. Where the slopes from both sides differ there is a kink, and the rule 
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from .part import Part
 from .recording import Step, Value
 from .slopes import Slopes, slopes
 
-AGREES, KINK, DIFFERS, UNCHECKED = "agrees", "kink", "DIFFERS", "not checked"
+AGREES, KINK, SINGULAR, DIFFERS, UNCHECKED = "agrees", "kink", "not finite", "DIFFERS", "not checked"
 
 
 @dataclass
@@ -55,7 +56,7 @@ class TermCheck:
     @property
     def worst(self) -> Element | None:
         """The element that counts: one that differs, one at a kink, or else the one with the largest error."""
-        rank = {DIFFERS: 2, KINK: 1, AGREES: 0}
+        rank = {DIFFERS: 3, SINGULAR: 2, KINK: 1, AGREES: 0}
         return max(self.elements, key=lambda e: (rank[e.verdict], _size(e.error)), default=None)
 
 
@@ -80,10 +81,10 @@ class Check(Part):
 
     @property
     def title(self) -> str:
-        count = {v: sum(c.verdict == v for c in self.terms) for v in (AGREES, KINK, DIFFERS, UNCHECKED)}
+        count = Counter(c.verdict for c in self.terms)
         said = [f"{count[AGREES]} of {len(self.terms)} gradients agree with finite differences"]
-        said += [f"{count[v]} {text}" for v, text in ((DIFFERS, "DIFFER"), (KINK, "at a kink"), (UNCHECKED, "not checked"))
-                 if count[v]]  # fmt: skip
+        words = {DIFFERS: "DIFFER", KINK: "at a kink", SINGULAR: "not finite", UNCHECKED: "not checked"}
+        said += [f"{count[v]} {word}" for v, word in words.items() if count[v]]
         return ", ".join(said)
 
     def rows(self) -> list[list[str]]:
@@ -144,6 +145,8 @@ def _at(c: TermCheck) -> str:
     if worst is None or worst.verdict == AGREES:
         return ""
     place = f"at {list(worst.index)}: " if worst.index else ""
+    if worst.verdict == SINGULAR:
+        return f"{place}the rule gives {number(worst.analytic)}, differences {number(worst.numeric)}"
     if worst.verdict == KINK:
         sides = f"slopes {number(worst.left)} and {number(worst.right)}"
         return f"{place}{sides}, the rule gives {number(worst.analytic)}"
@@ -177,7 +180,7 @@ def _checked(block: Block, target: Value, terms: list[Term]) -> TermCheck:
         return TermCheck(block, target, terms, UNCHECKED, f"{operation(block.step)} raised {type(error).__name__}")
     elements = _compare(np.asarray(analytic), found)
     verdicts = {e.verdict for e in elements}
-    verdict = DIFFERS if DIFFERS in verdicts else KINK if KINK in verdicts else AGREES
+    verdict = next((v for v in (DIFFERS, SINGULAR, KINK) if v in verdicts), AGREES)
     return TermCheck(block, target, terms, verdict, "", found.method, elements)
 
 
@@ -200,23 +203,34 @@ def _compare(analytic: Any, found: Slopes) -> tuple[Element, ...]:
     elements = []
     for k in range(a.size):
         difference = abs(a[k] - n[k])
-        same = bool(difference <= allowed) or _both_infinite(a[k], n[k])
-        kinked = not same and bool(abs(left[k] - right[k]) > allowed) and _between(a[k], left[k], right[k], allowed)
-        verdict = AGREES if same else KINK if kinked else DIFFERS
+        verdict = DIFFERS
+        if difference <= allowed:
+            verdict = AGREES
+        elif not (np.isfinite(a[k]) and np.isfinite(n[k])):
+            verdict = SINGULAR
+        elif abs(a[k] - (left[k] + right[k]) / 2) <= 1e-4 * scale + 1e3 * found.noise and near(
+            left[k], right[k], scale
+        ):
+            verdict = AGREES  # a kink nearby, which the larger step went across
+        elif _between(a[k], left[k], right[k], n[k], allowed):
+            verdict = KINK
+        sides = (left[k], right[k]) if verdict == KINK else (None, None)
         index = tuple(int(i) for i in np.unravel_index(k, analytic.shape)) if analytic.shape else ()
-        sides = (left[k], right[k]) if kinked else (None, None)
         elements.append(Element(index, a[k], n[k], float(difference / scale), float(steps[k]), verdict, *sides))
     return tuple(elements)
 
 
-def _both_infinite(a: Any, n: Any) -> bool:
-    return bool((np.isnan(a) and np.isnan(n)) or (np.isinf(a) and a == n))
+def near(left: Any, right: Any, scale: float) -> bool:
+    return bool(abs(left - right) <= 1e-3 * scale)
 
 
-def _between(a: Any, left: Any, right: Any, allowed: float) -> bool:
+def _between(a: Any, left: Any, right: Any, slope: Any, allowed: float) -> bool:
+    """Are the slopes of the two sides, and the difference over a larger step, so unlike that a rule had to choose?"""
     if np.iscomplexobj(a):
-        return True
-    return bool(min(left, right) - allowed <= a <= max(left, right) + allowed)
+        return bool(abs(left - right) > allowed)
+    if abs(left - right) <= 1e-3 * max(abs(left), abs(right)) and abs(left - slope) <= 0.5 * abs(left):
+        return False  # smooth here
+    return bool(min(left, right, slope, 0) - allowed <= a <= max(left, right, slope, 0) + allowed)
 
 
 # -- the whole ---------------------------------------------------------------------------------------------------------
@@ -267,10 +281,12 @@ def check_whole(ledger: Ledger, seed: int) -> Whole:
         return Whole(UNCHECKED, str(error))
     difference = abs(analytic - numeric)
     scale = sum(float(np.linalg.norm(g) * np.linalg.norm(d)) for (_, g), d in zip(leaves, directions, strict=True))
-    near = bool(difference <= (1e-6 + 1e3 * precision) * scale + 16 * 2.2e-16 * weight / h)
-    if not near and any(c.verdict == KINK for b in ledger.blocks for c in check_block(b)):
+    if not np.isfinite([analytic, numeric]).all():
+        return Whole(SINGULAR, "", analytic, numeric, difference)
+    close = bool(difference <= (1e-6 + 1e3 * precision) * scale + 16 * 2.2e-16 * weight / h)
+    if not close and any(c.verdict == KINK for b in ledger.blocks for c in check_block(b)):
         return Whole(KINK, "", analytic, numeric, difference)
-    return Whole(AGREES if near else DIFFERS, "", analytic, numeric, difference)
+    return Whole(AGREES if close else DIFFERS, "", analytic, numeric, difference)
 
 
 def _gradient(arrival: Any) -> Any:

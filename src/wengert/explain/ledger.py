@@ -88,6 +88,7 @@ class Ledger:
     site: Any = None
     freed: bool = False  # the numbers were gone: structure only
     notes: list[str] = field(default_factory=list)
+    writes: list[tuple[Step, int]] = field(default_factory=list)  # changes in place, each after so many forward steps
 
     @property
     def line(self) -> tuple[str, int, str] | None:
@@ -134,7 +135,7 @@ class Builder:
     # What was noted is shared by the passes of one trace; a ledger names and numbers copies of it.
     def copy_steps(self) -> None:
         found: dict[int, Step] = {}
-        stack = [v.made_by for v in self.noted.anchors if v.made_by is not None]
+        stack = [v.made_by for v in self.noted.anchors if v.made_by is not None] + self.noted.writes
         while stack:
             step = stack.pop()
             if id(step) not in found:
@@ -148,8 +149,10 @@ class Builder:
                 self.copies[id(v)] = w = Value(v._raw, v.requires_grad, new, v.nr)
                 w.tensor, w.grad_of, w.name, w.view = v.tensor, v.grad_of, v.name, v.view
                 new.outputs.append(w)
+            found[id(step)] = new
             if step.seq is not None:
                 self.by_seq[step.seq] = new
+        self.writes = [found[id(step)] for step in self.noted.writes]
         for ran in self.noted.ran:
             ran.step = self.by_seq.get(ran.node.seq)
         for step in self.by_seq.values():  # made by the backward of a pass that was not kept
@@ -271,11 +274,12 @@ class Builder:
         else:
             root, start = arrivals[0].leaf, arrivals[0].gradient
         forward = self.forward(blocks)
+        writes = [(w, sum(s.number < w.number for s in forward)) for w in self.writes]
         edges = {id(v): key for key, v in self.values.items()}
         naming.assign(forward, root, self.variables, edges, self.by_seq)
         for block in blocks:
             block.names = self.names(block)
-        return Ledger(root, start, forward, blocks, arrivals, noted.number, noted.site)
+        return Ledger(root, start, forward, blocks, arrivals, noted.number, noted.site, writes=writes)
 
     def forward(self, blocks: list[Block]) -> list[Step]:
         """Every step that the results depend on, in order."""

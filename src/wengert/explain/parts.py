@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .cards import Accumulation, Broadcasts
     from .checks import Check
+    from .closed import ClosedForm
+    from .compare import Comparison
+    from .conventions import Conventions
+    from .inplace import Audit
     from .jacobian import LocalJacobian
     from .ledger import Ledger
     from .memory import Timeline
+    from .orders import Orders
     from .paths import Paths
     from .tape import Tape
 
@@ -64,3 +69,41 @@ class Parts:
         from .memory import Timeline
 
         return Timeline(self.ledger)
+
+    @property
+    def inplace(self) -> Audit:
+        """Every change in place that the trace saw, who had kept what was overwritten, and the line to change."""
+        from .inplace import Audit
+
+        return Audit(self.ledger)
+
+    @property
+    def orders(self) -> Orders:
+        """Of a pass through a gradient: each step's order, and the node whose backward made it."""
+        from .orders import Orders
+
+        return Orders(self.ledger)
+
+    def compare(self, other: Parts, ulp: float = 0) -> Comparison:
+        """The first step where this pass and another part; `ulp` units in the last place are let pass."""
+        from .compare import Comparison
+
+        if not isinstance(other, Parts):
+            raise TypeError(f"compare(): an Explanation is wanted, not {type(other).__name__}")
+        return Comparison(self.ledger, other.ledger, ulp)
+
+    @property
+    def conventions(self) -> Conventions:
+        """The kinks and ties that the pass met, and the choice that the rule made at each."""
+        from .conventions import Conventions
+
+        return Conventions(self.ledger)
+
+    def closed_form(self, x: Any = None, expand: bool | None = None) -> ClosedForm:
+        """The gradient of a small program as one formula, for one value or for each leaf, compared with the engine's.
+
+        `expand`: write everything out (True), or keep the names of the program's values (False).
+        """
+        from .closed import ClosedForm
+
+        return ClosedForm(self.ledger, x, expand)

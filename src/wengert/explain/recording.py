@@ -226,6 +226,7 @@ class Pass:
         self.arrived: list[tuple[Any, Any, Any]] = []  # (sink, gradient, .grad afterwards)
         self.held: dict[Any, Any] = {}  # .grad of each leaf before the pass
         self.reached: frozenset[int] = frozenset()  # ids of the nodes that the walk counted
+        self.writes: list[Step] = []  # changes in place since the pass before
         self.anchors: list[Value] = []  # through these the steps that led here stay known
 
 
@@ -265,6 +266,7 @@ class Recorder(Observer):
         self.places: Any = weakref.WeakValueDictionary()  # by place in the graph: (node's number, output)
         self.room = 1024
         self.running: Any = None
+        self.writes: list[Step] = []
         self.names: dict[type, tuple[tuple[str, str], ...]] = {}
         self.scope: Any = None  # the module's call that is running
 
@@ -330,6 +332,7 @@ class Recorder(Observer):
         if made.args and old is not None and old.tensor() is target:
             made.args[0] = old
         self.into(made, target)
+        self.writes.append(made)
         made.cut = self.cut(op, vals, [target])
         base = target._base
         if base is not None:
@@ -399,6 +402,7 @@ class Recorder(Observer):
         if self.keep is not None and (self.keep == "last" or new.number <= self.keep):
             self.passes.clear()
         self.passes.append(new)
+        new.writes, self.writes = self.writes, []
         new.reached = frozenset(map(id, walk[1]))
         for v in self.tensors.values():
             t = v.tensor()

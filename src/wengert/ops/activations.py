@@ -105,6 +105,7 @@ def relu6(input: Any, inplace: bool = False) -> Any:
     method=False,
     inplace=True,
     input=lambda g, input: keep(g, (input > -3) & (input < 3)) / 6,
+    domain="at -3 and 3 the derivative is 0",
     check=_floats_only("hardsigmoid_cpu"),
 )
 def _hardsigmoid(input: Array) -> Any:
@@ -123,6 +124,7 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Any:
     method=False,
     inplace=True,
     input=lambda g, input: where(input >= 3, g, keep(g * (input / 3 + 0.5), input > -3)),
+    domain="at -3 the derivative is 0, at 3 it is 1",
     check=_floats_only("hardswish_cpu"),
 )
 def _hardswish(input: Array) -> Any:
@@ -138,6 +140,7 @@ def hardswish(input: Any, inplace: bool = False) -> Any:
 @elementwise(
     "hardshrink",
     input=lambda g, input, lambd: keep(g, ~((input >= -lambd) & (input <= lambd))),
+    domain="at -lambd and lambd the derivative is 0",
     check=_floats_only("hardshrink_cpu"),
 )
 def hardshrink(input: Array, lambd: float = 0.5) -> Any:
@@ -164,6 +167,7 @@ def _check_lambd(input: Any, lambd: Any) -> None:
     "softshrink",
     method=False,
     input=lambda g, input, lambd: keep(g, ~((input >= -lambd) & (input <= lambd))),
+    domain="at -lambd and lambd the derivative is 0",
     check=_check_lambd,
 )
 def _softshrink(input: Array, lambd: Any) -> Any:
@@ -183,6 +187,7 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     method=False,
     inplace=True,
     input=lambda g, input, threshold: keep(g, ~(input <= threshold)),
+    domain="at the threshold the derivative is 0",
 )
 def _threshold(input: Array, threshold: Any, value: Any) -> Any:
     if input.dtype.kind == "b":
