@@ -362,3 +362,12 @@ class TestParameter:
         assert isinstance(b, nn.Buffer)
         assert type(b) is torch.Tensor
         assert not isinstance(torch.ones(2), nn.Buffer)
+
+
+def test_a_full_backward_hook_without_an_input_that_requires_grad_warns() -> None:
+    m, seen = nn.Linear(2, 1), []
+    m.register_full_backward_hook(lambda module, inputs, outputs: seen.append((inputs, outputs[0].tolist())))
+    out = m(torch.ones(1, 2))
+    with pytest.warns(UserWarning, match="Full backward hook is firing .* since no inputs require gradients"):
+        out.sum().backward()
+    assert seen == [((None,), [[1.0]])]

@@ -16,6 +16,11 @@ from ..core.node import Hooks, RemovableHandle
 from ..core.op import Arrays, general
 from ..core.tensor import Tensor
 
+_NO_INPUT = (
+    "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs require "
+    "gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module."
+    "register_full_backward_hook for more details."
+)
 _BOTH_KINDS = "Cannot use both regular backward hooks and full backward hooks {}. Please use only one of them."
 
 
@@ -292,6 +297,8 @@ class BackwardWatch:
         local = tuple(self.grad_outputs[i] for i in self.output_places)
         if self.input_places is None:
             # No input requires a gradient: the hooks have nothing to wait for.
+            if self.hooks:
+                warnings.warn(_NO_INPUT, stacklevel=5)
             for hook in self.hooks:
                 result = hook(self.module, (None,) * self.n_inputs, self.grad_outputs)
                 if result is not None and not (isinstance(result, tuple) and all(r is None for r in result)):
