@@ -31,7 +31,7 @@ def _bad(x: Any) -> str | None:
         array = np.asarray(array)
     while not isinstance(array, (np.ndarray, np.generic)) and hasattr(array, "value"):
         array = array.value  # a batched array
-    if not isinstance(array, (np.ndarray, np.generic)) or array.dtype.kind not in "fc":
+    if not isinstance(array, (np.ndarray, np.generic)) or array.dtype.kind not in "fcV":
         return None
     if np.isfinite(array).all():
         return None

@@ -320,7 +320,7 @@ class _Watch(Observer):
         self.known[id(owner)] = owner  # held, so that its identity is not given to another
 
     def depends(self, t: Any) -> bool:
-        return isinstance(t, Tensor) and t._array.dtype.kind in "fc" and id(_memory(t._array)) in self.known
+        return isinstance(t, Tensor) and t._array.dtype.kind in "fcV" and id(_memory(t._array)) in self.known
 
     def recorded(self, op: Any, vals: list[Any], outputs: list[Any]) -> None:
         for p, v in zip(op.params, vals, strict=True):
@@ -527,7 +527,7 @@ def _hang(
             continue
         if id(o) in changed and (o._vc[0] if o._vc is not None else 0) >= versions.get(id(o), 0):
             bump(o)
-        if not records or id(o) in fixed or o._array.dtype.kind not in "fc":
+        if not records or id(o) in fixed or o._array.dtype.kind not in "fcV":
             if (o._rg or id(o) in inputs) and id(o) not in changed:
                 o = o.detach()
             elif LOCAL.grad and o._is_view() and id(o) not in inputs:
@@ -625,7 +625,7 @@ def _push(
     given = []
     for a in args:
         t = tangent_at(a, level) if isinstance(a, Tensor) else None
-        if t is None and isinstance(a, Tensor) and ctx._materialize and a._array.dtype.kind in "fc":
+        if t is None and isinstance(a, Tensor) and ctx._materialize and a._array.dtype.kind in "fcV":
             t = wrap(np.zeros(a._array.shape, a._array.dtype))
         given.append(t)
     versions = {id(t): t._version for t in given if t is not None}
@@ -646,7 +646,7 @@ def _push(
     for k, (o, t) in enumerate(zip(results, found, strict=True)):
         if t is None or not isinstance(o, Tensor):
             continue
-        if id(o) in constant or o._array.dtype.kind not in "fc":
+        if id(o) in constant or o._array.dtype.kind not in "fcV":
             raise RuntimeError(
                 f"Function's jvp returned a gradient at position {k}, but the corresponding forward output is not a "
                 "differentiable Tensor. You should return None at that position instead."

@@ -20,7 +20,7 @@ def as_tuple(x: Any) -> tuple[Any, ...]:
 
 
 def floating(outputs: tuple[Any, ...]) -> list[Tensor]:
-    return [o for o in outputs if isinstance(o, Tensor) and o._array.dtype.kind in "fc"]
+    return [o for o in outputs if isinstance(o, Tensor) and o._array.dtype.kind in "fcV"]
 
 
 def units(t: Tensor) -> tuple[complex, ...]:

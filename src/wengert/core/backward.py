@@ -97,7 +97,7 @@ def saved_output(n: Any, name: str, k: int, recorded: bool) -> Any:
         return value
     t = wrap(value)
     t._vc = counter
-    if n.op.differentiable[k] and value.dtype.kind in "fc":
+    if n.op.differentiable[k] and value.dtype.kind in "fcV":
         t._rg = True
         t._edge = (n, k)
     return t

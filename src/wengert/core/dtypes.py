@@ -79,7 +79,7 @@ complex128 = dtype("complex128", np.complex128, "ComplexDouble")
 class _BFloat16(dtype):
     """The upper half of a float32. NumPy does not know it: the package ml_dtypes brings it, and is asked when it is used.
 
-    Tensors of it can be made, stored and converted; to compute, convert them to float32.
+    Its `kind` is "V" for NumPy, and no other dtype here has that. What ml_dtypes cannot compute says so: convert to float32.
     """
 
     __slots__ = ()
@@ -100,7 +100,11 @@ class _BFloat16(dtype):
                 "use torch.float32 or torch.float16."
             ) from None
         found = np.dtype(ml_dtypes.bfloat16)
-        _OF[found] = self
+        if found not in _OF:
+            from .record import ARRAY_TYPES
+
+            ARRAY_TYPES.add(found.type)
+            _OF[found] = self
         return found
 
 
@@ -191,6 +195,8 @@ def promote_types(a: dtype, b: dtype) -> dtype:
         a, b = b, a
     if a.category != b.category and b.category <= INTEGER:
         return a
+    if a.category == b.category and bfloat16 in (a, b):
+        return float32 if float16 in (a, b) else b if a is bfloat16 else a
     return of(np.promote_types(a.np, b.np))
 
 

@@ -121,7 +121,7 @@ def careful_jvp(op: Op, vals: list[Any], out: Any = None) -> Any:
     outs = result if isinstance(result, tuple) else (result,)
     found = push(op, primals, tangents, outs)
     for o, d, t in zip(outs, op.differentiable_among(outs), found, strict=True):
-        if d and t is not None and o._array.dtype.kind in "fc":
+        if d and t is not None and o._array.dtype.kind in "fcV":
             attach(o, fit(t, o), level)
     node = next((o._edge[0] for o in outs if o._edge is not None), None)
     if node is not None and node.op is op:

@@ -80,6 +80,8 @@ def _write(values: np.ndarray[Any, Any]) -> tuple[list[str], int]:
     Zeros, infinities and NaN do not count for the width, so their texts can be longer than it.
     """
     kind = values.dtype.kind
+    if kind == "V":  # bfloat16
+        return _write(values.astype(np.float32))
     if kind == "c":
         reals, real_width = _write(values.real)
         imags, imag_width = _write(values.imag)

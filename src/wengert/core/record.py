@@ -36,7 +36,7 @@ _SCALARS = (
     *(np.float64, np.float32, np.float16, np.complex128, np.complex64, np.bool_),
     *(np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64),
 )
-ARRAY_TYPES: frozenset[type] = frozenset((np.ndarray, *_SCALARS))
+ARRAY_TYPES: set[type] = {np.ndarray, *_SCALARS}  # and that of bfloat16, once it is used
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
 NUMBER_TYPES = frozenset([int, float, bool, complex])
 
@@ -498,7 +498,7 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
         body += [f"{q} = {params[i].name}._rg" for q, (i, _) in zip(flags, v.targets, strict=True)]
         wanted = " or ".join(flags)
         if any(p.name == "dtype" for p in op.params):  # integers have no gradient
-            wanted = f"({wanted}) and x0.dtype.kind in 'fc'"
+            wanted = f"({wanted}) and x0.dtype.kind in 'fcV'"
         body.append(f"if {wanted}:")
         record = [line.replace("new(NODE)", f"new({node})") for line in v.emit_record(raw, aux)]
         if op.promote in ("default", "float"):
@@ -999,7 +999,7 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
     if not any(needs.values()):
         return None
     differentiable = op.differentiable_among(outputs)
-    if not any(d and o._array.dtype.kind in "fc" for d, o in zip(differentiable, outputs, strict=True)):
+    if not any(d and o._array.dtype.kind in "fcV" for d, o in zip(differentiable, outputs, strict=True)):
         return None
     n: Any = _new(v.node)
     n.seq = next(SEQUENCE)
@@ -1023,7 +1023,7 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
     n.next = tuple(edges)
     _save(n, v, by_name, needs, outputs, results)
     for k, (t, d) in enumerate(zip(outputs, differentiable, strict=True)):
-        if d and t._array.dtype.kind in "fc":
+        if d and t._array.dtype.kind in "fcV":
             t._rg = True
             t._edge = (n, k)
     if LOCAL.anomaly is not None:

@@ -24,7 +24,7 @@ def _place(x: Tensor) -> Tensor:
     """A fresh place in the graph for `x`: what is differentiated at it is not confused with other uses of `x`."""
     if x._rg:
         return x.view_as(x)
-    t = wrap(x._array, x._array.dtype.kind in "fc")
+    t = wrap(x._array, x._array.dtype.kind in "fcV")
     if x._extra is not None:
         t._extra = x._extra
         if x._extra.base is not None:
@@ -73,7 +73,7 @@ def _wrap_leaves(tree: Any, what: str) -> tuple[Any, list[Tensor]]:
     for x in leaves:
         if not isinstance(x, Tensor):
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
-        if x._array.dtype.kind not in "fc":
+        if x._array.dtype.kind not in "fcV":
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
     places = [_place(x) for x in leaves]
     return unflatten(places, spec), places
@@ -287,7 +287,7 @@ def _dual(p: Any, t: Any, level: int) -> Tensor:
             f"supported. Tensor is of size {list(p._array.shape)} while the given forward gradient is of size "
             f"{list(t._array.shape)}."
         )
-    if p._array.dtype.kind not in "fc":
+    if p._array.dtype.kind not in "fcV":
         raise ValueError(f"Expected primal to be floating point or complex, but got: {p.dtype}")
     dual = p.view_as(p) if p._rg or fad.tangent_level(p) >= 0 else wrap(p._array)
     return fad.attach(dual, t, level)

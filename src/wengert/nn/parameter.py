@@ -33,7 +33,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
             data = wrap(np.empty(0, dtypes.get_default_dtype().np))
         if not isinstance(data, Tensor):
             raise TypeError(f"Parameter(): argument 'data' must be Tensor, not {type(data).__name__}")
-        if requires_grad and data._array.dtype.kind not in "fc":
+        if requires_grad and data._array.dtype.kind not in "fcV":
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         if type(data) not in PLAIN_TYPES and not isinstance(data, Parameter):
             t = data.detach().requires_grad_(requires_grad)
@@ -119,7 +119,7 @@ class UninitializedTensorMixin(Tensor):
         return CPU
 
     def is_floating_point(self) -> bool:
-        return _slot.__get__(self).dtype.kind == "f"
+        return _slot.__get__(self).dtype.kind in "fV"
 
     def is_complex(self) -> bool:
         return _slot.__get__(self).dtype.kind == "c"

@@ -28,7 +28,7 @@ def _run(row: Any, inplace: bool, *args: Any) -> Any:
     return change(row.op, args) if inplace else row(*args)
 
 
-def _floats_only(name: str, kinds: str = "f") -> Any:
+def _floats_only(name: str, kinds: str = "fV") -> Any:
     def check(input: Any, *_: Any) -> None:
         if input.dtype.kind not in kinds:
             raise NotImplementedError(f"\"{name}\" not implemented for '{dtypes.of(input.dtype).tensor_type}'")
@@ -376,7 +376,7 @@ def _silu_slope(input: Any) -> Any:
 
 
 @elementwise(
-    "silu", method=False, inplace=True, input=lambda input: _silu_slope(input), check=_floats_only("silu_cpu", "fc"),
+    "silu", method=False, inplace=True, input=lambda input: _silu_slope(input), check=_floats_only("silu_cpu", "fcV"),
     tex=r"{input} \sigma({input})",
 )  # fmt: skip
 def _silu(input: Array) -> Any:

@@ -311,7 +311,7 @@ def _power(a: Any, e: Any) -> Any:
         return a * a * a
     if e == 0.5 and a.dtype.kind == "f":
         return np.sqrt(a)
-    if e == -1 and a.dtype.kind in "fc":
+    if e == -1 and a.dtype.kind in "fcV":
         return np.reciprocal(a)
     if e == 1:
         return np.positive(a) if a.dtype.kind != "b" else a.copy()

@@ -34,7 +34,7 @@ def _check(input: Any, target: Any, weight: Any = None, *_: Any) -> None:
             f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
             f"shape: {list(weight.shape)}"
         )
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in "fV":
         raise NotImplementedError(f"\"nll_loss_out_frame\" not implemented for '{dtypes.of(input.dtype).tensor_type}'")
     if weight is not None and weight.dtype != input.dtype:
         raise RuntimeError(

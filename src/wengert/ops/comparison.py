@@ -111,11 +111,11 @@ def isclose(input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08
     if atol < 0:
         raise RuntimeError(f"atol must be greater than or equal to zero, but got {atol:g}")
     close = np.equal(input, other)
-    if equal_nan and input.dtype.kind in "fc":
+    if equal_nan and input.dtype.kind in "fcV":
         close |= np.isnan(input) & np.isnan(other)
     if rtol == 0 and atol == 0:
         return close
-    wide = input if input.dtype.kind in "fc" else input.astype(np.float64)
+    wide = input if input.dtype.kind in "fcV" else input.astype(np.float64)
     allowed = atol + np.abs(rtol * other)
     error = np.abs(wide - other)
     return close | (np.isfinite(error) & (error <= allowed))

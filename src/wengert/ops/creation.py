@@ -33,7 +33,7 @@ def leaf(array: Any, requires_grad: bool = False) -> Tensor:
     if LOCAL.inference:
         mark_inference(t)
     if requires_grad:
-        if array.dtype.kind not in "fc":
+        if array.dtype.kind not in "fcV":
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         t._rg = True
     return t
@@ -104,7 +104,7 @@ def array_of(data: Any, dtype: Any = None, copy: bool = False) -> Any:
         low, high = int(array.min()), int(array.max())
         if high > limits.max or (low < limits.min and want.kind == "i"):
             raise RuntimeError(f"value cannot be converted to type {want.name}_t without overflow")
-    return _exact(data, want) if want.kind in "fc" and array.dtype.kind in "fc" else _astype(array, want)
+    return _exact(data, want) if want.kind in "fcV" and array.dtype.kind in "fcV" else _astype(array, want)
 
 
 def _astype(array: Any, want: np.dtype[Any]) -> Any:

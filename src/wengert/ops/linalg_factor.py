@@ -320,7 +320,7 @@ def _no_geqrf_derivative() -> Any:
 )
 def geqrf(input: Array) -> Any:
     """LAPACK's packed QR `(a, tau)`, for `ormqr` and `householder_product`: R, below it the reflections. No derivative."""
-    if input.dtype.kind not in "fc":
+    if input.dtype.kind not in "fcV":
         raise RuntimeError(f"\"geqrf_cpu\" not implemented for '{word(input)}'")
     if input.size == 0:
         return input.copy(), np.zeros((*input.shape[:-2], min(input.shape[-2:])), input.dtype)

@@ -42,7 +42,7 @@ def at_least_matrix(name: str, a: Any, arg: str = "A") -> None:
 
 def floating(name: str, a: Any) -> None:
     kind = np.dtype(a.dtype.np if isinstance(a.dtype, dtypes.dtype) else a.dtype)
-    if kind.kind not in "fc":
+    if kind.kind not in "fcV":
         raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {word(a)}")
     if kind.itemsize == 2:
         raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {word(a)}")

@@ -153,7 +153,7 @@ def _eig_back(gL: Any, gV: Any, L: Any, V: Any) -> Any:
 
 def _eig_check(A: Any) -> None:
     square("linalg.eig", A)
-    if A.dtype.kind not in "fc":
+    if A.dtype.kind not in "fcV":
         raise RuntimeError(f"linalg.eig: Expected a floating point or complex tensor as input. Got {A.dtype}")
     if not np.isfinite(A).all():
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")

@@ -99,7 +99,7 @@ def _examples(op: Op, args: list[Any], level: int, size: int) -> Any:
 
 def _floats(kernel: str) -> Any:
     def check(input: Any, *_: Any) -> None:
-        if input.dtype.kind != "f":
+        if input.dtype.kind not in "fV":
             raise NotImplementedError(f"\"{kernel}\" not implemented for '{dtypes.of(input.dtype).tensor_type}'")
 
     return check

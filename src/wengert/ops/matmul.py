@@ -42,6 +42,11 @@ def _dims(name: str, a: Any, b: Any, na: int, nb: int) -> None:
             raise RuntimeError(f"{label} must be a {kinds[n]}")
 
 
+def _product(a: Any, b: Any) -> Any:
+    """`a @ b`. NumPy multiplies matrices of bfloat16 in float32."""
+    return np.matmul(a, b) if a.dtype.kind != "V" else np.matmul(a, b).astype(a.dtype)
+
+
 def _shape(a: Any) -> str:
     return "x".join(str(n) for n in a.shape)
 
@@ -66,7 +71,7 @@ def mm(input: Array, mat2: Array) -> Any:
     """The product of matrices (n, k) and (k, m)."""
     if input.ndim != 2 or mat2.ndim != 2:
         raise ValueError("matrices expected")
-    return np.matmul(input, mat2)
+    return _product(input, mat2)
 
 
 def _check_bmm(input: Any, mat2: Any) -> None:
@@ -92,7 +97,7 @@ def bmm(input: Array, mat2: Array) -> Any:
     """Products of matrices in pairs: (b, n, k) and (b, k, m)."""
     if input.ndim != 3 or mat2.ndim != 3 or input.shape[0] != mat2.shape[0]:
         raise ValueError("batches of matrices expected")
-    return np.matmul(input, mat2)
+    return _product(input, mat2)
 
 
 def _check_mv(input: Any, vec: Any) -> None:
@@ -115,7 +120,7 @@ def mv(input: Array, vec: Array) -> Any:
     """The product of a matrix (n, k) and a vector (k,)."""
     if input.ndim != 2 or vec.ndim != 1:
         raise ValueError("matrix and vector expected")
-    return np.matmul(input, vec)
+    return _product(input, vec)
 
 
 def _check_dot(input: Any, tensor: Any) -> None:
@@ -146,7 +151,7 @@ def dot(input: Array, tensor: Array) -> Any:
     """The sum of products of two vectors (no conjugation)."""
     if input.ndim != 1 or tensor.ndim != 1:
         raise ValueError("vectors expected")
-    return np.matmul(input, tensor)
+    return _product(input, tensor)
 
 
 def _check_many(input: Any, other: Any) -> None:
@@ -179,7 +184,7 @@ def matmul_many(input: Array, other: Array) -> Any:
     """Products of matrices, leading dimensions broadcast."""
     if input.ndim < 2 or other.ndim < 2:
         raise ValueError("matrices expected")
-    return np.matmul(input, other)
+    return _product(input, other)
 
 
 def _right_grad(g: Any, input: Any, shape: tuple[int, ...]) -> Any:
@@ -264,7 +269,7 @@ def affine(input: Array, weight: Array, bias: Array | None = None) -> Any:
     """`input @ weight.T + bias`: (*, n), (m, n) and (m,) give (*, m)."""
     if weight.ndim != 2:
         raise ValueError("a matrix expected")
-    out = np.matmul(input, weight.T)
+    out = _product(input, weight.T)
     if bias is not None:
         if out.ndim:
             out += bias

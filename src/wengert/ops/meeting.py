@@ -104,7 +104,7 @@ def meet(input: Array, dim: int, index: Array, src: Array, reduce: str, include_
     if reduce == "mean":
         count = np.bincount(places, minlength=flat.size) + (1 if include_self else 0)
         np.maximum(count, 1, out=count)
-        if flat.dtype.kind in "fc":
+        if flat.dtype.kind in "fcV":
             flat /= count.astype(flat.real.dtype)
         else:
             flat //= count.astype(flat.dtype)

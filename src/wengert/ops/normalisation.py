@@ -24,7 +24,7 @@ __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"
 
 
 def _dtypes(name: str, input: Any, *others: Any) -> None:
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in "fV":
         raise NotImplementedError(f"\"{name}\" not implemented for '{dtypes.of(input.dtype).tensor_type}'")
     for x in others:
         if x is not None and x.dtype != input.dtype and not (input.dtype == np.float16 and x.dtype == np.float32):

@@ -301,7 +301,7 @@ trunc = elementwise(
 @elementwise("frac", inplace=True, input=1)
 def frac(input: Array) -> Any:
     """The part after the point, with the sign of `input`."""
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in "fV":
         raise NotImplementedError(f"\"frac_cpu\" not implemented for '{dtypes.of(input.dtype).tensor_type}'")
     return input - np.trunc(input)
 
@@ -312,7 +312,7 @@ def round(input: Array, *, decimals: int = 0) -> Any:
     if input.dtype.kind == "c" or (decimals and input.dtype.kind != "f"):
         word = dtypes.of(input.dtype).tensor_type
         raise NotImplementedError(f"\"round_{'cpu' if decimals else 'vml_cpu'}\" not implemented for '{word}'")
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in "fV":
         return input.copy()
     if decimals == 0:
         return np.rint(input)
@@ -335,7 +335,7 @@ def round(input: Array, *, decimals: int = 0) -> Any:
 )
 def _clamp_numbers(input: Array, min: Any, max: Any) -> Any:
     """Limits that are numbers or None."""
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in "fV":
         if input.dtype.kind == "c":
             raise NotImplementedError("clamp is not supported for complex types")
         input = input.astype(dtypes.result_type((input, min, max)).np)
@@ -480,7 +480,7 @@ def nan_to_num(input: Array, nan: Any = None, posinf: Any = None, neginf: Any = 
     if input.dtype.kind == "c":
         real, imag = (nan_to_num.op.forward(part, nan, posinf, neginf) for part in (input.real, input.imag))
         return (real + 1j * imag).astype(input.dtype)
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in "fV":
         return input.copy()
     limits = np.finfo(input.dtype)
     result = input.copy() if isinstance(input, np.ndarray) else np.asarray(input)
@@ -555,7 +555,7 @@ def heaviside(input: Array, values: Array) -> Any:
 )
 def nextafter(input: Array, other: Array) -> Any:
     """The next floating-point number from `input` towards `other`."""
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in "fV":
         raise NotImplementedError(f"\"nextafter_cpu\" not implemented for '{dtypes.of(input.dtype).tensor_type}'")
     return np.nextafter(input, other)
 

@@ -45,7 +45,9 @@ def _want(dtype: Any) -> Any:
 
 def _summed(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     want = _want(dtype)
-    if want is None and input.dtype.kind in "iub":
+    if want is None and input.dtype.kind in "iubV":
+        if input.dtype.kind == "V":
+            return _summed(input, dim, keepdim, dtypes.float32).astype(input.dtype)
         want = np.dtype(np.int64)
     return np.add.reduce(input, axis=_axes(dim, input.ndim), keepdims=keepdim, dtype=want)
 
@@ -85,7 +87,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 def _floating(name: str, input: Any, dtype: Any) -> Any:
     want = _want(dtype)
     kind = (input.dtype if want is None else want).kind
-    if kind not in "fc":
+    if kind not in "fcV":
         what = dtypes.of(input.dtype if want is None else want).tensor_type
         whose = "Input" if want is None else "Optional"
         raise RuntimeError(
@@ -97,6 +99,8 @@ def _floating(name: str, input: Any, dtype: Any) -> Any:
 
 def _averaged(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     want = _floating("mean", input, dtype)
+    if input.dtype.kind == "V" and want is None:
+        return _averaged(input, dim, keepdim, dtypes.float32).astype(input.dtype)
     total = np.add.reduce(input, axis=_axes(dim, input.ndim), keepdims=keepdim, dtype=want)
     n = count(input.shape, dim)
     return total / n if n else total / total.dtype.type(0)

@@ -120,7 +120,7 @@ def _log_add(a: Any, b: Any) -> Any:
 def logcumsumexp(input: Array, dim: int) -> Any:
     """`log(cumsum(exp(input)))` along `dim`, without overflow."""
     d = wrap_dim(dim, input.ndim)
-    if input.dtype.kind not in "fc":
+    if input.dtype.kind not in "fcV":
         raise NotImplementedError(
             f"\"logcumsumexp_out_cpu\" not implemented for '{dtypes.of(input.dtype).tensor_type}'"
         )

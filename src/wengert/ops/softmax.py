@@ -22,7 +22,7 @@ __all__ = ["log_softmax", "softmax"]
 
 def _axis(input: Any, dim: int, name: str = "softmax") -> int:
     d = wrap_dim(dim, input.ndim)
-    if input.dtype.kind not in "fc":
+    if input.dtype.kind not in "fcV":
         last = "_lastdim" if d == max(input.ndim - 1, 0) else ""
         raise NotImplementedError(
             f"\"{name}{last}_kernel_impl\" not implemented for '{dtypes.of(input.dtype).tensor_type}'"
@@ -45,6 +45,8 @@ def _check_log(input: Any, dim: int) -> None:
 )
 def softmax_rows(input: Array, dim: int) -> Any:
     """Exponentials that sum to 1 along `dim`."""
+    if input.dtype.kind == "V":
+        return softmax_rows.op.forward(input.astype(np.float32), dim).astype(input.dtype)
     return rowwise(kernel.softmax, _axis(input, dim), input)
 
 

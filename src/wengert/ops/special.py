@@ -391,7 +391,7 @@ lcm = elementwise("lcm", np.lcm, numbers="none", inplace=True, check=_integers("
 @general("frexp", outputs="mantissa, exponent*", out=True, input=lambda g, exponent: mul(g, exp2_of(-exponent)))
 def frexp(input: Array) -> Any:
     """`input` as `mantissa * 2**exponent` with the mantissa between 1/2 and 1 (without sign)."""
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in "fV":
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
     mantissa, exponent = np.frexp(input)
     return mantissa, exponent.astype(np.int32)
