@@ -302,6 +302,15 @@ def _kind(kind: str, defaults: dict[str, Any]) -> Callable[..., Any]:
     return state
 
 
+def asked_always(check: Any) -> Any:
+    """Mark a `check` that the fast road asks too: of a forward that computes something for arguments it should refuse.
+
+    (NumPy inverts matrices of integers, say.) Other checks only put words to what made the forward raise.
+    """
+    check.always = True
+    return check
+
+
 # Each is called as `kind("name", forward, argument=rule, ..., option=...)`, or as a decorator without the forward.
 # A rule's keyword is the argument's name; an option's is a field of Op (see above).
 elementwise = _kind("elementwise", {"promote": "default", "out": True})

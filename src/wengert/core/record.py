@@ -482,6 +482,9 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
     if pointwise and op.forward not in CHEAP and not any(p.keyword_only for p in op.params):
         positional = ", ".join(arrays.get(p.name, p.name) for p in op.params)
         attempt = [f"if {first}.size >= LARGE: x0 = blockwise(FORWARD, {positional})", f"else: x0 = {call}"]
+    if getattr(op.check, "always", False):
+        env["CHECK"] = op.check
+        attempt.insert(0, f"CHECK({', '.join(arrays.get(p.name, p.name) for p in op.params)})")
     body += [
         "try:",
         *("    " + line for line in attempt),

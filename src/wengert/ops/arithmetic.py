@@ -217,6 +217,8 @@ def _check_mode(input: Any, other: Any, rounding_mode: Any) -> None:
 )  # fmt: skip
 def over_rounded(input: Array | float, other: Array | float, rounding_mode: Any) -> Any:
     """The quotient rounded down (`"floor"`) or towards zero (`"trunc"`)."""
+    if rounding_mode not in ("floor", "trunc"):
+        raise ValueError(rounding_mode)
     return _floored(input, other) if rounding_mode == "floor" else _truncated(input, other)
 
 

@@ -14,7 +14,7 @@ from ..core import dtypes
 from ..core.batched import Batched, is_at, run_forward
 from ..core.forward_ad import has_tangents
 from ..core.modes import LOCAL, MODES
-from ..core.op import TABLE
+from ..core.op import TABLE, asked_always
 from .complex import _is_complex, real
 from .shape import narrow, unsqueeze
 
@@ -59,6 +59,7 @@ def square(name: str, a: Any, arg: str = "A") -> None:
 def checked(name: str, *checks: Callable[..., None]) -> Callable[..., None]:
     """A row's `check` of its first argument."""
 
+    @asked_always
     def check(a: Any, *rest: Any) -> None:
         for c in checks:
             c(name, a)
@@ -75,6 +76,8 @@ def same_dtype(name: str, a: Any, b: Any, names: tuple[str, str] = ("A", "B")) -
 
 
 def broadcastable(name: str, a: Any, b: Any) -> None:
+    if a.shape[:-2] == b.shape[:-2]:
+        return
     try:
         np.broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2]))
     except ValueError:

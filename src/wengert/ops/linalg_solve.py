@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.op import Array, composite, general
+from ..core.op import Array, asked_always, composite, general
 from ..kernels import linalg as kernel
 from .linalg_factor import lu_unpack, permutation_matrix
 from .linalg_shared import (
@@ -44,6 +44,7 @@ _NO_INVERSE = (
 # -- A X = B -----------------------------------------------------------------------------------------------------
 
 
+@asked_always
 def _check_solve(A: Any, B: Any) -> None:
     name = "linalg.solve"
     square(name, A)

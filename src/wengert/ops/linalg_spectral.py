@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.op import Array, composite, general
+from ..core.op import Array, asked_always, composite, general
 from .arranging import diag_embed
 from .complex import imag
 from .linalg_shared import (
@@ -29,6 +29,7 @@ from .linalg_shared import (
     rows,
     square,
     stacked,
+    word,
 )  # fmt: skip
 from .linalg_solve import kept, solve_rows, tolerances
 from .shape import diagonal, unsqueeze
@@ -151,10 +152,11 @@ def _eig_back(gL: Any, gV: Any, L: Any, V: Any) -> Any:
     return solve_rows(VH, off @ VH)[0]
 
 
+@asked_always
 def _eig_check(A: Any) -> None:
     square("linalg.eig", A)
     if A.dtype.kind not in "fcV":
-        raise RuntimeError(f"linalg.eig: Expected a floating point or complex tensor as input. Got {A.dtype}")
+        raise RuntimeError(f"linalg.eig: Expected a floating point or complex tensor as input. Got {word(A)}")
     if not np.isfinite(A).all():
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import namedtuple
 from typing import Any
 
-from ..core.op import Array, composite, general
+from ..core.op import Array, asked_always, composite, general
 from ..kernels import linalg as kernel
 from .arranging import tril, triu
 from .linalg_shared import at_least_matrix, broadcastable, floating, mH, same_dtype, square, stacked
@@ -13,6 +13,7 @@ from .linalg_shared import at_least_matrix, broadcastable, floating, mH, same_dt
 __all__ = ["triangular_solve"]
 
 
+@asked_always
 def _check(A: Any, B: Any, upper: bool, unitriangular: bool) -> None:
     name = "linalg.solve_triangular"
     square(name, A)
