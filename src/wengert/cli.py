@@ -51,7 +51,18 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--svg", metavar="OUT", help="also write what the terminal shows as an SVG picture (needs rich)")
     show.add_argument("--html", metavar="OUT", help="also write a page to step through it: one file, no server")
     show.add_argument("--graph", metavar="OUT", help="also write the graph, both directions, as an SVG picture")
-    for command in (demo, show):
+    why = commands.add_parser(
+        "why",
+        help="run a script, unchanged, and say why it failed: an error of backward(), a NaN, a gradient None or zero",
+        epilog="Arguments after -- are the script's own.",
+    )
+    why.add_argument("file", help="a Python script that uses wengert")
+    question = why.add_mutually_exclusive_group()
+    question.add_argument("--none", metavar="NAME", help="say why NAME.grad is None")
+    question.add_argument("--zero", metavar="NAME", help="say why the gradient of NAME is zero")
+    question.add_argument("--nan", action="store_true", help="say where the first NaN or infinity was made")
+    why.add_argument("--json", action="store_true", help="print the answers as JSON")
+    for command in (demo, show, why):
         command.add_argument("--width", type=int, help="columns (default: the terminal's)")
         command.add_argument("--color", choices=("auto", "always", "never"), default="auto")
     return top
@@ -86,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from .demo import run
 
             return run(args, Screen(args))
-        return explain_file(args, rest)
+        return why_file(args, rest) if args.command == "why" else explain_file(args, rest)
     except Trouble as trouble:
         print(f"wengert: {trouble}", file=sys.stderr)
         return trouble.code
@@ -246,6 +257,52 @@ def explain_file(args: Any, rest: list[str]) -> int:
         print(f"wengert: {name} raised {type(raised).__name__}; this is the last backward before it", file=sys.stderr)
         return 1
     return 0
+
+
+# -- why ---------------------------------------------------------------------------------------------------------------
+
+
+def why_file(args: Any, rest: list[str]) -> int:
+    from .explain.diagnosis import script
+    from .explain.tracing import Trace
+
+    watcher = script.ScriptWatcher()
+    trace = Trace(recorder=watcher)
+    with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+        raised = run_script(args.file, rest, trace)
+    name = os.path.basename(args.file)
+    asked = args.none or args.zero
+    if isinstance(raised, SystemExit):
+        print(f"wengert: {name} ended with {raised.code!r}", file=sys.stderr)
+    error = None if isinstance(raised, SystemExit) else raised
+    if error is None and not watcher.passes:
+        raise Trouble(f"{name} ran, but it never called backward(), so there is no gradient to ask about")
+    if asked and watcher.passes:
+        try:
+            answers = [script.of_name(watcher, asked, watcher.variables, "none" if args.none else "zero")]
+        except KeyError:
+            known = ", ".join(called for called, _ in watcher.leaves.values())
+            raise Trouble(
+                f"no tensor of {name} is called {asked!r}; it has {known or 'none that require grad'}", 2
+            ) from None
+    elif args.nan and watcher.passes:
+        answers = [script.nan(watcher, watcher.variables)]
+    else:
+        answers = script.whole(watcher, error, watcher.variables)
+    if args.json:
+        import json
+
+        print(json.dumps([a.as_dict() for a in answers], indent=2, ensure_ascii=False))
+        return 0 if raised is None else 1
+    screen = Screen(args)
+    if not answers:
+        count = len(watcher.leaves)
+        every = f"{'both' if count == 2 else f'all {count}'} parameters" if count != 1 else "the parameter"
+        screen.show([[(f"{name}: nothing wrong. In {watcher.seen} backward passes {every} got a gradient that is finite and "
+                       "not zero.", "good")]])  # fmt: skip
+    for k, answer in enumerate(answers):
+        screen.show([[("", "")]] * (k > 0) + answer.lines(min(screen.width, 120)))
+    return 0 if raised is None else 1
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from ..core.saved import SavedTensor as SavedTensor
 from ..core.tensor import Tensor
 from .graph import GradientEdge
 
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _LOG: Any = None  # the logger, once anything has imported logging: until then nobody listens
 
 _CYCLE = (
@@ -82,6 +84,23 @@ def _logging() -> Iterator[None]:
         set_mode("observers", before)
 
 
+_WHY = "Why, and what to change: wengert.explain.why_error() of this exception, or `wengert why SCRIPT`."
+
+
+def _point(error: Exception) -> None:
+    """Let an error that the engine raised, not a hook or a Function, say where an explanation is."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    place = tb.tb_frame.f_code.co_filename if tb is not None else ""
+    if (
+        place.startswith((_HERE, "<wengert"))
+        and not isinstance(error, Warning)
+        and _WHY not in getattr(error, "__notes__", ())
+    ):
+        error.add_note(_WHY)
+
+
 def backward(
     tensors: Any,
     grad_tensors: Any = None,
@@ -108,31 +127,35 @@ def backward(
                 "use `grad_tensors`."
             )
         grad_tensors = grad_variables
-    outputs = _sequence(tensors)
-    gradients = _gradients(grad_tensors, outputs)
-    keep = create_graph if retain_graph is None else retain_graph
-    sinks = None
-    if inputs is not None:
-        wanted = _sequence(inputs)
-        if not wanted:
-            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    roots = roots_of(outputs, gradients, create_graph)
-    if create_graph:
-        warnings.warn(_CYCLE, UserWarning, stacklevel=2)
-    if inputs is not None:
-        sinks = set()
-        for t in wanted:
-            if isinstance(t, Tensor):
-                if not t._rg:
-                    raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-                node, _ = t._edge or leaf_edge(t)
-            else:
-                node = t.node
-            sinks.add(node)  # a result's own node runs too, and what it makes goes no further
-            if node.__class__ is not AccumulateGrad and isinstance(t, Tensor):
-                t.retain_grad()
-    with _logged():
-        run_walk(roots, keep, create_graph, None, sinks)
+    try:
+        outputs = _sequence(tensors)
+        gradients = _gradients(grad_tensors, outputs)
+        keep = create_graph if retain_graph is None else retain_graph
+        sinks = None
+        if inputs is not None:
+            wanted = _sequence(inputs)
+            if not wanted:
+                raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        roots = roots_of(outputs, gradients, create_graph)
+        if create_graph:
+            warnings.warn(_CYCLE, UserWarning, stacklevel=2)
+        if inputs is not None:
+            sinks = set()
+            for t in wanted:
+                if isinstance(t, Tensor):
+                    if not t._rg:
+                        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+                    node, _ = t._edge or leaf_edge(t)
+                else:
+                    node = t.node
+                sinks.add(node)  # a result's own node runs too, and what it makes goes no further
+                if node.__class__ is not AccumulateGrad and isinstance(t, Tensor):
+                    t.retain_grad()
+        with _logged():
+            run_walk(roots, keep, create_graph, None, sinks)
+    except Exception as error:
+        _point(error)
+        raise
 
 
 def grad(
@@ -170,8 +193,12 @@ def grad(
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     gradients = _gradients(grad_outputs, outs)
     compute = _batched if is_grads_batched else _grad
-    with _logged():
-        results = compute(outs, ins, gradients, retain_graph, create_graph, allow_unused)
+    try:
+        with _logged():
+            results = compute(outs, ins, gradients, retain_graph, create_graph, allow_unused)
+    except Exception as error:
+        _point(error)
+        raise
     if materialize_grads:
         from ..ops.creation import zeros_like
 

@@ -114,11 +114,15 @@ class Observer:
     def changed(self, op: Any, vals: list[Any], target: Any) -> None:
         """An operation has stored its result in `target`."""
 
+    def written(self, t: Any) -> None:
+        """The memory of `t` has been, or is about to be, changed in place; its version says so."""
+
     def applied(self, node: Any, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         """A user's Function has run."""
 
     def left(self, how: str, t: Any, result: Any = None) -> None:
-        """The value of `t` has left autograd: by "detach", "data", "detach_", "item", "numpy" or "tolist"."""
+        """The value of `t` has left autograd: by "detach", "data", "detach_", "item", "numpy", "tolist", "bool", "int" (an
+        index), "tensor" or "Parameter" (a new leaf); `result` is the tensor that holds it now."""
 
     def before(self, node: Any, g: Any) -> None:
         """A node is about to run in a backward pass."""

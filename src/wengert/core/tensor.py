@@ -72,7 +72,7 @@ class TensorExtra:
     name: str | None = None
 
 
-def _tell(how: str, t: Tensor, result: Tensor | None = None) -> None:
+def tell(how: str, t: Tensor, result: Tensor | None = None) -> None:
     """Let observers know that a value leaves autograd."""
     for observer in LOCAL.observers:
         observer.left(how, t, result)
@@ -357,7 +357,7 @@ class Tensor(Methods, metaclass=TensorMeta):
             self._vc = [0, None]
         t._vc = DataCounter(self._vc)
         if MODES.active:
-            _tell("data", self, t)
+            tell("data", self, t)
         return t
 
     @data.setter
@@ -389,7 +389,7 @@ class Tensor(Methods, metaclass=TensorMeta):
         if self._extra is not None and self._extra.inference:
             mark_inference(t)
         if MODES.active:
-            _tell("detach", self, t)
+            tell("detach", self, t)
         return t
 
     def detach_(self) -> Tensor:
@@ -401,7 +401,7 @@ class Tensor(Methods, metaclass=TensorMeta):
                 "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."
             )
         if MODES.active:
-            _tell("detach_", self, self)
+            tell("detach_", self, self)
         self._rg = False
         self._edge = None
         return self
@@ -513,7 +513,7 @@ class Tensor(Methods, metaclass=TensorMeta):
         if self._rg and not force and LOCAL.grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if MODES.active:
-            _tell("numpy", self)
+            tell("numpy", self)
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -530,12 +530,12 @@ class Tensor(Methods, metaclass=TensorMeta):
         if array.size != 1:
             raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
         if MODES.active:
-            _tell("item", self)
+            tell("item", self)
         return array.item()
 
     def tolist(self) -> Any:
         if MODES.active:
-            _tell("tolist", self)
+            tell("tolist", self)
         return self._array.tolist()
 
     def _scalar(self, to: type) -> Any:
@@ -561,11 +561,15 @@ class Tensor(Methods, metaclass=TensorMeta):
             raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
         if array.size > 1:
             raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        if MODES.active:
+            tell("bool", self)
         return bool(array.item())
 
     def __index__(self) -> int:
         if self._array.dtype.kind not in "iub" or self._array.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
+        if MODES.active:
+            tell("int", self)
         return int(self._array.item())
 
     def __len__(self) -> int:

@@ -22,7 +22,7 @@ import numpy as np
 from . import dtypes
 from .batched import Batched, geometry
 from .batched import store as store_batched
-from .modes import LOCAL
+from .modes import LOCAL, MODES
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, TABLE, Op
 from .tensor import DataCounter, Tensor, TensorExtra, wrap
@@ -74,8 +74,11 @@ def bump(t: Tensor) -> None:
         t._vc[0] += 1
         if t._vc.__class__ is DataCounter:
             t._vc.tell()
-    if LOCAL.anomaly is not None:
-        LOCAL.anomaly.changed(t)
+    if MODES.active:
+        if LOCAL.anomaly is not None:
+            LOCAL.anomaly.changed(t)
+        for observer in LOCAL.observers:
+            observer.written(t)
 
 
 # -- what may not be changed in place --------------------------------------------------------------------------

@@ -6,20 +6,44 @@
         loss.backward()
     print(t)
 
+    why_none(loss, x), why_nan(loss), why_zero(loss, x), why_error(exception)   # what went wrong, and what to change
+
 The module itself can be called. It reads the graph and the rules; the engine does not know it.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .ledger import Ledger
 from .notebook import install as _install
 from .tracing import Explanation, Trace, explain, trace
 
-__all__ = ["Explanation", "Ledger", "Trace", "explain", "trace"]
+if TYPE_CHECKING:
+    from .diagnosis import Why as Why
+    from .diagnosis import why_error as why_error
+    from .diagnosis import why_nan as why_nan
+    from .diagnosis import why_none as why_none
+    from .diagnosis import why_zero as why_zero
+
+__all__ = ["Explanation", "Ledger", "Trace", "Why", "explain", "trace", "why_error", "why_nan", "why_none", "why_zero"]
+
+_DIAGNOSIS = frozenset(["Why", "why_error", "why_nan", "why_none", "why_zero"])  # imported when first asked for
+
+
+def __getattr__(name: str) -> Any:
+    if name in _DIAGNOSIS:
+        found = getattr(importlib.import_module(".diagnosis", __name__), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_DIAGNOSIS})
 
 
 _install()

@@ -350,16 +350,6 @@ class Recorder(Observer):
             if isinstance(t, Tensor):
                 self.into(made, t)
 
-    def left(self, how: str, t: Any, result: Any = None) -> None:
-        """A tensor left the graph by detach() or .data: a step with a cut."""
-        if result is None or not t._rg or (LOCAL.walk is not None and not LOCAL.grad):
-            return
-        made = Step(self.count, Engine(how), [self.value_of(t)], site())
-        self.count += 1
-        made.cut = how
-        made.inplace = how == "detach_"
-        made.outputs.append(self.enter(result, Value(self.shots(t), False, made)))
-
     def cut(self, op: Any, vals: list[Any], outputs: Any) -> str | None:
         """Why no gradient flows through an operation whose arguments want one."""
         flat = [x for v in vals for x in (v if isinstance(v, (tuple, list)) else (v,))]

@@ -91,10 +91,21 @@ def _text(x: ast.expr) -> str | None:
     return None
 
 
-@functools.lru_cache(64)
-def _tree(filename: str, first: str) -> dict[Span, tuple[ast.AST, ast.AST | None]]:
+_TREES: dict[str, tuple[list[str], dict[Span, tuple[ast.AST, ast.AST | None]]]] = {}
+
+
+def _tree(filename: str) -> dict[Span, tuple[ast.AST, ast.AST | None]]:
     """Every expression of a file by where it stands, with what it is part of."""
     lines = linecache.getlines(filename)
+    known = _TREES.get(filename)
+    if known is None or known[0] is not lines:  # the same list as long as the file is
+        if len(_TREES) > 64:
+            _TREES.clear()
+        known = _TREES[filename] = lines, _parsed(lines)
+    return known[1]
+
+
+def _parsed(lines: list[str]) -> dict[Span, tuple[ast.AST, ast.AST | None]]:
     found: dict[Span, tuple[ast.AST, ast.AST | None]] = {}
     try:
         tree = ast.parse("".join(lines))
@@ -127,7 +138,7 @@ def place(site: Any) -> Place | None:
     source = linecache.getline(code.co_filename, line)
     if span is None or not source:
         return Place(None, None, source.strip(), globals)
-    node, parent = _tree(code.co_filename, source).get(span, (None, None))
+    node, parent = _tree(code.co_filename).get(span, (None, None))
     text = " ".join(ast.unparse(node).split()) if node is not None else source.strip()
     return Place(node, parent, text, globals)
 

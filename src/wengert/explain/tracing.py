@@ -12,10 +12,11 @@ from ..core.node import FREED_MESSAGE, AccumulateGrad
 from ..core.tensor import Tensor
 from .ledger import Builder, Ledger
 from .parts import Parts
-from .recording import Recorder, _internal
+from .recording import _internal
 from .scopes import Watch
 from .screen import lay_out, plain
 from .sites import name_tensors, variables_of
+from .watching import Watcher, remember
 
 
 class Explanation(Parts):
@@ -77,7 +78,7 @@ def explain(output: Any, grad: Any = None, *, _frame: Any = None) -> Explanation
             "explain(): this tensor has no grad_fn, so there is no backward pass to show. It is a leaf, or was made "
             "under no_grad, detached, or from tensors that do not require grad."
         )
-    recorder = Recorder()
+    recorder = Watcher()
     recorder_on = set_mode("observers", (*LOCAL.observers, recorder))
     sinks = _sinks(output._edge[0])
     try:
@@ -130,8 +131,8 @@ def _sinks(node: Any) -> list[AccumulateGrad]:
 class Trace:
     """Watches the program between `with` and its end. `passes` are the backward passes it saw."""
 
-    def __init__(self, keep: Any = None) -> None:
-        self.recorder = Recorder(keep=keep)
+    def __init__(self, keep: Any = None, *, recorder: Watcher | None = None) -> None:
+        self.recorder = Watcher(keep=keep) if recorder is None else recorder
         self._before: Any = None
         self._watch = Watch(self.recorder)
         self._made: dict[int, Explanation] = {}
@@ -144,12 +145,14 @@ class Trace:
     def __exit__(self, *exc: Any) -> None:
         self._watch.stop()
         set_mode("observers", self._before)
+        remember(self.recorder)
         frame = sys._getframe(1)
         if not _internal(frame.f_code.co_filename):
             self.finish(variables_of(frame))
 
     def finish(self, variables: dict[str, Any]) -> None:
         """Note now what the program's variables are called."""
+        self.recorder.finished(variables)
         by_id, _ = name_tensors(variables)
         for key, name in by_id.items():
             value = self.recorder.tensors.get(key)

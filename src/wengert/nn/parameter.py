@@ -10,7 +10,8 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.device import CPU, as_device
-from ..core.tensor import PLAIN_TYPES, Tensor, TensorMeta, wrap
+from ..core.modes import MODES
+from ..core.tensor import PLAIN_TYPES, Tensor, TensorMeta, tell, wrap
 
 _new = object.__new__
 
@@ -43,6 +44,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         t._array = data._array
         t._rg = bool(requires_grad)
         t._edge = t._vc = t._extra = None
+        if MODES.active:
+            tell("Parameter", data, t)
         return t
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:

@@ -14,8 +14,8 @@ from ..core import dtypes
 from ..core.device import as_device
 from ..core.layout import layout as layout_type
 from ..core.layout import made, strided
-from ..core.modes import LOCAL
-from ..core.tensor import Tensor, mark_inference, wrap
+from ..core.modes import LOCAL, MODES
+from ..core.tensor import Tensor, mark_inference, tell, wrap
 from .conversion import clone as clone  # where the engine looks for it
 from .conversion import convert
 from .conversion import to_dtype as to_dtype
@@ -80,7 +80,19 @@ def tensor(
             UserWarning,
             stacklevel=2,
         )
-    return leaf(array_of(data, dtype, copy=True), requires_grad)
+    new = leaf(array_of(data, dtype, copy=True), requires_grad)
+    if MODES.active:
+        copied("tensor", data, new)
+    return new
+
+
+def copied(how: str, data: Any, new: Tensor) -> None:
+    """Let observers know of the tensors whose numbers a new leaf holds."""
+    if isinstance(data, Tensor):
+        tell(how, data, new)
+    elif isinstance(data, (list, tuple)):
+        for x in data:
+            copied(how, x, new)
 
 
 def array_of(data: Any, dtype: Any = None, copy: bool = False) -> Any:

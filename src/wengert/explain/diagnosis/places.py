@@ -1,0 +1,93 @@
+"""Names and lines for what an answer speaks of: of tensors, of steps that were watched, and of nodes that were not."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+from ...core.tensor import Tensor
+from ..notation import public_name
+from ..recording import Step, _internal
+from ..sites import line_of, name_tensors, place, variables_of
+from . import reading
+from .answer import Code, Site
+
+_LINE = re.compile(r"(.*):(\d+): (.*)", re.DOTALL)
+# What an operation may be called by in the source, besides its name.
+_ALSO = {"linear": ("Linear", "fc", "linear"), "pow": ("pow",), "conv": ("conv1d", "conv2d", "conv3d")}
+
+
+def caller() -> Any:
+    """The user's innermost frame."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and _internal(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+class Names:
+    """What the user calls the tensors that one frame knows."""
+
+    def __init__(self, frame: Any, variables: dict[str, Any] | None = None) -> None:
+        self.frame = frame
+        self.variables = variables_of(frame) if variables is None else variables
+        self.by_id, self.by_edge = name_tensors(self.variables)
+
+    def of(self, t: Any, otherwise: str = "the tensor") -> str:
+        found = self.known(t)
+        return found if found is not None else otherwise
+
+    def known(self, t: Any) -> str | None:
+        if not isinstance(t, Tensor):
+            return None
+        found = self.by_id.get(id(t))
+        if found is None and t._edge is not None:
+            found = self.by_edge.get((id(t._edge[0]), t._edge[1]))
+        own = t._extra.name if t._extra is not None else None
+        return own or found
+
+    def here(self) -> Code | None:
+        """The line that runs in the frame now."""
+        if self.frame is None:
+            return None
+        return reading.code_at(self.frame.f_code.co_filename, self.frame.f_lineno)
+
+
+def bare_name(op: str) -> str:
+    """The name of an operation, without what tells its variants apart."""
+    return public_name(op).removesuffix("_rows").rstrip("_")
+
+
+def operation(node: Any) -> str:
+    """What a node did, as the user calls it."""
+    if getattr(node, "op", None) is not None:
+        return bare_name(node.op.name)
+    return str(node.operation().rsplit("::", 1)[-1])
+
+
+def step_site(step: Step, what: str, kind: str = "") -> Site:
+    return Site(what, line_of(step.site), kind or public_name(step.op.name))
+
+
+def source_of(step: Step | None) -> str | None:
+    """The expression in the program that ran a step."""
+    if step is None or step.site is None:
+        return None
+    found = place(step.site)
+    return found.text if found is not None and found.text else None
+
+
+def line_of_node(node: Any, step: Step | None, names: Names | None, mentions: str | None = None) -> Code | None:
+    """Where a node was made: as it was watched, as anomaly mode noted it, or where the source leaves no choice."""
+    if step is not None and step.site is not None:
+        return line_of(step.site)
+    if node is not None and node.extra is not None and "line_" in node.extra.metadata:
+        found = _LINE.match(node.extra.metadata["line_"])
+        if found:
+            return found[1], int(found[2]), found[3]
+    if names is None or names.frame is None or node is None:
+        return None
+    code = names.frame.f_code
+    line = reading.only_call(code.co_filename, code, operation(node), mentions=mentions)
+    return None if line is None else reading.code_at(code.co_filename, line)

@@ -1,0 +1,199 @@
+"""`wengert why FILE`: a whole script is watched, and what went wrong in it is told, the worst first.
+
+An error is explained; else the first NaN; else each parameter that got no gradient, or only zeros, and a forgotten
+`zero_grad`. `ScriptWatcher` notes besides what a Watcher does what the program calls its parameters, while the functions
+that know them run, and which of them ever got a gradient.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+import numpy as np
+
+from ...core.node import AccumulateGrad
+from ...core.tensor import Tensor
+from ..recording import Pass, _internal
+from ..sites import line_of, name_tensors, variables_of
+from ..watching import Watcher
+from . import bad, zero
+from .answer import Site, Why
+from .errors import why_error
+from .looking import of_pass
+from .nothing import why_none
+from .places import Names
+
+
+class ScriptWatcher(Watcher):
+    """A Watcher for a whole script, of which in the end only the last pass and the first bad one are left."""
+
+    def __init__(self) -> None:
+        super().__init__(keep="last")
+        self.leaves: dict[int, tuple[str, Tensor]] = {}  # by id: name, leaf
+        self.variables: dict[str, Any] = {}  # the script's, at its end
+        self.root: tuple[str, Tensor] | None = None  # of the last pass: name, tensor
+        self.given: dict[int, bool] = {}  # by id of a leaf that got a gradient: was it ever other than zero?
+        self.stepped: set[int] = set()  # ids of leaves that were changed in place since a gradient arrived
+        self.forgotten: dict[int, Any] = {}  # by id of a leaf: site of the pass that added to an old gradient
+
+    def begin(self, walk: Any, node: Any, g: Any) -> None:
+        super().begin(walk, node, g)
+        self.name_leaves()
+        new = self.passes[-1]
+        for v in new.anchors:
+            t = v.tensor()
+            if t is not None and t._edge[0] is node:
+                self.root = (self.called.get(id(t), "loss"), t)
+                if t._array.dtype.kind in "fc" and not np.isfinite(t._array).all():
+                    self.first_bad = self.first_bad or new
+        for sink, held in new.held.items():
+            leaf = sink.variable
+            if held is not None and id(leaf) in self.stepped and np.any(leaf._grad._array):
+                self.forgotten.setdefault(id(leaf), new.site)
+
+    def name_leaves(self) -> None:
+        self.called: dict[int, str] = {}
+        frame: Any = sys._getframe(1)
+        while frame is not None:
+            name = frame.f_code.co_filename
+            if _internal(name):
+                if name.endswith("cli.py"):
+                    break
+            else:
+                variables = variables_of(frame)
+                by_id, _ = name_tensors(variables)
+                for key, called in by_id.items():
+                    self.called.setdefault(key, called)
+                for t in tensors_in(variables):
+                    if t._rg and t._edge is None and id(t) in by_id:
+                        self.leaves.setdefault(id(t), (by_id[id(t)], t))
+            frame = frame.f_back
+
+    def after(self, node: Any, g: Any, grads: tuple[Any, ...]) -> None:
+        super().after(node, g, grads)
+        for x, (target, _) in zip(grads, node.next, strict=False):
+            if x is not None and target.__class__ is AccumulateGrad:
+                key = id(target.variable)
+                self.stepped.discard(key)
+                if not self.given.get(key):
+                    self.given[key] = bool(np.any(x._array if isinstance(x, Tensor) else x))
+
+    def written(self, t: Any) -> None:
+        super().written(t)
+        if id(t) in self.given:
+            self.stepped.add(id(t))
+
+    def finished(self, variables: dict[str, Any]) -> None:
+        self.variables = dict(variables)
+
+    def names_among(self, variables: dict[str, Any]) -> Names:
+        names = Names(None, variables)
+        for name, t in [*self.leaves.values(), *([self.root] if self.root is not None else [])]:
+            names.by_id.setdefault(id(t), name)
+        return names
+
+
+def tensors_in(variables: dict[str, Any]) -> list[Any]:
+    """Tensors among some variables: themselves, in modules, lists, dicts and objects."""
+    found: list[Any] = []
+    for v in variables.values():
+        if isinstance(v, Tensor):
+            found.append(v)
+        elif isinstance(v, type):
+            continue
+        elif callable(getattr(v, "parameters", None)):
+            try:
+                found += [p for p in v.parameters() if isinstance(p, Tensor)]
+            except TypeError:
+                continue
+        elif isinstance(v, (list, tuple, dict)):
+            inner = list(v.values() if isinstance(v, dict) else v)[:1000]
+            found += [x for x in inner if isinstance(x, Tensor)]
+        elif hasattr(v, "__dict__") and not isinstance(v, types.ModuleType):
+            found += [x for x in vars(v).values() if isinstance(x, Tensor)]
+    return found
+
+
+def whole(watcher: ScriptWatcher, raised: BaseException | None, variables: dict[str, Any]) -> list[Why]:
+    """What there is to say of a script that has run."""
+    if raised is not None:
+        return [why_error(raised)]
+    if watcher.first_bad is not None:
+        return [nan(watcher, variables)]
+    names = watcher.names_among(variables)
+    answers: list[Why] = []
+    for name, leaf in watcher.leaves.values():
+        if id(leaf) not in watcher.given:
+            answers.append(_none(watcher, leaf, names))
+        elif not watcher.given[id(leaf)]:
+            answers.append(_zero(watcher, leaf, name, names))
+    answers = _grouped(answers)
+    if watcher.forgotten:
+        answers.append(_forgotten(watcher))
+    return answers
+
+
+def nan(watcher: ScriptWatcher, variables: dict[str, Any]) -> Why:
+    noted = watcher.first_bad or watcher.passes[-1]
+    why = bad.of_look(of_pass(watcher, noted, watcher.names_among(variables)))
+    if watcher.seen > 1 and watcher.first_bad is not None:
+        line = line_of(noted.site)
+        where = f", begun at line {line[1]}" if line is not None else ""
+        why.notes.append(
+            f"this is backward pass {noted.number + 1} of {watcher.seen}{where}, the first with bad values"
+        )
+    return why
+
+
+def of_name(watcher: ScriptWatcher, name: str, variables: dict[str, Any], question: str) -> Why:
+    """`--none NAME`, `--zero NAME`. KeyError if no tensor is called so."""
+    names = watcher.names_among(variables)
+    found = next((t for called, t in watcher.leaves.values() if called == name), None)
+    if found is None:
+        found = next((t for t in tensors_in(variables) if names.by_id.get(id(t)) == name), None)
+    if found is None:
+        raise KeyError(name)
+    return _none(watcher, found, names) if question == "none" else _zero(watcher, found, name, names)
+
+
+def _none(watcher: ScriptWatcher, leaf: Tensor, names: Names) -> Why:
+    assert watcher.root is not None
+    return why_none(watcher.root[1], leaf, _names=names)
+
+
+def _zero(watcher: ScriptWatcher, leaf: Tensor, name: str, names: Names) -> Why:
+    noted: Pass = watcher.passes[-1]
+    why = zero.of_look(of_pass(watcher, noted, names), leaf, names)
+    if why.kind == "fine" and getattr(leaf, "_grad", None) is None:
+        why.notes.append(f"{name}.grad is None now, as it was set to None after the last backward.")
+    return why
+
+
+def _grouped(answers: list[Why]) -> list[Why]:
+    """One answer for all parameters that have the same cause."""
+    found: dict[Any, Why] = {}
+    for why in answers:
+        key = why.kind, why.line[:2] if why.line is not None else None, why.advice
+        first = found.setdefault(key, why)
+        if first is not why:
+            first.notes.append(why.title)
+    for why in found.values():
+        if len(why.notes) > 4:
+            why.notes[4:] = [f"... and so for {len(why.notes) - 4} more"]
+    return list(found.values())
+
+
+def _forgotten(watcher: ScriptWatcher) -> Why:
+    key, site = next(iter(watcher.forgotten.items()))
+    count = len(watcher.forgotten)
+    name = watcher.leaves[key][0] if key in watcher.leaves else "a parameter"
+    more = f" and {count - 1} more parameters" if count > 1 else ""
+    return Why(
+        "accumulated",
+        f"{name}.grad{more} still held the gradient of an earlier pass, already used by a step, when this pass added to it.",
+        [Site("this backward added to an old gradient", line_of(site), "accumulated")],
+        line_of(site),
+        "call optimizer.zero_grad() before each backward(), unless adding up over several steps is meant.",
+    )

@@ -1,0 +1,356 @@
+"""What a trace notes for the sake of diagnosis: where values left autograd, who wrote in place, where a NaN was born.
+
+`Watcher` is the Recorder that traces use. Like it, it writes down and judges nothing; `why_*` do that.
+
+Note [Born here, or passed on]
+    A value is *born* bad where a NaN comes out of an operation that was given none, or an infinity out of finite
+    arguments. On the way back a node that was given a bad gradient may have a bad local derivative of its own: its rule
+    is then run once more on that gradient with the bad elements set to 0. What is bad still is the node's own making.
+    So one pass finds every place, not only the first.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import sys
+import weakref
+from typing import Any
+
+import numpy as np
+
+from ..core.modes import LOCAL
+from ..core.tensor import Tensor
+from .recording import Engine, Pass, Recorder, Shots, Step, Value, _internal, site
+from .rules import StandIn, rule_of
+from .symbols import Name, Symbol
+
+ROOM = 1000  # places that are remembered
+STEPS = 20_000  # steps that are remembered though nothing alive came of them
+_LATEST: list[Any] = []  # weak references to the traces that look on or did, the latest last
+_KEPT: collections.deque[Watcher] = collections.deque(maxlen=2)
+
+
+class Birth:
+    """A number that is not finite, made of others that were; at one element, with what made it so."""
+
+    __slots__ = (
+        "count",
+        "g",
+        "index",
+        "inherited",
+        "node",
+        "nr",
+        "passed_on",
+        "result",
+        "rule",
+        "saved",
+        "size",
+        "slope",
+        "step",
+    )
+
+    def __init__(self, nr: int, bad: Any, result: Any) -> None:
+        self.node: Any = None  # going back: the node
+        self.step: Step | None = None  # going forward: the step
+        self.nr = nr  # of the node's argument, or of the step's result
+        self.count = int(bad.sum())
+        self.size = int(bad.size)
+        self.index = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
+        self.result = result[self.index]
+        self.g: Any = None  # going back: what came in at that element
+        self.saved: dict[str, Any] = {}  # what the node had saved, or the step's arguments, at that element
+        self.slope: Any = None  # of an elementwise node: its local derivative there
+        self.rule: Any = None  # the rule at that element, made of numbers
+        self.passed_on = False  # bad values came in as well
+        self.inherited = False  # what the node had saved was bad already
+
+
+class Write:
+    """A change in place: where, and to which version it led."""
+
+    __slots__ = ("site", "version")
+
+    def __init__(self, place: Any, version: int) -> None:
+        self.site = place
+        self.version = version
+
+
+class Read:
+    """A value that the program read out of a tensor."""
+
+    __slots__ = ("array", "how", "item", "number", "site", "value")
+
+    def __init__(self, how: str, value: Value, place: Any, at: int, array: Any) -> None:
+        self.how = how
+        self.value = value
+        self.site = place
+        self.number = at  # steps that had run
+        self.item = array.item() if array.__class__ is np.ndarray and array.size == 1 else None
+        self.array = weakref.ref(array) if array.__class__ is np.ndarray else None
+
+
+class Watcher(Recorder):
+    """A Recorder that also notes cuts, values read out, changes in place, and births of numbers that are not finite."""
+
+    def __init__(self, *, keep: Any = None, known: Recorder | None = None) -> None:
+        super().__init__(keep=keep)
+        self.steps: collections.deque[Step] = collections.deque(maxlen=STEPS)
+        self.reads: dict[Any, Read] = {}
+        self.writes: dict[int, tuple[Any, list[Write]]] = {}  # by version counter, which is held
+        self.births: dict[int, Birth] = {}  # going forward: by number of the step
+        self.poisons: dict[int, list[Birth]] = {}  # going back: by number of the pass
+        self.first_bad: Pass | None = None
+        self.begun: list[tuple[int, Any, frozenset[int]]] = []  # number, site, the nodes' sequence numbers
+        self._held: dict[str, Any] = {}
+        self.traced: Any = None  # of a light copy: a weak reference to the trace's own
+        if known is not None:
+            self.tensors, self.places = known.tensors, known.places
+            self.count, self.room = known.count, known.room
+        else:
+            _LATEST[:] = [r for r in _LATEST if r() is not None][-8:]
+            _LATEST.append(weakref.ref(self))
+
+    # -- forward -------------------------------------------------------------------------------------------------------
+    def step(self, op: Any, vals: Any, place: Any) -> Step:
+        made = super().step(op, vals, place)
+        self.steps.append(made)
+        return made
+
+    def into(self, made: Step, t: Any) -> None:
+        super().into(made, t)
+        if not self.steps or self.steps[-1] is not made:
+            self.steps.append(made)
+
+    def recorded(self, op: Any, vals: list[Any], outputs: Any) -> None:
+        if LOCAL.walk is not None and not LOCAL.grad:
+            return
+        super().recorded(op, vals, outputs)
+        self.check(self.steps[-1], vals, outputs)
+
+    def changed(self, op: Any, vals: list[Any], target: Any) -> None:
+        at = self.count
+        super().changed(op, vals, target)
+        made = next((s for s in reversed(self.steps) if s.number == at), None)
+        if made is not None:
+            self.check(made, vals, [target])
+
+    def check(self, made: Step, vals: list[Any], outputs: Any) -> None:
+        for nr, t in enumerate(outputs):
+            array = t._array
+            if array.__class__ is np.ndarray and array.dtype.kind in "fc" and not np.isfinite(array).all():
+                given = [_array(x) for v in vals for x in (v if isinstance(v, (tuple, list)) else (v,)) if _floating(x)]
+                bad = _born(array, given, made.op.kind == "elementwise" if hasattr(made.op, "kind") else False)
+                if bad is not None:
+                    birth = Birth(nr, bad, array)
+                    birth.step = made
+                    for p, v in zip(made.op.params, vals, strict=False):
+                        if isinstance(v, (Tensor, int, float)) and not isinstance(v, bool):
+                            birth.saved[p.name] = _element(_array(v), birth.index, array.shape)
+                    if len(self.births) < ROOM:
+                        self.births[made.number] = birth
+                    return
+
+    def left(self, how: str, t: Any, result: Any = None) -> None:
+        if LOCAL.walk is not None and not LOCAL.grad:
+            return
+        if result is not None:
+            known = self.tensors.get(id(t))
+            before = self.tensors.get(id(result))
+            if before is not None and before.tensor() is result and before.made_by is not None and result is not t:
+                if before.made_by.op.name == how and (t._rg or known is not None):
+                    before.made_by.args.append(self.value_of(t))  # one leaf made of several tensors
+            elif t._rg or (known is not None and known.made_by is not None):
+                made = Step(self.count, Engine(how), [self.value_of(t)], site())
+                self.count += 1
+                made.cut = how
+                made.scope = self.scope
+                made.inplace = how == "detach_"
+                made.outputs.append(self.enter(result, Value(self.shots(t), result._rg and not made.inplace, made)))
+                self.steps.append(made)
+            return
+        depth = 1
+        while _plumbing((frame := sys._getframe(depth)).f_code.co_filename):
+            depth += 1
+        if len(self.reads) < ROOM and not _internal(frame.f_code.co_filename):
+            key = how, frame.f_code, frame.f_lasti
+            if key not in self.reads and (t._rg or id(t) in self.tensors):
+                self.reads[key] = Read(how, self.value_of(t), site(), self.count, t._array)
+
+    def written(self, t: Any) -> None:
+        counter = t._vc
+        if len(self.writes) > ROOM:
+            self.writes.pop(next(iter(self.writes)))
+        _, written = self.writes.setdefault(id(counter), (counter, []))
+        written.append(Write(site(), counter[0]))
+        del written[:-100]
+
+    def finished(self, variables: dict[str, Any]) -> None:
+        """The program has ended, with these variables."""
+
+    # -- backward ------------------------------------------------------------------------------------------------------
+    def begin(self, walk: Any, node: Any, g: Any) -> None:
+        before = self.passes[-1] if self.passes else None
+        super().begin(walk, node, g)
+        if before is not None and before is self.first_bad and before not in self.passes:
+            self.passes.insert(0, before)  # the pass in which things went wrong is the one to look at
+        new = self.passes[-1]
+        self.begun = [*self.begun[-19:], (new.number, new.site, frozenset(n.seq for n in walk[1]))]
+
+    def before(self, node: Any, g: Any) -> None:
+        super().before(node, g)
+        self._held = {}
+        variant = getattr(node, "variant", None)
+        if variant is not None:
+            self._held = {name: getattr(node, name, None) for name in variant.saves}
+
+    def after(self, node: Any, g: Any, grads: tuple[Any, ...]) -> None:
+        super().after(node, g, grads)
+        for nr, x in enumerate(grads):
+            if x is not None and node.next[nr][0] is not None:
+                array = _array(x)
+                if array.dtype.kind in "fc" and not np.isfinite(array).all():
+                    self.first_bad = self.first_bad or self.passes[-1]
+                    self.poison(node, nr, g, array)
+        self._held = {}
+
+    def poison(self, node: Any, nr: int, g: Any, array: Any) -> None:
+        """Note a gradient that is not finite, unless it has only been passed on."""
+        several = isinstance(g, (list, tuple))
+        incoming = [None if x is None else _array(x) for x in (g if several else [g])]
+        given = [x for x in incoming if x is not None]
+        held = {k: _plain(v) for k, v in self._held.items()}
+        clean = all(np.isfinite(x).all() for x in given)
+        if not clean:
+            if getattr(node, "variant", None) is None:
+                return
+            cleaned = [None if x is None else np.where(np.isfinite(x), x, np.zeros((), x.dtype)) for x in incoming]
+            found = _rerun(node, held, cleaned if several else cleaned[0])
+            if found is None or nr >= len(found) or found[nr] is None:
+                return
+            array, given = np.asarray(found[nr]), [x for x in cleaned if x is not None]
+        bad = ~np.isfinite(array)
+        if not bad.any():
+            return
+        made = Birth(nr, bad, array)
+        made.node, made.passed_on = node, not clean
+        if len(given) == 1 and given[0].shape == array.shape and node.op is not None and node.op.kind == "elementwise":
+            made.g = given[0][made.index]
+            made.saved = {k: _element(v, made.index, array.shape) for k, v in held.items()}
+            made.rule = _rule_at(node, nr, made)
+            slope = _rerun(node, made.saved, np.asarray(1, array.dtype))
+            made.slope = None if slope is None or slope[nr] is None else np.asarray(slope[nr])[()]
+        seen = made.saved if made.g is not None else held
+        made.inherited = any(_is_bad(v) for v in seen.values())
+        self.poisons.setdefault(self.passes[-1].number, []).append(made)
+
+    def pass_through(self, seq: int) -> tuple[int, Any] | None:
+        """The latest pass that ran the node `seq` before the one that is last: (number, site)."""
+        return next(((number, place) for number, place, seqs in self.begun if seq in seqs), None)
+
+
+def _plumbing(filename: str) -> bool:
+    return filename.endswith(("watching.py", "tensor.py", "show.py"))
+
+
+def _array(x: Any) -> Any:
+    return np.asarray(x._array if isinstance(x, Tensor) else x)
+
+
+def _plain(x: Any) -> Any:
+    """What a node saved, as its rule takes it: arrays and options."""
+    if x.__class__ in (tuple, list) and any(hasattr(y, "_array") for y in x):
+        return [_plain(y) for y in x]
+    return getattr(x, "_array", x)
+
+
+def _floating(x: Any) -> bool:
+    return (isinstance(x, Tensor) and x._array.__class__ is np.ndarray) or (
+        isinstance(x, (float, complex, np.floating)) and not isinstance(x, bool)
+    )
+
+
+def _is_bad(x: Any) -> bool:
+    if isinstance(x, (list, tuple)):
+        return any(_is_bad(y) for y in x)
+    return getattr(getattr(x, "dtype", None), "kind", "") in ("f", "c") and not np.isfinite(x).all()
+
+
+def _born(array: Any, given: list[Any], elementwise: bool) -> Any:
+    """Where in `array` bad numbers were made and not handed on; None if nowhere. See Note [Born here, or passed on]."""
+    floats = [x for x in given if x.dtype.kind in "fc"]
+    if elementwise:
+        try:
+            had_nan = np.zeros(array.shape, bool)
+            had_bad = np.zeros(array.shape, bool)
+            for x in floats:
+                had_nan |= np.isnan(x)
+                had_bad |= ~np.isfinite(x)
+        except ValueError:
+            return None
+    else:
+        had_nan = np.full(array.shape, any(np.isnan(x).any() for x in floats))
+        had_bad = np.full(array.shape, any(not np.isfinite(x).all() for x in floats))
+    nan = np.isnan(array) & ~had_nan
+    inf = np.isinf(array) & ~had_bad
+    bad = nan if nan.any() else inf
+    return bad if bad.any() else None
+
+
+def _element(value: Any, index: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+    """The element of a saved value that belongs to an element of the result; options as they are."""
+    if isinstance(value, np.ndarray):
+        try:
+            return np.broadcast_to(value, shape)[index]
+        except (ValueError, IndexError):
+            return None
+    return value
+
+
+def _rerun(node: Any, saved: dict[str, Any], g: Any) -> Any:
+    """What the node's own rule makes of another gradient; None where it cannot be asked again."""
+    outs = [node.output_meta(nr) for nr in range(node.n_outputs)]
+    try:
+        return type(node).run(StandIn(type(node), saved, node.next, outs), g, True)
+    except Exception:  # it is asked with less than it was recorded with
+        return None
+
+
+def _rule_at(node: Any, nr: int, made: Birth) -> Any:
+    """The rule of an elementwise node at one element, as an expression of numbers."""
+    saved: dict[str, Any] = {}
+    for name, (how, _) in node.variant.saves.items():
+        value = made.saved.get(name)
+        saved[name] = Name(name, np.asarray(value)) if how in ("tensor", "output", "aux") else value
+    try:
+        g = Name("g", np.asarray(made.g))
+        found = rule_of(type(node), saved, node.next, [((), np.asarray(made.g).dtype)], [g])
+    except Exception:  # only shown: what cannot be shown is left out
+        return None
+    return found[nr] if isinstance(found[nr], Symbol) else None
+
+
+# -- which trace knows a tensor ----------------------------------------------------------------------------------------
+
+
+def remember(recorder: Any) -> None:
+    """A trace has ended. What it noted going forward stays known for a while though nobody holds the trace: the last two
+    are kept, without the passes, which would keep their graphs alive."""
+    if recorder.__class__ is Watcher:
+        light = copy.copy(recorder)
+        light.passes, light.poisons, light.first_bad, light.running = [], {}, None, None
+        light.shots = Shots()
+        light._held = {}
+        light.traced = weakref.ref(recorder)
+        _KEPT.append(light)
+
+
+def watcher_of(*tensors: Any) -> Watcher | None:
+    """The latest trace that has seen one of the tensors being made, or being used."""
+    full = [r for r in (ref() for ref in reversed(_LATEST)) if r is not None]
+    for t in tensors:
+        for recorder in (*full, *(r for r in reversed(_KEPT) if r.traced is not None and r.traced() is None)):
+            value = recorder.tensors.get(id(t))
+            if value is not None and value.tensor() is t:
+                return recorder
+    return None
