@@ -7,6 +7,7 @@ The numbers in names and docstrings are those of the threads on the public track
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ import wengert as torch
 from wengert import nn
 from wengert.cli import main
 from wengert.explain import Why, trace, why_error, why_nan, why_none, why_zero
+from wengert.explain.diagnosis import advice
 from wengert.nn import functional as F
 
 
@@ -1034,3 +1036,28 @@ def test_command_says_when_there_is_nothing_to_ask(tmp_path: Path, capsys: pytes
     file.write_text("import wengert as torch\nprint(torch.ones(2).sum())\n")
     assert main(["why", str(file)]) == 1
     assert "never called backward()" in capsys.readouterr().err
+
+
+# -- docs/why.md -------------------------------------------------------------------------------------------------------
+
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "why.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", DOCUMENT, re.DOTALL)
+
+
+@pytest.mark.parametrize(("program", "shown"), EXAMPLES)
+def test_the_document_shows_what_is_printed(
+    program: str, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    file = tmp_path / "program.py"
+    file.write_text(program)
+    exec(compile(program, str(file), "exec"), {})
+    assert capsys.readouterr().out == shown
+
+
+def test_the_document_names_every_kind() -> None:
+    assert len(EXAMPLES) == 4
+    prose = re.sub(r"```.*?```", "", DOCUMENT, flags=re.DOTALL)
+    named = set(re.findall(r"`([^`]+)`", prose.replace("\n", " ")))
+    assert {*advice.CUT} <= named
+    assert {*advice.ZERO} - {"factor", "one", "overwritten"} <= named

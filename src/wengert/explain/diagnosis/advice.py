@@ -77,7 +77,6 @@ CUT = {
         "its value was overwritten in place before loss was made from it, so loss does not depend on it",
         "write the new value into another tensor",
     ),
-    "set data": ("its data was replaced", "compute a new tensor instead of assigning to .data"),
 }
 
 INTEGER = ("argmax", "argmin", "argsort", "one_hot", "bincount", "histc", "searchsorted", "bucketize", "nonzero")
