@@ -97,7 +97,7 @@ class Watcher(Recorder):
         super().__init__(keep=keep)
         self.steps: collections.deque[Step] = collections.deque(maxlen=STEPS)
         self.reads: dict[Any, Read] = {}
-        self.writes: dict[int, tuple[Any, list[Write]]] = {}  # by version counter, which is held
+        self.written_by: dict[int, tuple[Any, list[Write]]] = {}  # by version counter, which is held
         self.births: dict[int, Birth] = {}  # going forward: by number of the step
         self.poisons: dict[int, list[Birth]] = {}  # going back: by number of the pass
         self.first_bad: Pass | None = None
@@ -179,9 +179,9 @@ class Watcher(Recorder):
 
     def written(self, t: Any) -> None:
         counter = t._vc
-        if len(self.writes) > ROOM:
-            self.writes.pop(next(iter(self.writes)))
-        _, written = self.writes.setdefault(id(counter), (counter, []))
+        if len(self.written_by) > ROOM:
+            self.written_by.pop(next(iter(self.written_by)))
+        _, written = self.written_by.setdefault(id(counter), (counter, []))
         written.append(Write(site(), counter[0]))
         del written[:-100]
 

@@ -100,7 +100,7 @@ def _run(loss: Tensor, known: Watcher | None, names: Names | None) -> Look:
         root.made_by, root.nr = made, nr
         made.outputs[nr] = builder.values[id(node), nr] = root
     if known is not None:
-        watcher.births, watcher.writes, watcher.steps = known.births, known.writes, known.steps
+        watcher.births, watcher.written_by, watcher.steps = known.births, known.written_by, known.steps
     return Look(builder.build(), builder, watcher, noted, names)
 
 

@@ -93,7 +93,7 @@ def _shares(t: Any, counter: Any) -> bool:
 
 def _watched_writes(counter: Any, expected: int) -> list[Write]:
     for w in watchers():
-        found = w.writes.get(id(counter))
+        found = w.written_by.get(id(counter))
         if found is not None and found[0] is counter:
             return [x for x in found[1] if x.version > expected][:5]
     return []
