@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import linecache
+import re
 import textwrap
 import types
 from pathlib import Path
@@ -14,10 +18,12 @@ import pytest
 import wengert as torch
 from test_printed_rules import read
 from wengert import explain
+from wengert.cli import main
 from wengert.explain.again import value_of
 from wengert.explain.compare import ulps
 from wengert.explain.jacobian import structure_of
 from wengert.explain.notation import text
+from wengert.explain.parts import PARTS
 from wengert.explain.tracing import Trace
 
 # Small programs, one for each family of operations; `x` (2, 3), `y` (3,) and `s` () are leaves of double precision.
@@ -516,7 +522,6 @@ def test_memory_says_what_checkpoint_took(tmp_path: Path) -> None:
     )
     assert explanation.memory.peak == 0
     assert "Not counted: y, v1, 800 B, which a saved-tensors hook (as of checkpoint) took." in shown(explanation.memory)
-    assert "∇v2 · y" not in str(explanation)
     assert "None" not in str(explanation)
 
 
@@ -908,3 +913,88 @@ def test_a_long_program_is_refused_a_closed_form_at_once() -> None:
         h = h + h.sin()
     with pytest.raises(ValueError, match="too large for a formula"):
         explain(h).closed_form(x)
+
+
+# -- the document and the command --------------------------------------------------------------------------------------
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "explain-parts.md"
+
+
+def run_document(source: str) -> list[str]:
+    """What each Python block of a document prints, one after the other in one program."""
+    names: dict[str, Any] = {"__name__": "document"}
+    printed = []
+    for k, block in enumerate(re.findall(r"```python\n(.*?)```\n", source, flags=re.DOTALL)):
+        # A name for the source lines, so that variables are found in it.
+        file = f"doc{k}.py"
+        linecache.cache[file] = (len(block), None, block.splitlines(keepends=True), file)
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(compile(block, file, "exec"), names)
+        printed.append("\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines()))
+    return printed
+
+
+def test_the_document_shows_what_is_printed() -> None:
+    source = DOCUMENT.read_text(encoding="utf-8")
+    shown = re.findall(r"```python\n.*?```\n(?:\n```text\n(.*?)\n```\n)?", source, flags=re.DOTALL)
+    assert run_document(source) == shown
+    for name in PARTS:
+        assert f"(#{name.replace('_', '-')})" in source
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    file = tmp_path / "program.py"
+    file.write_text(LINEAR)
+    return str(file)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_command_shows_a_part(name: str, script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    of = ["--of", "w"] if name in ("accumulation", "paths", "closed_form", "jacobian") else []
+    of += ["--node", "1"] if name == "jacobian" else []
+    assert main(["explain", script, "--show", name, *of]) == 0
+    text = capsys.readouterr().out
+    assert text.count("\n") >= 1
+    assert main(["explain", script, "--show", name, *of, "--json"]) == 0
+    json.loads(capsys.readouterr().out)
+
+
+def test_the_command_checks_and_compares(script: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", script, "--check"]) == 0
+    assert capsys.readouterr().out.startswith("6 of 6 gradients agree with finite differences\n")
+    other = tmp_path / "other.py"
+    other.write_text(LINEAR.replace("1.5", "1.25"))
+    assert main(["explain", script, "--diff", str(other)]) == 1
+    assert "they part at step 1, mul: its argument w is apart" in " ".join(capsys.readouterr().out.split())
+    assert main(["explain", script, "--diff", script]) == 0
+    assert main(["explain", script, "--show", "closed_form", "--tex"]) == 0
+    assert r"\frac{\partial \mathrm{loss}}{\partial w}" in capsys.readouterr().out
+
+
+def test_the_command_fails_the_check_of_a_wrong_rule(
+    script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = type((torch.ones(2, requires_grad=True) * torch.ones(2)).grad_fn)
+    monkeypatch.setattr(kind, "run", lambda n, g, keep: (g * 0.25, None))
+    assert main(["explain", script, "--check"]) == 1
+    assert "DIFFERS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--show", "nope"], "there is no 'nope'; there are tape,"),
+        (["--show", "paths"], "--show paths is of one value: --of NAME"),
+        (["--show", "jacobian"], "--show jacobian is of one step: --node N"),
+        (["--show", "paths", "--of", "q"], "no value is called 'q' in this pass; there are: w, x"),
+        (["--show", "tape", "--tex"], "--tex: tape has no LaTeX"),
+        (["--diff", "missing.py"], "cannot read missing.py"),
+    ],
+)
+def test_the_command_says_what_is_wrong(
+    arguments: list[str], message: str, script: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", script, *arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -44,6 +44,18 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--step", type=int, metavar="K", help="explain the K-th backward (the first is 1), not the last")
     show.add_argument("--node", type=int, metavar="N", help="show step N alone, in full")
     show.add_argument("--limit", type=int, default=40, metavar="L", help="show at most L steps (default 40, 0 for all)")
+    show.add_argument(
+        "--show", metavar="PART", help="show a part instead: tape, memory, paths ... (docs/explain-parts.md)"
+    )
+    show.add_argument(
+        "--of", metavar="NAME", help="with --show: of which value (paths, accumulation, closed_form, jacobian)"
+    )
+    show.add_argument(
+        "--check", action="store_true", help="check each step against finite differences; exit 1 if one differs"
+    )
+    show.add_argument(
+        "--diff", metavar="OTHER", help="compare with the last backward of another script; exit 1 if they part"
+    )
     form = show.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the ledger as JSON")
     form.add_argument("--tex", action="store_true", help="print it as LaTeX")
@@ -238,6 +250,8 @@ def explain_file(args: Any, rest: list[str]) -> int:
         raise Trouble(f"{name} ran, but it never called backward(), so there is nothing to explain")
     ledger = chosen[-1].ledger
     write_files(chosen[-1], args)
+    if args.show or args.check or args.diff:
+        return show_part(chosen[-1], args, rest) if raised is None else max(1, show_part(chosen[-1], args, rest))
     if structured:
         make = export.to_json if args.json else export.to_latex if args.tex else export.to_markdown
         sys.stdout.write(make(ledger))
@@ -257,6 +271,35 @@ def explain_file(args: Any, rest: list[str]) -> int:
         print(f"wengert: {name} raised {type(raised).__name__}; this is the last backward before it", file=sys.stderr)
         return 1
     return 0
+
+
+def show_part(explanation: Any, args: Any, rest: list[str]) -> int:
+    """One part of an explanation (explain.parts), as text, JSON or, where it has it, LaTeX. 1 if it finds a difference."""
+    part: Any
+    if args.diff:
+        from .explain.tracing import Trace
+
+        trace = Trace(keep="last")
+        with contextlib.redirect_stdout(sys.stderr):
+            run_script(args.diff, rest, trace)
+        if not trace.passes:
+            raise Trouble(f"{os.path.basename(args.diff)} ran, but it never called backward()")
+        part = explanation.compare(trace.last)
+    else:
+        needs = {"paths": "of", "accumulation": "of", "jacobian": "node"}.get(args.show)
+        if needs and getattr(args, needs) is None:
+            raise Trouble(
+                f"--show {args.show} is of one {'step: --node N' if needs == 'node' else 'value: --of NAME'}", 2
+            )
+        try:
+            part = explanation.part("check" if args.check else args.show, args.of, args.node)
+        except (KeyError, ValueError, NotImplementedError) as error:
+            raise Trouble(str(error.args[0]).removeprefix("part(): "), 2) from None
+    if args.tex and not hasattr(part, "latex"):
+        raise Trouble(f"--tex: {args.show or 'this part'} has no LaTeX; closed_form has, and so has the ledger", 2)
+    width = args.width or (shutil.get_terminal_size((100, 40)).columns if sys.stdout.isatty() else 100)
+    sys.stdout.write(part.to_json() if args.json else part.latex() if args.tex else part.text(width))
+    return 1 if (args.check or args.diff) and not part else 0
 
 
 # -- why ---------------------------------------------------------------------------------------------------------------

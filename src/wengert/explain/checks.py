@@ -122,7 +122,7 @@ class Check(Part):
                             "analytic": _number(e.analytic),
                             "numeric": _number(e.numeric),
                             "error": _number(e.error),
-                            "h": e.step,
+                            "h": _number(e.step),
                             "verdict": e.verdict,
                         }
                         for e in c.elements
@@ -191,8 +191,7 @@ def _kept(term: Term) -> Any:
 
 
 def _compare(analytic: Any, found: Slopes) -> tuple[Element, ...]:
-    a, n = analytic.reshape(-1), found.slope.reshape(-1)
-    left, right, steps = found.left.reshape(-1), found.right.reshape(-1), found.steps.reshape(-1)
+    a, n, left, right = analytic.reshape(-1)[found.places], found.slope, found.left, found.right
     finite = np.abs(np.concatenate([a, n]))
     finite = finite[np.isfinite(finite)]
     # Rounding is measured by the largest number that took part, and by what the operation's results weigh.
@@ -208,19 +207,19 @@ def _compare(analytic: Any, found: Slopes) -> tuple[Element, ...]:
             verdict = AGREES
         elif not (np.isfinite(a[k]) and np.isfinite(n[k])):
             verdict = SINGULAR
-        elif abs(a[k] - (left[k] + right[k]) / 2) <= 1e-4 * scale + 1e3 * found.noise and near(
+        elif abs(a[k] - (left[k] + right[k]) / 2) <= 1e-4 * scale + 1e3 * found.noise and _near(
             left[k], right[k], scale
         ):
             verdict = AGREES  # a kink nearby, which the larger step went across
         elif _between(a[k], left[k], right[k], n[k], allowed):
             verdict = KINK
         sides = (left[k], right[k]) if verdict == KINK else (None, None)
-        index = tuple(int(i) for i in np.unravel_index(k, analytic.shape)) if analytic.shape else ()
-        elements.append(Element(index, a[k], n[k], float(difference / scale), float(steps[k]), verdict, *sides))
+        index = tuple(int(i) for i in np.unravel_index(found.places[k], analytic.shape)) if analytic.shape else ()
+        elements.append(Element(index, a[k], n[k], float(difference / scale), float(found.steps[k]), verdict, *sides))
     return tuple(elements)
 
 
-def near(left: Any, right: Any, scale: float) -> bool:
+def _near(left: Any, right: Any, scale: float) -> bool:
     return bool(abs(left - right) <= 1e-3 * scale)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .again import gradient_of, runs_again, value_of
+from .export import _number
 from .latex import latex, tex_name
 from .ledger import Block, Ledger, _rule, operation
 from .notation import number, text
@@ -221,7 +222,12 @@ class ClosedForm(Part):
             "loss": {"name": self.ledger.root.name, "text": text(self.loss), "tex": latex(self.loss)},
             "where": [{"name": n, "text": text(e), "tex": latex(e)} for n, e in self.definitions],
             "gradients": [
-                {"of": f.name, "text": text(f.expression), "tex": latex(f.expression), "differs_by": f.differs_by}
+                {
+                    "of": f.name,
+                    "text": text(f.expression),
+                    "tex": latex(f.expression),
+                    "differs_by": None if f.differs_by is None else _number(f.differs_by),
+                }
                 for f in self.forms
             ],
         }

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .export import _number, shot_json
-from .ledger import Block, Ledger, operation
+from .ledger import Block, Ledger, flat, operation
 from .notation import number
 from .numbers import shot_text
 from .part import Part
@@ -26,7 +26,7 @@ SHOWN = 12
 class Difference:
     """One value or gradient that is not the same in both."""
 
-    what: str  # "value", "gradient"
+    what: str  # "given" (a leaf or constant), "value" or "gradient"
     name: str
     step: Step
     other: Step
@@ -56,6 +56,7 @@ class Comparison(Part):
         mine, theirs = ({id(s) for s, _ in self.pairs}, {id(s) for _, s in self.pairs})
         self.missing = [s for s in ledger.forward if id(s) not in mine]  # in the other
         self.added = [s for s in other.forward if id(s) not in theirs]  # by the other
+        self.seen: set[int] = set()
         self.values = [d for a, b in self.pairs for d in self._values(a, b)]
         self.gradients = self._gradients()
 
@@ -65,6 +66,10 @@ class Comparison(Part):
 
     def _values(self, a: Step, b: Step) -> list[Difference]:
         found = []
+        for v, w in zip(flat(a.args), flat(b.args), strict=False):
+            if v.made_by is None and w.made_by is None and id(v) not in self.seen:
+                self.seen.add(id(v))
+                found += self._apart("given", v.name or "?", a, b, v.shot, w.shot)
         for v, w in zip(a.outputs, b.outputs, strict=False):
             found += self._apart("value", v.name or "?", a, b, v.shot, w.shot)
         return found
@@ -112,7 +117,8 @@ class Comparison(Part):
         if first is None:
             return f"{both}: what both did is the same, but they did not do the same"
         step = f"step {first.step.number}, {operation(first.step)}"
-        return f"{both}: they part at {step}: the {first.what} {first.name} is {first.why}"
+        what = "its argument" if first.what == "given" else f"the {first.what}"
+        return f"{both}: they part at {step}: {what} {first.name} is {first.why}"
 
     def rows(self) -> list[list[str]]:
         return [

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.tensor import Tensor
 from .again import block_of, place_of, pull
 from .cards import _term_rule
-from .export import _nested, tex_array
+from .export import _nested, _number, tex_array
 from .ledger import Block, Ledger, Term, operation, saved_symbols
 from .notation import number, text
 from .numbers import shape_text, shot_text
@@ -190,7 +190,7 @@ class LocalJacobian(Part):
             "matrix": _nested(self.matrix) if self.small else None,
             "rule": self.rule,
             "partial": self.factor,
-            "differs_by": self.agreement,
+            "differs_by": None if self.agreement is None else _number(self.agreement),
         }
 
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+# What `wengert explain --show` can be asked for. Of the last four one says of which value or step.
+PARTS = (
+    "tape", "broadcasts", "memory", "inplace", "orders", "conventions", "check",
+    "closed_form", "accumulation", "paths", "jacobian",
+)  # fmt: skip
+
 if TYPE_CHECKING:
     from .cards import Accumulation, Broadcasts
     from .checks import Check
@@ -15,6 +21,7 @@ if TYPE_CHECKING:
     from .ledger import Ledger
     from .memory import Timeline
     from .orders import Orders
+    from .part import Part
     from .paths import Paths
     from .tape import Tape
 
@@ -107,3 +114,19 @@ class Parts:
         from .closed import ClosedForm
 
         return ClosedForm(self.ledger, x, expand)
+
+    def part(self, name: str, of: Any = None, step: Any = None) -> Part:
+        """A part by its name in `PARTS`, `of` the value where it is a part of one, and of `step` for a Jacobian."""
+        if name not in PARTS:
+            raise ValueError(f"part(): there is no {name!r}; there are {', '.join(PARTS)}")
+        if name in ("accumulation", "paths") and of is None:
+            raise ValueError(f"part(): {name} is a part of one value: say of which")
+        if name == "jacobian":
+            if step is None:
+                raise ValueError("part(): jacobian is a part of one step: say of which")
+            return self.jacobian(step, of)
+        found = getattr(self, name)
+        made: Part = (
+            (found(of) if name in ("closed_form", "accumulation", "paths") else found()) if callable(found) else found
+        )
+        return made

@@ -15,13 +15,15 @@ from .again import NotKept, compute, whole
 from .ledger import Block
 from .recording import Value
 
+MOST = 64  # elements of one argument that are moved one by one; of more, so many evenly spread ones
 TINY = 1e-30  # a complex step: nothing is subtracted, so it may be as small as one likes
 
 
 @dataclass
 class Slopes:
-    """For each element of an argument, the slope of F; where it was found from both sides, these too."""
+    """The slope of F along elements of an argument; where it was found from both sides, these too. All are flat."""
 
+    places: Any  # which elements
     slope: Any
     left: Any
     right: Any
@@ -32,7 +34,7 @@ class Slopes:
 
 
 def slopes(block: Block, target: Value) -> Slopes:
-    """Slopes along every element of `target`. NotKept where the numbers, or the same result again, are not to be had."""
+    """Slopes along elements of `target`. NotKept where the numbers, or the same result again, are not to be had."""
     weights = [None if g is None else _wide_gradient(g) for g in block.gradient]
     known = {id(v): _wide(whole(v)) for v in _values(block)}
     base = compute(block.step, known)
@@ -40,8 +42,8 @@ def slopes(block: Block, target: Value) -> Slopes:
     x = known[id(target)]
     referee = _complex_step(block, target, known, weights, base)
     if referee is not None:
-        none = np.full(x.shape, TINY)
-        return Slopes(referee, referee, referee, none, "complex step", 1e-12, 1e-300)
+        flat = referee.reshape(-1)
+        return Slopes(np.arange(x.size), flat, flat, flat, np.full(x.size, TINY), "complex step", 1e-12, 1e-300)
 
     def total(at: Any) -> float:
         results = compute(block.step, {**known, id(target): at})
@@ -54,25 +56,25 @@ def slopes(block: Block, target: Value) -> Slopes:
                if w is not None and r.dtype.kind in "fc" and np.isfinite(r).all())  # fmt: skip
     flat = x.reshape(-1)
     units = (1.0, 1j) if x.dtype.kind == "c" else (1.0,)
-    slope, left, right = (np.zeros(flat.size, x.dtype) for _ in range(3))
-    steps = np.zeros(flat.size)
-    for k in range(flat.size):
-        h = steps[k] = eps**0.2 * max(abs(flat[k]), 1e-2 if eps < 1e-10 else 1.0)
+    places = np.arange(flat.size) if flat.size <= MOST else np.linspace(0, flat.size - 1, MOST).astype(int)
+    slope, left, right = (np.zeros(places.size, x.dtype) for _ in range(3))
+    steps = np.zeros(places.size)
+    for i, k in enumerate(places):
+        h = steps[i] = eps**0.2 * max(abs(flat[k]), 1e-2 if eps < 1e-10 else 1.0)
         for unit in units:
 
-            def moved(t: float, k: int = k, unit: Any = unit) -> float:
+            def moved(t: float, k: Any = k, unit: Any = unit) -> float:
                 at = flat.copy()
                 at[k] += t * unit
                 return total(at.reshape(x.shape))
 
             near, far = (moved(h), moved(-h)), (moved(2 * h), moved(-2 * h))
-            slope[k] += unit * (8 * (near[0] - near[1]) - (far[0] - far[1])) / (12 * h)
+            slope[i] += unit * (8 * (near[0] - near[1]) - (far[0] - far[1])) / (12 * h)
             small = h * 1e-2
-            left[k] += unit * (here - moved(-small)) / small
-            right[k] += unit * (moved(small) - here) / small
+            left[i] += unit * (here - moved(-small)) / small
+            right[i] += unit * (moved(small) - here) / small
     noise = 4 * eps * size / max(float(steps.min(initial=np.inf)), 1e-30) if flat.size else 0.0
-    slope, left, right, steps = (a.reshape(x.shape) for a in (slope, left, right, steps))
-    return Slopes(slope, left, right, steps, "central differences", 1e-6 if eps < 1e-10 else 1e-2, noise)
+    return Slopes(places, slope, left, right, steps, "central differences", 1e-6 if eps < 1e-10 else 1e-2, noise)
 
 
 def _values(block: Block) -> list[Value]:
