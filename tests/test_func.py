@@ -304,3 +304,108 @@ def test_a_linearized_function_of_constants_is_outside_the_graph() -> None:
     _, push = func.linearize(torch.sin, X)
     assert not push(X).requires_grad
     assert push(X.clone().requires_grad_()).requires_grad
+
+
+# -- what is shown and refused while a transform runs ------------------------------------------------------------------
+
+
+def shown(transform, x: torch.Tensor) -> str:
+    texts = []
+
+    def f(t):
+        texts.append(repr(t))
+        return t.mean()
+
+    transform(f)(x)
+    return texts[-1]
+
+
+def test_a_tensor_inside_is_shown_with_the_transforms_it_belongs_to() -> None:
+    x = torch.ones(2)
+    assert shown(func.grad, x) == "GradTrackingTensor(lvl=1, value=\n    tensor([1., 1.])\n)"
+    assert shown(func.vmap, x[None]) == "BatchedTensor(lvl=1, bdim=0, value=\n    tensor([[1., 1.]])\n)"
+    nested = shown(lambda f: func.vmap(func.grad(f)), x[None])
+    assert nested.startswith(
+        "GradTrackingTensor(lvl=2, value=\n    BatchedTensor(lvl=1, bdim=0, value=\n        tensor("
+    )
+    assert shown(lambda f: lambda t: func.jvp(f, (t,), (t,)), x).startswith("GradTrackingTensor(lvl=1")
+    captured = torch.ones(2)
+    assert shown(lambda f: func.grad(lambda t: (f(captured), t.sum())[1]), x) == "tensor([1., 1.])"
+
+
+def test_changing_a_captured_tensor_in_place_is_refused_and_changes_nothing() -> None:
+    captured = torch.ones(3)
+
+    def f(x):
+        captured.add_(x)
+        return (x * captured).sum()
+
+    for run in (
+        lambda: func.grad(f)(torch.ones(3)),
+        lambda: func.vjp(f, torch.ones(3)),
+        lambda: func.jvp(f, (torch.ones(3),), (torch.ones(3),)),
+        lambda: func.grad(lambda x: (captured[0].mul_(2), x.sum())[1])(torch.ones(3)),
+    ):
+        with pytest.raises(
+            RuntimeError, match=r"in-place operation \(aten::\w+_\) that would mutate a captured Tensor"
+        ):
+            run()
+    assert captured.tolist() == [1, 1, 1]
+
+
+def test_what_is_made_or_given_inside_may_be_changed() -> None:
+    def f(x, y):
+        z = torch.zeros(3)
+        z.add_(x)
+        y.mul_(2)
+        return (z * y).sum()
+
+    assert func.grad(f)(torch.ones(3), torch.ones(3)).tolist() == [2, 2, 2]
+
+
+def test_transforms_inside_inference_mode() -> None:
+    x = torch.tensor([1.0, 2.0])
+    with torch.inference_mode():
+        assert func.grad(lambda t: (t**2).sum())(x).tolist() == [2, 4]
+        assert func.vmap(func.grad(lambda t: (t**2).sum()))(x[None] * 1).tolist() == [[2, 4]]
+        assert func.jacrev(func.grad(lambda t: (t**3).sum()))(x).tolist() == [[6, 0], [0, 12]]
+        assert func.jvp(lambda t: t**2, (x,), (x,))[1].tolist() == [2, 8]
+        assert torch.is_inference_mode_enabled()
+
+
+def test_a_pullback_made_without_grad_mode_can_be_recorded_later() -> None:
+    x = torch.tensor(3.0, requires_grad=True)
+    with torch.no_grad():
+        out, pull = func.vjp(lambda t: t**2, x)
+    (y,) = pull(torch.tensor(1.0))
+    assert not out.requires_grad
+    assert torch.autograd.grad(y, x)[0].item() == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: func.vjp(lambda _: None, x), r"Expected f to be a function that has non-empty output \(got output = \[None\]"),
+        (lambda x: func.jacfwd(lambda _: ())(x), r"jvp\(f, primals, tangents\): Expected f to be a function that has non-empty"),
+        (lambda x: func.vjp(lambda t: (t, 1), x, has_aux=True), "Expected tensors, got unsupported type <class 'int'>"),
+        (lambda x: func.jacfwd(lambda t: (t, [t, "a"]), has_aux=True)(x), "Expected tensors, got unsupported type <class 'str'>"),
+        (lambda x: func.grad(torch.mul, argnums=[0])(x, x), r"argnums must be int or Tuple\[int, ...\], got: <class 'list'>"),
+        (lambda x: func.grad(torch.mul, argnums=(0, -2))(x, x), r"argnums elements must be unique, got \(0, -2\)"),
+        (lambda x: func.jacrev(torch.mul, argnums=())(x, x), "argnums must be non-empty"),
+        (lambda x: func.jvp(torch.sin, (x,), x), r"structure TreeSpec\(tuple, None, \[\*\]\) and tangents with structure \*"),
+        (lambda x: func.jvp(torch.sin, (x,), (1,)), "Expected tangents to only contain Tensors, got <class 'int'>"),
+    ],
+)  # fmt: skip
+def test_what_transforms_say_of_bad_arguments(call, message) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        call(torch.ones(2))
+
+
+def test_new_tensors_of_a_mapped_one_are_mapped() -> None:
+    def f(y, x):
+        total = x.new_zeros(2)
+        total.copy_(y)
+        return total + x.new_full((2,), 3.0)
+
+    y = torch.arange(6.0).reshape(3, 2)
+    assert func.vmap(f)(y, torch.ones(3)).tolist() == (y + 3).tolist()

@@ -522,3 +522,101 @@ def test_instances_are_a_relic() -> None:
         f = Square()
     with raises(RuntimeError, "Legacy autograd function with non-static forward method is deprecated."):
         f(leaf(1.0))
+
+
+def _identity(rule=None):
+    class Identity(torch.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return x.clone()
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    if rule is not None:
+        Identity.vmap = staticmethod(rule)
+    return Identity
+
+
+def test_an_argument_returned_as_it_came_cannot_be_saved() -> None:
+    class Same(_identity()):
+        @staticmethod
+        def forward(x):
+            return x
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(output)
+
+    with pytest.raises(
+        RuntimeError, match="An input that has been returned as-is as output is being saved for backward"
+    ):
+        Same.apply(torch.ones(2))
+    with pytest.raises(
+        RuntimeError, match="An input that has been returned as-is as output is being saved for backward"
+    ):
+        torch.func.grad(Same.apply)(torch.tensor(1.0))
+
+
+def test_the_nodes_name_inside_a_transform() -> None:
+    names = []
+
+    def f(x):
+        y = _identity().apply(x)
+        names.append(y.grad_fn.name())
+        return y
+
+    torch.func.grad(f)(torch.tensor(1.0))
+    assert names == ["IdentityGeneratedBackward"]
+
+
+def test_a_vmap_rule_sees_where_the_batch_is() -> None:
+    def rule(info, in_dims, x):
+        assert in_dims == (1,)
+        assert x.shape == (3, 4)
+        return x * 2, in_dims[0]
+
+    x = torch.ones(3, 4)
+    assert torch.vmap(_identity(rule).apply, in_dims=1)(x).tolist() == (x.T * 2).tolist()
+
+    def of_lists(info, in_dims, x, ys):
+        assert in_dims == (0, [0, None])
+        return x * ys[0], 0
+
+    class OfLists(_identity(of_lists)):
+        @staticmethod
+        def forward(x, ys):
+            return x * ys[0]
+
+    assert torch.vmap(lambda x: OfLists.apply(x, [x, torch.ones(())]))(x).tolist() == x.tolist()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda x: x, "to have two returns, an output and out_dims .* Got a <class 'wengert"),
+        (lambda x: (x, x, 0), "Got 3 returns instead"),
+        (lambda x: (x, (None,)), r"Expected out_dims=\(None,\) to be compatible .* TreeSpec\(tuple, None, \[\*\]\) but output has structure \*"),
+        (lambda x: ([x], (None,)), "returned an incompatible"),
+    ],
+)  # fmt: skip
+def test_what_a_vmap_rule_may_return(answer, message) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        torch.vmap(_identity(lambda info, in_dims, x: answer(x)).apply)(torch.ones(2, 3))
+
+
+def test_keyword_only_tensors_are_refused() -> None:
+    class KeywordOnly(_identity()):
+        @staticmethod
+        def forward(x, *, y):
+            return x + y
+
+    with pytest.raises(NotImplementedError, match="Run vmap on autograd.Function with kwarg-only Tensor args"):
+        torch.vmap(KeywordOnly.apply)(torch.ones(2), y=torch.ones(2))
+    with pytest.raises(TypeError, match=r"forward\(\) got an unexpected keyword argument 'y'"):
+        KeywordOnly.apply(torch.ones(2), y=torch.ones(2))

@@ -27,6 +27,7 @@ from ..core.forward_ad import attach, has_tangents, strip, tangent_at, tangent_l
 from ..core.modes import LOCAL, Observer, set_mode
 from ..core.node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from ..core.op import LIST
+from ..core.pytree import broadcast_to, describe, flatten, unflatten
 from ..core.saved import Packed, SavedTensor, keep_tensor
 from ..core.tensor import Tensor, wrap
 from ..core.views import bump, check_creation, check_inplace, rebase, register_view
@@ -354,6 +355,8 @@ class FunctionMeta(type):
 
     def __init__(cls, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> None:
         cls._backward_cls = type(name + "Backward", (BackwardCFunction,), {"_forward_cls": cls})
+        # The name its nodes have inside grad, vjp, vmap and the like.
+        cls._generated_cls = type(name + "GeneratedBackward", (BackwardCFunction,), {"_forward_cls": cls})
         super().__init__(name, bases, attributes)
 
 
@@ -376,6 +379,7 @@ class Function(metaclass=FunctionMeta):
     clear_saved_tensors_on_access = False
     boxed_grads_call = False
     _backward_cls: Any
+    _generated_cls: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         warnings.warn(
@@ -433,11 +437,11 @@ class Function(metaclass=FunctionMeta):
         separate = cls.setup_context is not Function.setup_context
         if separate:
             args, kwargs = _bound(cls.forward, args, kwargs), {}
-        if LOCAL.vmap_levels and any(isinstance(a, Tensor) and a._is_batched() for a in args):
+        if LOCAL.vmap_levels and any(isinstance(a, Tensor) and a._is_batched() for a in flatten(args)[0]):
             mapped = _mapped(cls, args, separate)
             if mapped is not NotImplemented:
                 return mapped
-        ctx = cls._backward_cls()
+        ctx = cls._generated_cls() if LOCAL.transforms else cls._backward_cls()
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._rg for a in args)
         records = LOCAL.grad and any(ctx.needs_input_grad)
         level = -1
@@ -453,6 +457,7 @@ class Function(metaclass=FunctionMeta):
             if separate:
                 raw = cls.forward(*plain)
                 cls.setup_context(ctx, plain, raw)
+                _check_returned(ctx, plain, raw)
             else:
                 raw = cls.forward(ctx, *plain, **kwargs)
         finally:
@@ -476,11 +481,30 @@ def _bound(forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
     """All arguments by position, defaults included."""
     bound = inspect.signature(forward).bind(*args, **kwargs)
     bound.apply_defaults()
-    if bound.kwargs:
+    if bound.kwargs and LOCAL.transforms:
         raise NotImplementedError(
-            "keyword-only arguments of a Function with setup_context: make them positional ones with defaults"
+            "Run vmap on autograd.Function with kwarg-only Tensor args. Please do not pass kwarg-only Tensors to "
+            f"autograd.Function. Got: {bound.kwargs}"
+        )
+    if bound.kwargs:
+        raise TypeError(
+            f"forward() got an unexpected keyword argument '{next(iter(bound.kwargs))}': keyword-only arguments of a Function "
+            "with setup_context are not passed on; make them positional ones with defaults"
         )
     return bound.args
+
+
+def _check_returned(ctx: Any, args: tuple[Any, ...], raw: Any) -> None:
+    """Refuse to save an argument that forward returned as it came: what is saved would not be told from the output."""
+    dirty = {id(t) for t in ctx.dirty_tensors or ()}
+    outputs = {id(o) for o in (raw if isinstance(raw, tuple) else (raw,))}
+    same = {id(a) for a in args if isinstance(a, Tensor)} & outputs - dirty
+    if any(id(t) in same for t in (*(ctx.to_save or ()), *(ctx.saved_for_forward or ()))):
+        raise RuntimeError(
+            "An input that has been returned as-is as output is being saved for backward. This is not supported if you "
+            "override setup_context. You should return and save a view of the input instead, e.g. with x.view_as(x) or "
+            "setup ctx inside the forward function itself."
+        )
 
 
 def _hang(
@@ -729,33 +753,54 @@ def _mapped(cls: Any, args: tuple[Any, ...], separate: bool) -> Any:
             f"vmap staticmethod or set generate_vmap_rule=True. {more}"
         )
     from ..core.batched import is_at
-    from ..core.pytree import broadcast_to, flatten, unflatten
     from ..func.vmap import from_examples, to_examples
 
     levels = LOCAL.vmap_levels
     level = levels[-1]
-    if not any(isinstance(a, Tensor) and is_at(a._array, level.number) for a in args):
-        before = set_mode("vmap_levels", levels[:-1])
-        try:
-            return cls.apply(*args)
-        finally:
-            set_mode("vmap_levels", before)
-    dims = tuple(0 if isinstance(a, Tensor) and is_at(a._array, level.number) else None for a in args)
-    whole = [a if d is None else from_examples(a, 0, level.number, level.size) for a, d in zip(args, dims, strict=True)]
+    leaves, spec = flatten(args)
+    batched = [isinstance(a, Tensor) and is_at(a._array, level.number) for a in leaves]
     before = set_mode("vmap_levels", levels[:-1])
     try:
-        result, out_dims = cls.vmap(VmapInfo(level.size, level.randomness), dims, *whole)
+        if not any(batched):
+            return cls.apply(*args)
+        places = [
+            next((d for x, d in level.entered if x is a), 0) if b else None
+            for a, b in zip(leaves, batched, strict=True)
+        ]
+        whole = [
+            a if d is None else from_examples(a, d, level.number, level.size)
+            for a, d in zip(leaves, places, strict=True)
+        ]
+        answer = cls.vmap(VmapInfo(level.size, level.randomness), unflatten(places, spec), *unflatten(whole, spec))
     finally:
         set_mode("vmap_levels", before)
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        got = f"{len(answer)} returns" if isinstance(answer, tuple) else f"a {type(answer)}"
+        raise RuntimeError(
+            "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree structure compatible "
+            f"with the output. Got {got} instead"
+        )
+    result, out_dims = answer
     leaves, spec = flatten(result)
-    places = broadcast_to(out_dims, spec)
-    if places is None:
-        raise RuntimeError(f"{cls.__name__}.vmap: out_dims {out_dims} do not fit the outputs")
+    out_places = broadcast_to(out_dims, spec) if _fits(out_dims, result) else None
+    if out_places is None:
+        raise RuntimeError(
+            "The autograd.Function's vmap staticmethod returned an incompatible (output, out_dims) tuple. Expected "
+            f"out_dims={out_dims} to be compatible with the structure of `output`. out_dims has structure "
+            f"{describe(flatten(out_dims)[1])} but output has structure {describe(spec)}. {more}"
+        )
     shown = [
         x if d is None or not isinstance(x, Tensor) else to_examples(x, d, level.number, level.size)
-        for x, d in zip(leaves, places, strict=True)
+        for x, d in zip(leaves, out_places, strict=True)
     ]
     return unflatten(shown, spec)
+
+
+def _fits(prefix: Any, tree: Any) -> bool:
+    """May `prefix` say something of each part of `tree`? Containers of it must be of the same kind."""
+    if isinstance(prefix, (tuple, list)):
+        return type(prefix) is type(tree) and len(prefix) == len(tree) and all(map(_fits, prefix, tree))
+    return True
 
 
 # -- once_differentiable ----------------------------------------------------------------------------------------------

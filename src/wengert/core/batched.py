@@ -287,6 +287,19 @@ def drawn(make: Any, shape: tuple[int, ...]) -> Any:
     return array
 
 
+def made_like(make: Any, shape: tuple[int, ...], like: Any) -> Any:
+    """`make(shape)`, an array for each example where `like` is batched."""
+    sizes, levels = [], []
+    while like.__class__ is Batched:
+        sizes.append(like.batch_size)
+        levels.append(like.level)
+        like = like.value
+    array = make((*reversed(sizes), *shape))
+    for level in reversed(levels):
+        array = Batched(array, level)
+    return array
+
+
 def is_at(x: Any, level: int) -> bool:
     return x.__class__ is Batched and x.level == level
 

@@ -52,7 +52,7 @@ class _Local(threading.local):
     began = 0  # when the operation that observers are told of began, in ns
     observing = False  # an operation is on the fast road although observers look on
     node: Any = None  # the node whose user code (a hook, a Function) runs
-    transforms = 0  # open func.grad, vjp and the like
+    transforms: tuple[Any, ...] = ()  # open func.grad, vjp, vmap and the like, innermost last (see func.opened)
     depth = 0  # passes inside passes (a Function whose backward calls backward)
 
     def __init__(self) -> None:

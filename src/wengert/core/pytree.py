@@ -33,6 +33,14 @@ def flatten(tree: Any) -> tuple[list[Any], Spec]:
     return leaves, visit(tree)
 
 
+def describe(spec: Spec) -> str:
+    """A structure, as PyTorch writes it in messages."""
+    if spec is LEAF:
+        return "*"
+    kind, keys, children = spec
+    return f"TreeSpec({kind.__name__}, {None if keys is None else list(keys)}, [{', '.join(map(describe, children))}])"
+
+
 def unflatten(leaves: list[Any], spec: Spec) -> Any:
     """Leaves put back into a structure."""
     remaining = iter(leaves)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
+from .modes import LOCAL
 from .printing import format_tensor
+
+
+def _numbers(array: Any, suffixes: Sequence[str] = ()) -> str:
+    return format_tensor(array, default_float=dtypes.get_default_dtype().np, suffixes=suffixes)
 
 
 def tensor_repr(t: Any) -> str:
     array = t._array
+    if LOCAL.transforms:
+        text = LOCAL.transforms[-1].show(t, _numbers)
+        if text is not None:
+            return text
     if not isinstance(array, np.ndarray):
         return repr(array)
     suffixes = []
@@ -28,7 +38,7 @@ def tensor_repr(t: Any) -> str:
         tangent = extra.tangents.get(tangent_level(t))
         if tangent is not None:
             suffixes.append(f"tangent={tensor_repr(tangent)}")
-    text = format_tensor(array, default_float=dtypes.get_default_dtype().np, suffixes=suffixes)
+    text = _numbers(array, suffixes)
     if type(t).__name__ == "Parameter":
         return "Parameter containing:\n" + text
     return text

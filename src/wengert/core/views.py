@@ -239,6 +239,8 @@ def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
                     check_partial_overlap(array, x._array)
     if LOCAL.mutation is not None:
         LOCAL.mutation.changing(target)
+    if LOCAL.transforms:
+        LOCAL.transforms[-1].changing(target, op.name + "_")
     if LOCAL.dual_level >= 0:
         from .forward_ad import inplace_jvp
 

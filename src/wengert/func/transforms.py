@@ -15,8 +15,9 @@ from ..core import forward_ad as fad
 from ..core.backward import grad as engine_grad
 from ..core.modes import LOCAL, set_mode
 from ..core.node import AccumulateGrad
-from ..core.pytree import flatten, tree_map, unflatten
+from ..core.pytree import describe, flatten, tree_map, unflatten
 from ..core.tensor import Tensor, wrap
+from .opened import Opened
 from .vmap import vmap
 
 
@@ -25,25 +26,30 @@ def _place(x: Tensor) -> Tensor:
     if x._rg:
         return x.view_as(x)
     t = wrap(x._array, x._array.dtype.kind in "fcV")
-    if x._extra is not None:
+    if x._extra is not None and not x.is_inference():  # what an inference tensor holds may be recorded here
         t._extra = x._extra
         if x._extra.base is not None:
             t._vc = x._vc
     return t
 
 
-class _Recording:
+class _Recording(Opened):
     """Grad mode on inside a transform, whatever it is outside; knows whether results may be recorded there."""
 
     def __enter__(self) -> _Recording:
         self.outside = LOCAL.grad
-        LOCAL.transforms += 1
+        self.inference = LOCAL.inference
+        super().__enter__()
         set_mode("grad", True)
+        if self.inference:
+            set_mode("inference", False)
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        LOCAL.transforms -= 1
+        super().__exit__()
         set_mode("grad", self.outside)
+        if self.inference:
+            set_mode("inference", True)
 
 
 def _reaches_outside(outputs: list[Tensor], places: list[Tensor]) -> bool:
@@ -79,6 +85,29 @@ def _wrap_leaves(tree: Any, what: str) -> tuple[Any, list[Tensor]]:
     return unflatten(places, spec), places
 
 
+def _tensors_in(*trees: Any) -> list[Tensor]:
+    return [x for x in flatten(trees)[0] if isinstance(x, Tensor)]
+
+
+def _outputs(result: Any, where: str) -> tuple[list[Tensor], Any]:
+    """What the user's function returned: tensors, and the structure they came in."""
+    outputs, spec = flatten(result)
+    if not outputs or (len(outputs) == 1 and outputs[0] is None):
+        raise RuntimeError(f"{where}: Expected f to be a function that has non-empty output (got output = {outputs})")
+    for o in outputs:
+        if not isinstance(o, Tensor):
+            raise RuntimeError(f"{where}: expected f(*primals) to return only tensors, got unsupported type {type(o)}")
+    return outputs, spec
+
+
+def _with_aux(result: Any) -> Any:
+    """(output, aux), of which aux may hold tensors only."""
+    for a in flatten(result[1])[0]:
+        if not isinstance(a, Tensor):
+            raise RuntimeError(f"Expected tensors, got unsupported type {type(a)}")
+    return result
+
+
 def grad_and_value(
     func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
@@ -88,15 +117,10 @@ def grad_and_value(
 
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        numbers = argnums if isinstance(argnums, tuple) else (argnums,)
-        for n in numbers:
-            if not isinstance(n, int):
-                raise RuntimeError(f"argnum must be int or tuple of ints, got {type(n)}")
-            if not -len(args) <= n < len(args):
-                raise RuntimeError(f"Got argnum={n}, but only {len(args)} positional inputs")
-        with _Recording() as mode:
+        numbers, _ = _chosen(args, argnums)
+        with _Recording(func, _tensors_in(args, kwargs)) as mode:
             inner = list(args)
-            places: list[Tensor] = []
+            places = mode.places
             specs = []
             for n in numbers:
                 inner[n], found = _wrap_leaves(args[n], "grad")
@@ -109,10 +133,7 @@ def grad_and_value(
                     raise RuntimeError(
                         "grad_and_value(f)(*args): output of function f should be a tuple: (output, aux) if has_aux is True"
                     )
-                result, aux = result
-                for a in flatten(aux)[0]:
-                    if not isinstance(a, Tensor):
-                        raise RuntimeError(f"Expected tensors, got unsupported type {type(a)}")
+                result, aux = _with_aux(result)
             if not isinstance(result, Tensor):
                 raise RuntimeError(
                     f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(result)}"
@@ -182,8 +203,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     With `has_aux`, `(output, vjp_fn, aux)`.
     """
-    with _Recording() as mode:
+    with _Recording(func, _tensors_in(primals)) as mode:
         inner, places = _wrap_leaves(tuple(primals), "vjp")
+        mode.places = places
         result = func(*inner)
         aux = None
         if has_aux:
@@ -191,14 +213,10 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 raise RuntimeError(
                     "vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is True"
                 )
-            result, aux = result
-    outputs, spec = flatten(result)
-    for o in outputs:
-        if not isinstance(o, Tensor):
-            raise RuntimeError(
-                f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(o)}"
-            )
-    tracked = mode.outside and _reaches_outside(outputs, places)
+            result, aux = _with_aux(result)
+    outputs, spec = _outputs(result, "vjp(f, *primals)")
+    reaches = _reaches_outside(outputs, places)
+    tracked = mode.outside and reaches
     primal_specs = [flatten(p)[1] for p in primals]
     counts = [len(flatten(p)[0]) for p in primals]
 
@@ -207,10 +225,10 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         if given_spec != spec:
             raise RuntimeError(
                 f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
-                f"cotangents: {given_spec}, primal output: {spec}"
+                f"cotangents: {describe(given_spec)}, primal output: {describe(spec)}"
             )
         with _Recording() as inside:
-            recorded = tracked or (inside.outside and any(c._rg for c in given))
+            recorded = inside.outside and (reaches or any(c._rg for c in given))
             grads = _gradients(outputs, places, given, recorded)
         answer = []
         at = 0
@@ -236,11 +254,14 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     if spec != tangent_spec:
         raise RuntimeError(
             "jvp(f, primals, tangents): Expected primals and tangents to have the same python structure. For example, if "
-            "primals is a tuple of 3 tensors, tangents also must be."
+            f"primals is a tuple of 3 tensors, tangents also must be. Got primals with structure {describe(spec)} and tangents "
+            f"with structure {describe(tangent_spec)}"
         )
     if not leaves:
-        raise RuntimeError("jvp: expected at least one Tensor in primals")
+        raise RuntimeError("jvp(f, primals, tangents): Expected primals to contain at least one Tensor.")
+    inference = set_mode("inference", False)
     level = fad.open_level()
+    opened = Opened(func, leaves, level).__enter__()
     try:
         duals = [_dual(p, t, level) for p, t in zip(leaves, directions, strict=True)]
         result = func(*unflatten(duals, spec))
@@ -250,21 +271,16 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
                 raise RuntimeError(
                     "jvp(f, primals, tangents): output of function f should be a tuple: (output, aux) if has_aux is True"
                 )
-            result, aux = result
-        outputs, out_spec = flatten(result)
-        for o in outputs:
-            if not isinstance(o, Tensor):
-                raise RuntimeError(
-                    "jvp(f, primals, tangents): expected f(*primals) to return only tensors, got unsupported type "
-                    f"{type(o)}"
-                )
+            result, aux = _with_aux(result)
+        outputs, out_spec = _outputs(result, "jvp(f, primals, tangents)")
         pushed = []
         for o in outputs:
             t = fad.tangent_at(o, level)
             if t is None:
                 if strict:
                     raise RuntimeError(
-                        "jvp(f, primals, tangents): The output of f is independent of the inputs (strict=True)"
+                        "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not "
+                        "allowed with strict=True."
                     )
                 t = _zeros(o)
             pushed.append(t)
@@ -272,15 +288,17 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
         if has_aux:
             aux = tree_map(lambda a: fad.strip(a, level) if isinstance(a, Tensor) else a, aux)
     finally:
+        opened.__exit__()
         fad.close_level()
+        set_mode("inference", inference)
     out = unflatten(plain, out_spec), unflatten(pushed, out_spec)
     return (*out, aux) if has_aux else out
 
 
 def _dual(p: Any, t: Any, level: int) -> Tensor:
-    for x in (p, t):
+    for x, what in ((p, "primals"), (t, "tangents")):
         if not isinstance(x, Tensor):
-            raise RuntimeError(f"jvp(f, primals, tangents): Expected tensors, got unsupported type {type(x)}")
+            raise RuntimeError(f"jvp(f, primals, tangents): Expected {what} to only contain Tensors, got {type(x)}")
     if p._array.shape != t._array.shape:
         raise RuntimeError(
             "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
@@ -343,10 +361,19 @@ def _basis(leaves: list[Tensor]) -> list[Tensor]:
 
 
 def _chosen(args: tuple[Any, ...], argnums: Any) -> tuple[tuple[int, ...], Any]:
+    """The numbers of the arguments to differentiate, and those arguments."""
+    if not isinstance(argnums, (int, tuple)):
+        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
     numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+    if not numbers:
+        raise RuntimeError("argnums must be non-empty")
     for n in numbers:
+        if not isinstance(n, int):
+            raise RuntimeError(f"argnum must be int, got: {type(n)}")
         if not -len(args) <= n < len(args):
             raise RuntimeError(f"Got argnum={n}, but only {len(args)} positional inputs")
+    if len({n % len(args) for n in numbers}) != len(numbers):
+        raise RuntimeError(f"argnums elements must be unique, got {numbers}")
     return numbers, tuple(args[n] for n in numbers)
 
 
@@ -374,6 +401,8 @@ def jacrev(
 
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if chunk_size is not None and not chunk_size > 0:
+            raise ValueError("jacrev: `chunk_size` should be greater than 0.")
         numbers, chosen = _chosen(args, argnums)
         found = vjp(_partial(func, args, numbers, kwargs), *chosen, has_aux=has_aux)
         output, pull = found[0], found[1]

@@ -10,9 +10,10 @@ from typing import Any
 from ..core.batched import SELF, is_at, move_in, move_out, sum_level
 from ..core.modes import LOCAL, set_mode
 from ..core.op import Array, linear
-from ..core.pytree import broadcast_to, flatten, unflatten
+from ..core.pytree import broadcast_to, describe, flatten, unflatten
 from ..core.tensor import Tensor
 from . import batching as batching  # states how operations are mapped
+from .opened import OpenedMap
 
 _NUMBERS = itertools.count()
 
@@ -20,9 +21,10 @@ _NUMBERS = itertools.count()
 class Level:
     """One open `vmap`."""
 
-    __slots__ = ("number", "randomness", "size")
+    __slots__ = ("entered", "number", "randomness", "size")
 
     def __init__(self, size: int, randomness: str) -> None:
+        self.entered: list[tuple[Tensor, int]] = []  # arguments whose batch was not in front, and where it was
         self.number = next(_NUMBERS)
         self.size = size
         self.randomness = randomness
@@ -110,7 +112,7 @@ def _arguments(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any
     if dims is None:
         raise ValueError(
             f"{where}: in_dims is not compatible with the structure of `inputs`. in_dims has structure "
-            f"{flatten(in_dims)[1]} but inputs has structure {spec}."
+            f"{describe(flatten(in_dims)[1])} but inputs has structure {describe(spec)}."
         )
     size: int | None = None
     sizes = []
@@ -147,6 +149,7 @@ def _arguments(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any
 def _run(func: Any, name: str, positional: Any, keyword: Any, size: int, out_dims: Any, randomness: str) -> Any:
     level = Level(size, randomness)
     before = set_mode("vmap_levels", (*LOCAL.vmap_levels, level))
+    opened = OpenedMap(None, (), level.number).__enter__()
     try:
 
         def enter(group: Any) -> Any:
@@ -154,6 +157,7 @@ def _run(func: Any, name: str, positional: Any, keyword: Any, size: int, out_dim
             inside = [
                 x if d is None else to_examples(x, d, level.number, size) for x, d in zip(leaves, dims, strict=True)
             ]
+            level.entered += [(x, d) for x, d in zip(inside, dims, strict=True) if d]
             return unflatten(inside, spec)
 
         result = func(*enter(positional), **enter(keyword))
@@ -162,10 +166,11 @@ def _run(func: Any, name: str, positional: Any, keyword: Any, size: int, out_dim
         if places is None or any(isinstance(p, (tuple, list)) for p in places):
             raise ValueError(
                 f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
-                f"`outputs`. out_dims has structure {flatten(out_dims)[1]} but outputs has structure {spec}."
+                f"`outputs`. out_dims has structure {describe(flatten(out_dims)[1])} but outputs has structure {describe(spec)}."
             )
         return unflatten([_leave(x, d, level, name, out_dims) for x, d in zip(outputs, places, strict=True)], spec)
     finally:
+        opened.__exit__()
         set_mode("vmap_levels", before)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import made_like
 from ..core.device import as_device
 from ..core.layout import layout as layout_type
 from ..core.layout import made, strided
@@ -649,7 +650,8 @@ def _new_filler(name: str, make: Any, doc: str) -> Any:
         check_options(device, layout, pin_memory)
         if "size" in named:
             size = (named["size"],)
-        return leaf(make(size_of(name, size), np_dtype(dtype, self._array.dtype)), requires_grad)
+        d = np_dtype(dtype, self._array.dtype)
+        return leaf(made_like(lambda shape: make(shape, d), size_of(name, size), self._array), requires_grad)
 
     new.__name__ = new.__qualname__ = name
     new.__doc__ = doc + " of this tensor's dtype."
@@ -666,9 +668,10 @@ def new_full(
     layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Every element `fill_value`, of this tensor's dtype."""
-    return full(
-        size, fill_value, dtype=self.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad
-    )
+    check_options(device, layout, pin_memory)
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    d = np_dtype(dtype, self._array.dtype)
+    return leaf(made_like(lambda s: _full(s, value, d), size_of("new_full", (size,)), self._array), requires_grad)
 
 
 def new_empty_strided(

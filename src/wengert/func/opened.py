@@ -1,0 +1,155 @@
+"""The transforms that are running in this thread: what each was given, so that it can tell what is not its own.
+
+Tensors inside a transform are plain ones (see `func.transforms`), so nothing is paid for this while a function runs. Two
+questions are asked of it, rarely: how a tensor is shown inside (`show`), and whether a change in place reaches a tensor
+that the function captured instead of taking it as an argument (`changing`).
+"""
+
+from __future__ import annotations
+
+import functools
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core.forward_ad import tangent_at
+from ..core.modes import LOCAL
+from ..core.tensor import Tensor
+
+
+class Opened:
+    """One running transform: a context manager, innermost last in `LOCAL.transforms`."""
+
+    def __init__(self, func: Callable[..., Any] | None = None, given: Any = (), level: int | None = None) -> None:
+        self.func = func  # None: captures are not asked for (vmap has its own rules of what may be changed)
+        self.given = given
+        self.level = level  # of vmap or forward mode
+        self.places: list[Tensor] = []
+
+    def __enter__(self) -> Opened:
+        LOCAL.transforms = (*LOCAL.transforms, self)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        LOCAL.transforms = LOCAL.transforms[:-1]
+
+    @staticmethod
+    def show(t: Tensor, plain: Callable[[Any], str]) -> str | None:
+        return show(t, plain)
+
+    @staticmethod
+    def changing(target: Tensor, name: str) -> None:
+        changing(target, name)
+
+    def tracks(self, t: Tensor) -> bool:
+        """Does `t` depend on what this transform differentiates or maps over?"""
+        if self.level is not None:
+            return tangent_at(t, self.level) is not None
+        own = {id(p) for p in self.places}
+        if id(t) in own:
+            return True
+        nodes = {id(p._edge[0]) for p in self.places if p._edge is not None}
+        stack = [t._edge[0]] if t._rg and t._edge is not None else []
+        seen = set()
+        while stack:
+            node = stack.pop()
+            if node is None or node in seen:
+                continue
+            if id(node) in nodes or id(getattr(node, "variable", None)) in own:
+                return True
+            seen.add(node)
+            stack.extend(target for target, _ in node.next)
+        return False
+
+
+class OpenedMap(Opened):
+    """A running `vmap`; what is captured by its function has rules of its own (`core.batched.store`)."""
+
+    def tracks(self, t: Tensor) -> bool:
+        return self.level in _levels(t._array)
+
+
+def _levels(array: Any) -> list[int]:
+    found = []
+    while hasattr(array, "level"):
+        found.append(array.level)
+        array = array.value
+    return found
+
+
+def show(t: Tensor, plain: Callable[[Any], str]) -> str | None:
+    """The text of `t` inside the open transforms: the wrappers PyTorch would have put around it, outermost transform
+    innermost; None where it belongs to none of them. `plain` shows the array.
+    """
+    array = t._array
+    while hasattr(array, "level"):
+        array = array.value
+    text = None
+    hidden = len(_levels(t._array))
+    for number, transform in enumerate(LOCAL.transforms, 1):
+        if not transform.tracks(t):
+            continue
+        if text is None:
+            text = plain(array)
+        mapped = isinstance(transform, OpenedMap)
+        kind = "BatchedTensor" if mapped else "GradTrackingTensor"
+        hidden -= mapped
+        where = f", bdim={hidden}" if mapped else ""
+        text = f"{kind}(lvl={number}{where}, value=\n{textwrap.indent(text, '    ', lambda _: True)}\n)"
+    return text
+
+
+def changing(target: Tensor, name: str) -> None:
+    """`target` is about to be changed in place: raise where a running transform's function captured it."""
+    for transform in reversed(LOCAL.transforms):
+        if transform.func is None:
+            continue
+        owner = _owner(target)
+        if any(_owner(x) is owner for x in (*transform.places, *transform.given)):
+            return
+        if any(_owner(x) is owner for x in captured(transform.func)):
+            raise RuntimeError(
+                "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation "
+                f"(aten::{name}) that would mutate a captured Tensor. This is not supported; please rewrite the function "
+                "being transformed to explicitly accept the mutated Tensor(s) as inputs."
+            )
+
+
+def _owner(t: Tensor) -> Any:
+    """The array that owns the memory: aliases share it."""
+    array = t._array
+    while isinstance(getattr(array, "base", None), np.ndarray):
+        array = array.base
+    return array
+
+
+def captured(func: Any, depth: int = 4) -> Iterator[Tensor]:
+    """The tensors that a function reaches without their being arguments: in its closure, defaults and globals, also through
+    other functions and containers. Attributes of objects are not looked at.
+    """
+    if isinstance(func, Tensor):
+        yield func
+        return
+    if not depth:
+        return
+    inner: list[Any] = []
+    if isinstance(func, functools.partial):
+        inner = [func.func, *func.args, *func.keywords.values()]
+    elif isinstance(func, (list, tuple)):
+        inner = list(func)
+    elif isinstance(func, dict):
+        inner = list(func.values())
+    elif hasattr(func, "__code__"):
+        names = func.__globals__
+        inner = [*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values()]
+        if not str(names.get("__name__")).startswith("wengert."):
+            inner += [names[n] for n in func.__code__.co_names if isinstance(names.get(n), Tensor)]
+        for cell in func.__closure__ or ():
+            try:
+                inner.append(cell.cell_contents)
+            except ValueError:  # not yet assigned
+                continue
+    for x in inner:
+        yield from captured(x, depth - 1)
