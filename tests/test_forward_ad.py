@@ -163,3 +163,46 @@ def test_out_does_not_go_with_tangents() -> None:
         pytest.raises(NotImplementedError, match="^Trying to use forward AD with add_out that does"),
     ):
         torch.add(fwAD.make_dual(torch.ones(2), torch.ones(2)), 1, out=torch.zeros(2))
+
+
+def pushed(f, x, xt, y, yt):
+    return [t.tolist() for t in func.jvp(f, (x, y), (xt, yt))[1]]
+
+
+def test_tangents_follow_changes_in_place_through_views() -> None:
+    def view_changed(x, y):
+        v = x[:, ::2]
+        v.copy_(y)
+        return v, x
+
+    def base_changed(x, y):
+        v = x[0, ::2]
+        x.mul_(0).add_(y)
+        return x, v
+
+    def made_inside(x, y):
+        x = torch.zeros(2, 2)
+        v, w = x[0], x[:, 1]
+        v.copy_(y)
+        return v, x, w
+
+    one, three = torch.ones(2, 4), torch.full((2, 4), 3.0)
+    half = torch.full((2, 2), 3.0)
+    assert pushed(view_changed, one.clone(), one, half.clone(), half) == [[[3, 3]] * 2, [[3, 1, 3, 1]] * 2]
+    assert pushed(base_changed, one.clone(), one, three.clone(), three) == [[[3] * 4] * 2, [3, 3]]
+    row = torch.tensor([5.0, 6.0])
+    assert pushed(made_inside, one, one, row, row) == [[5, 6], [[5, 6], [0, 0]], [6, 0]]
+    assert one.tolist() == [[1] * 4] * 2
+
+
+def test_tangents_in_place_under_vmap() -> None:
+    def f(x, y):
+        v = x[0, ::2]
+        x.copy_(y)
+        return x, v
+
+    x, xt = torch.zeros(3, 2, 4), torch.zeros(3, 2, 4)
+    y = torch.arange(24.0).reshape(3, 2, 4)
+    _, (by_x, by_v) = torch.vmap(lambda x, xt, y, yt: func.jvp(f, (x, y), (xt, yt)))(x, xt, y, y * 2)
+    assert by_x.tolist() == (y * 2).tolist()
+    assert by_v.tolist() == (y * 2)[:, 0, ::2].tolist()

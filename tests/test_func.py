@@ -409,3 +409,98 @@ def test_new_tensors_of_a_mapped_one_are_mapped() -> None:
 
     y = torch.arange(6.0).reshape(3, 2)
     assert func.vmap(f)(y, torch.ones(3)).tolist() == (y + 3).tolist()
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x[0, ::2], lambda x: x[None, 1], lambda x: x[..., 1:3], lambda x: x.squeeze(), lambda x: x.chunk(2)[1],
+        lambda x: x.split([1, 3])[1], lambda x: x.view(torch.int32).view(torch.float32), lambda x: x.unbind(1)[2],
+        lambda x: x.diagonal(), lambda x: x.T.flatten(0, 0),
+    ],
+)  # fmt: skip
+def test_a_view_of_a_mapped_tensor_is_a_view(view) -> None:
+    def f(x):
+        view(x).mul_(0)
+        return x
+
+    x = torch.ones(2, 4, 6)
+    assert vmap(f)(x.clone()).tolist() == [f(one.clone()).tolist() for one in x]
+
+
+def test_gradients_of_several_maps_are_summed_each_by_itself() -> None:
+    a, b = torch.arange(3.0), torch.arange(4.0)
+    w = torch.ones((), requires_grad=True)
+
+    def loss(v):
+        nested = vmap(lambda x: vmap(lambda y: x * v * y)(b).sum() + x * v)(a).sum()
+        return vmap(lambda x: x * v)(a).sum() + vmap(lambda x: x * v)(b).sum() + nested + 2 * v
+
+    expected = 3 + 6 + 3 * 6 + 3 + 2
+    loss(w * 1).backward()
+    assert w.grad is not None
+    assert w.grad.item() == expected
+    (g,) = torch.autograd.grad(loss(w * 1), w, create_graph=True)
+    assert g.item() == expected
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_jacrev_in_chunks(size) -> None:
+    x = torch.randn(4, 2)
+
+    def f(x):
+        return (x.sin(), x), (x + 2, x.sum())
+
+    whole = torch.core.pytree.flatten(vmap(func.jacrev(func.jacrev(f)))(x))[0]
+    pieces = torch.core.pytree.flatten(vmap(func.jacrev(func.jacrev(f, chunk_size=size), chunk_size=size))(x))[0]
+    for a, b in zip(whole, pieces, strict=True):
+        assert torch.allclose(a, b)
+    with pytest.raises(ValueError, match="jacrev: `chunk_size` should be greater than 0"):
+        func.jacrev(f, chunk_size=0)(x)
+
+
+def test_jacobians_are_of_real_functions() -> None:
+    with pytest.raises(RuntimeError, match="jacrev: Expected all inputs to be real but received complex tensor at"):
+        func.jacrev(torch.conj)(torch.ones(1, dtype=torch.complex64))
+    with pytest.raises(RuntimeError, match="jacfwd: Expected all outputs to be real but received complex tensor at"):
+        func.jacfwd(lambda x: x * 1j)(torch.ones(1))
+
+
+def test_arguments_that_are_not_differentiated_may_be_changed_in_place() -> None:
+    def g(x, y, z):
+        x[:2] = y
+        return torch.stack([(x**2).sum(), (z**3).sum()])
+
+    x, y, z = torch.zeros(3), torch.tensor([1.0, 2.0]), torch.tensor([3.0])
+    for jacobian in (func.jacrev, func.jacfwd):
+        by_y, by_z = jacobian(g, argnums=(1, 2))(x.clone(), y, z)
+        assert by_y.tolist() == [[2, 4], [0, 0]]
+        assert by_z.tolist() == [[0], [27]]
+
+
+def test_what_belongs_outside_a_transform_is_refused_inside() -> None:
+    x = torch.ones(3)
+    with pytest.raises(RuntimeError, match=r"call Tensor.requires_grad_\(\) .* inside of a function being transformed"):
+        func.grad(lambda t: t.requires_grad_().sum())(x)
+    with pytest.raises(RuntimeError, match=r"call Tensor.retain_grad\(\) inside of a function being transformed"):
+        func.grad(lambda t: (t.sin().retain_grad(), t.sum())[1])(x)
+    with pytest.raises(RuntimeError, match="perhaps using torch.autograd.functional"):
+        vmap(lambda t: functional.jacobian(torch.sin, t))(x)
+    hooks = torch.autograd.graph.save_on_cpu
+    with pytest.raises(RuntimeError, match="don't yet support saved tensor hooks"), hooks():
+        func.grad(torch.sum)(x)
+
+    def inside(t):
+        with hooks():
+            return t.sin().sum()
+
+    with pytest.raises(RuntimeError, match="don't yet support saved tensor hooks"):
+        func.vjp(inside, x)
+    assert func.jvp(inside, (x,), (x,))[1].item() == pytest.approx(3 * math.cos(1))
+
+
+def test_debug_unwrap_gives_the_argument_as_it_was() -> None:
+    seen = []
+    x = torch.ones(2, 3)
+    vmap(vmap(lambda t: (seen.append(func.debug_unwrap(t)), t.sin())[1]))(x)
+    assert seen[0] is x

@@ -117,7 +117,9 @@ def test_gradients_of_a_batch_are_those_of_each_example(name: str, i: int) -> No
         pytest.skip("no gradient to compare")
 
     def gradient(*xs: Tensor) -> tuple[Tensor, ...]:
-        places = [x.detach().requires_grad_() if j in wanted else x for j, x in enumerate(xs)]
+        places = [x.detach() for x in xs]
+        for j in wanted:
+            places[j]._rg = True  # requires_grad_() is refused inside vmap
         a, k = rebuilt(args, kwargs, list(places))
         a = PREPARE[name](*a) if name in PREPARE else a
         result = TABLE[name].function(*a, **k)

@@ -35,6 +35,12 @@ from ..core.views import bump, check_creation, check_inplace, rebase, register_v
 __all__ = ["Function", "FunctionCtx", "VmapInfo", "once_differentiable"]
 
 
+NO_CONTEXT = (
+    "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must override the "
+    "setup_context staticmethod. For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
+)
+
+
 # -- the context ------------------------------------------------------------------------------------------------
 
 
@@ -441,6 +447,8 @@ class Function(metaclass=FunctionMeta):
             mapped = _mapped(cls, args, separate)
             if mapped is not NotImplemented:
                 return mapped
+        if LOCAL.transforms and not separate:
+            raise RuntimeError(NO_CONTEXT)
         ctx = cls._generated_cls() if LOCAL.transforms else cls._backward_cls()
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._rg for a in args)
         records = LOCAL.grad and any(ctx.needs_input_grad)
@@ -732,11 +740,7 @@ def _check_view_tangent(o: Tensor, t: Tensor, given: list[Any], plain: tuple[Any
 def _mapped(cls: Any, args: tuple[Any, ...], separate: bool) -> Any:
     """Apply under vmap; NotImplemented where forward may simply run on the batch."""
     if not separate:
-        raise RuntimeError(
-            "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must "
-            "override the setup_context staticmethod. For more details, please see "
-            "https://pytorch.org/docs/main/notes/extending.func.html"
-        )
+        raise RuntimeError(NO_CONTEXT)
     own = cls.vmap is not Function.vmap
     more = "For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
     if cls.generate_vmap_rule:

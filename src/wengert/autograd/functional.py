@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.backward import grad as engine_grad
-from ..core.modes import set_mode
+from ..core.modes import LOCAL, set_mode
 from ..core.tensor import Tensor, wrap
 from . import grad as _grad
 
@@ -20,6 +20,12 @@ __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
 
 # -- inputs and outputs ----------------------------------------------------------------------------------------------
+
+
+def _refuse_inside() -> None:
+    """These functions are for tensors outside a transform, as in PyTorch; `func` has those that nest."""
+    if LOCAL.transforms:
+        LOCAL.transforms[-1].refuse("requires_grad_()")
 
 
 def _as_tuple(given: Any, what: str, name: str) -> tuple[bool, tuple[Tensor, ...]]:
@@ -84,7 +90,9 @@ def _place(t: Tensor, create: bool, wanted: bool = True) -> Tensor:
         return t.view_as(t)
     place = t.detach()
     if wanted and not place._rg:
-        place.requires_grad_()
+        if place._array.dtype.kind not in "fc":
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        place._rg = True
     return place
 
 
@@ -172,6 +180,7 @@ def vjp(
     func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple[Any, Any]:
     """`(func(*inputs), v times the Jacobian)`: one gradient for each input, in one backward pass."""
+    _refuse_inside()
     with _Recording():
         call = _Call(func, inputs, create_graph, "vjp")
         if strict:
@@ -185,6 +194,7 @@ def jvp(
     func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple[Any, Any]:
     """`(func(*inputs), the Jacobian times v)`, by transposing the vjp; `wengert.func.jvp` does it forwards."""
+    _refuse_inside()
     with _Recording():
         call = _Call(func, inputs, create_graph, "jvp")
         vs = call.vector(v, call.inputs, call.many_in, "the input to the user-provided function is")
@@ -201,6 +211,7 @@ def jvp(
 def _hessian_product(
     name: str, func: Callable[..., Any], inputs: Any, v: Any, create: bool, strict: bool
 ) -> tuple[Any, Any]:
+    _refuse_inside()
     with _Recording():
         call = _Call(func, inputs, create, name)
         vs = call.vector(v, call.inputs, call.many_in, "the input to the user-provided function is")
@@ -243,6 +254,7 @@ def jacobian(
 
     `vectorize` computes all rows in one batched pass. `strategy="forward-mode"` goes by columns, and needs it.
     """
+    _refuse_inside()
     if strategy not in ("forward-mode", "reverse-mode"):
         raise AssertionError(
             'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs than '
@@ -250,6 +262,10 @@ def jacobian(
         )
     if strategy == "forward-mode":
         return _forward_jacobian(func, inputs, create_graph, strict, vectorize)
+    return _reverse_jacobian(func, inputs, create_graph, strict, vectorize)
+
+
+def _reverse_jacobian(func: Callable[..., Any], inputs: Any, create_graph: bool, strict: bool, vectorize: bool) -> Any:
     with _Recording():
         call = _Call(func, inputs, create_graph, "jacobian")
         if strict:
@@ -344,6 +360,7 @@ def hessian(
     outer_jacobian_strategy: str = "reverse-mode",
 ) -> Any:
     """The Hessian of a function with one number as its value: the Jacobian of its gradient."""
+    _refuse_inside()
     many_in, given = _as_tuple(inputs, "inputs", "hessian")
     if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
         raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
@@ -361,8 +378,9 @@ def hessian(
 
     def gradient(*args: Any) -> Any:
         if outer_jacobian_strategy == "forward-mode":
-            args = tuple(t if t._rg else t.requires_grad_() for t in args)
-        found = jacobian(value, args, create_graph=True)
+            for t in args:
+                t._rg = True  # dual numbers of our own making: a detached copy would lose the tangents
+        found = _reverse_jacobian(value, args, True, False, False)
         if strict:
             _require_grad(found, "jacobian")
         return found

@@ -64,6 +64,8 @@ class saved_tensors_hooks:
             raise TypeError("saved_tensors_hooks(): pack_hook and unpack_hook must be callable")
         if LOCAL.saved_hooks_disabled is not None:
             raise RuntimeError(LOCAL.saved_hooks_disabled)
+        for transform in LOCAL.transforms:
+            transform.refuse_saved_hooks()
         set_mode("saved_hooks", (*LOCAL.saved_hooks, (self.pack_hook, self.unpack_hook)))
 
     def __exit__(self, *exc: Any) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 
 from . import dtypes
 from .batched import Batched, settle
-from .modes import LOCAL, carried, set_mode
+from .modes import LOCAL, MODES, carried, set_mode
 from .node import FREED_MESSAGE, LAST, AccumulateGrad, Edge, leaf_edge
 from .tensor import Tensor, unseen, wrap
 
@@ -273,6 +273,7 @@ def walk(
         waiting = _recount(roots, live | captured, live)
     anomaly = LOCAL.anomaly
     observers = LOCAL.observers
+    batches = MODES.batches
     special = create or bool(captured) or anomaly is not None or bool(observers)
     undo: list[tuple[Any, Any, Any]] = []
     order = 0
@@ -332,6 +333,8 @@ def walk(
                         known = pending.get(target)
                         if known is None:
                             pending[target] = g
+                        elif batches and (_batched(known) or _batched(g)):
+                            pending[target] = settle(known, target.shape) + settle(g, target.shape)
                         elif target in owned:
                             known += g
                             pending[target] = known
@@ -413,11 +416,12 @@ def _add(pending: dict[Any, Any], node: Any, nr: int, g: Any) -> None:
         return
     known = pending.get(node)
     if node.n_outputs == 1:
-        pending[node] = g if known is None else known + g
+        pending[node] = g if known is None else settle(known, node.shape) + settle(g, node.shape)
         return
     if known is None:
         known = pending[node] = [None] * node.n_outputs
-    known[nr] = g if known[nr] is None else known[nr] + g
+    shape = node.outs[nr][0]
+    known[nr] = g if known[nr] is None else settle(known[nr], shape) + settle(g, shape)
 
 
 def _needed(reached: dict[Any, Any], captured: set[Any], sinks: set[Any]) -> set[Any]:
@@ -840,11 +844,12 @@ def _run_walk(
 ) -> dict[tuple[Any, int], Any]:
     if not create and LOCAL.dual_level < 0:
         return walk(roots, keep, False, captures, sinks)
-    before = set_mode("grad", create)
+    before, road = set_mode("grad", create), set_mode("careful", MODES.batches)
     try:
         return walk(roots, keep, True, captures, sinks)
     finally:
         set_mode("grad", before)
+        set_mode("careful", road)
 
 
 def grad(

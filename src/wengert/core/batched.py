@@ -10,7 +10,8 @@ Note [Batched arrays]
     (elementwise), by a rule stated with it or in `func.batching`, or else by a loop over the batch.
 
     A gradient that arrives, batched, at a tensor which is not is the gradient of each example. While its level is open that
-    is what is wanted (per-sample gradients); once it is closed the examples are summed: `settle`.
+    is what is wanted (per-sample gradients); once it is closed the examples are summed: `settle`, at the latest where
+    another gradient is added. A node knows where its output was batched by its `shape`, an `ExampleShape`.
 """
 
 from __future__ import annotations
@@ -26,10 +27,16 @@ from .op import COMPOSITES, TABLE, Op
 SELF = object()  # as `op.batch`: the forward itself knows batched arrays
 
 
+class ExampleShape(tuple[int, ...]):
+    """The shape of one example. `levels`: where there is a batch of them."""
+
+    levels: tuple[int, ...]
+
+
 class Batched:
     """`value` with its first axis hidden. Behaves as an array of one example."""
 
-    __slots__ = ("level", "value")
+    __slots__ = ("level", "levels", "value")
 
     __array_ufunc__ = None  # NumPy must leave its operators to ours
     __wengert_priority__ = 1
@@ -37,11 +44,14 @@ class Batched:
     def __init__(self, value: Any, level: int) -> None:
         self.value = value
         self.level = level
+        self.levels: tuple[int, ...] = (level, *value.levels) if value.__class__ is Batched else (level,)
 
     # -- what arrays have --------------------------------------------------------------------------------------
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape[1:]
+        shape = ExampleShape(self.value.shape[1:])
+        shape.levels = self.levels
+        return shape
 
     @property
     def ndim(self) -> int:
@@ -349,27 +359,39 @@ def stack_examples(rows: list[Any]) -> Any:
     return Batched(np.stack(values, axis=1), inner)
 
 
+def _layers(a: Any) -> tuple[list[int], Any]:
+    """The levels of a batched array, innermost first, and the plain array: the batch of levels[i] is its axis -i-1 among the
+    hidden ones, which come first.
+    """
+    levels = []
+    while a.__class__ is Batched:
+        levels.append(a.level)
+        a = a.value
+    return levels, a
+
+
+def _layered(levels: list[int], array: Any) -> Any:
+    for level in reversed(levels):
+        array = Batched(array, level)
+    return array
+
+
 def move_in(value: Any, axis: int, level: int) -> Any:
     """An array with its batch at `axis` becomes batched at `level`."""
-    if value.__class__ is Batched:
-        return Batched(Batched(np.moveaxis(value.value, axis + 1, 1), value.level), level)
-    return Batched(np.moveaxis(value, axis, 0), level)
+    levels, array = _layers(value)
+    return Batched(_layered(levels, np.moveaxis(array, len(levels) + axis, len(levels))), level)
 
 
 def move_out(a: Any, axis: int, level: int, size: int) -> Any:
     """The batch of `level` becomes an ordinary axis; what is not batched there is repeated."""
-    if a.__class__ is Batched and a.level == level:
-        v = a.value
-        if v.__class__ is Batched:
-            return Batched(np.moveaxis(v.value, 1, axis + 1), v.level)
-        return np.moveaxis(v, 0, axis)
-    if a.__class__ is Batched:
-        shape = list(a.value.shape)
-        shape.insert(axis + 1, size)
-        return Batched(np.broadcast_to(np.expand_dims(a.value, axis + 1), shape), a.level)
-    shape = list(np.shape(a))
-    shape.insert(axis, size)
-    return np.broadcast_to(np.expand_dims(a, axis), shape)
+    levels, array = _layers(a)
+    if level in levels:
+        at = len(levels) - 1 - levels.index(level)
+        levels.remove(level)
+        return _layered(levels, np.moveaxis(array, at, len(levels) + axis))
+    shape = list(array.shape)
+    shape.insert(len(levels) + axis, size)
+    return _layered(levels, np.broadcast_to(np.expand_dims(array, len(levels) + axis), shape))
 
 
 def refuse_dynamic(name: str, *arrays: Any) -> None:
@@ -400,24 +422,23 @@ def closed_levels(a: Any) -> list[int]:
     return found
 
 
-def settle(g: Any) -> Any:
-    """A gradient as it arrives at its tensor: the examples of levels that are closed are summed."""
+def settle(g: Any, shape: Any = ()) -> Any:
+    """A gradient as it arrives at its tensor: the examples of levels that are closed are summed.
+
+    `shape` is the tensor's: where it is batched itself, so is its gradient.
+    """
     array = getattr(g, "_array", g)
-    for level in closed_levels(array):
-        g = TABLE["sum_examples"].function(g, level)
+    if array.__class__ is Batched:
+        own = getattr(shape, "levels", ())
+        for level in closed_levels(array):
+            if level not in own:
+                g = TABLE["sum_examples"].function(g, level)
     return g
 
 
 def sum_level(a: Any, level: int) -> Any:
     """Sum the examples of one level."""
-    if a.level == level:
-        v = a.value
-        return Batched(v.value.sum(axis=1), v.level) if v.__class__ is Batched else v.sum(axis=0)
-    return Batched(_sum_inner(a.value, level), a.level)
-
-
-def _sum_inner(v: Any, level: int) -> Any:
-    # `v` is itself batched: its own axis 0 is hidden, the outer level's batch is its first visible one.
-    if v.level == level:
-        return v.value.sum(axis=0)
-    return Batched(_sum_inner(v.value, level), v.level)
+    levels, array = _layers(a)
+    at = len(levels) - 1 - levels.index(level)
+    levels.remove(level)
+    return _layered(levels, array.sum(axis=at))

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .modes import LOCAL, set_mode
-from .op import LIST, Op
+from .op import LIST, TABLE, Op
 from .tensor import Tensor, wrap
 
 
@@ -106,6 +106,11 @@ def careful_jvp(op: Op, vals: list[Any], out: Any = None) -> Any:
     flat = [x for v in vals for x in (v if isinstance(v, tuple) else (v,))]
     level = max(tangent_level(x) for x in flat)
     primals = [tuple(strip(x, level) for x in v) if isinstance(v, tuple) else strip(v, level) for v in vals]
+    if op.view:
+        pairs = zip(primals[0], vals[0], strict=True) if isinstance(vals[0], tuple) else ((primals[0], vals[0]),)
+        for alias, x in pairs:
+            if alias is not x:
+                _stand_in(alias, x)
     tangents = {}
     for p, v in zip(op.params, vals, strict=True):
         if p.is_tensor:
@@ -127,6 +132,17 @@ def careful_jvp(op: Op, vals: list[Any], out: Any = None) -> Any:
     if node is not None and node.op is op:
         save_duals(node, primals, vals, outs)
     return result
+
+
+def _stand_in(alias: Tensor, x: Tensor) -> None:
+    """A view of `alias` is to be a view of `x`."""
+    if x._vc is None:
+        x._vc = [0, None]
+    alias._vc = x._vc
+    extra, source = alias.more(), x._extra
+    assert source is not None
+    extra.base = x if source.base is None else source.base
+    extra.multi_view, extra.creation = source.multi_view, source.creation
 
 
 class DualOutput:
@@ -362,18 +378,47 @@ def inplace_jvp(op: Op, vals: list[Any], target: Tensor) -> bool:
     """Change `target` in place where tangents are about. True if that was done here."""
     if not has_tangents(vals):
         return False
-    from .views import bump, check_fits
+    from .views import check_fits
 
     result = careful_jvp(op, [v if v is not target else _snapshot(target) for v in vals])
     check_fits(target._array, result._array)
-    level = tangent_level(result)
-    target._array[...] = result._array
-    bump(target)
-    if result._rg and LOCAL.grad:
-        target._rg, target._edge = True, result._edge
-    if level >= 0:
-        attach(target, fit(result._extra.tangents[level], target), level)
+    primal = wrap(result._array)
+    primal._rg, primal._edge = result._rg, result._edge
+    before = set_mode("dual_level", -1)
+    try:
+        target.copy_(primal)
+    finally:
+        set_mode("dual_level", before)
+    for level in LOCAL.dual_levels:
+        t = tangent_at(result, level)
+        if t is not None:
+            change_tangent(target, fit(t, target), level)
+        elif tangent_at(target, level) is not None:
+            change_tangent(target, wrap(np.zeros(target._array.shape, target._array.dtype)), level)
     return True
+
+
+def change_tangent(target: Tensor, tangent: Tensor, level: int) -> None:
+    """`target` was changed in place and has a new tangent: so have its base, and the views that share its memory."""
+    from .views import halves, live_views, positions
+
+    base = target if target._extra is None or target._extra.base is None else target._extra.base
+    whole = tangent
+    if base is not target:
+        old = tangent_at(base, level)
+        if halves(base._array, target._array):
+            raise NotImplementedError(
+                "forward mode: an in-place change of a real view of complex numbers. Change the complex tensor instead."
+            )
+        if old is None:
+            old = wrap(np.zeros(base._array.shape, base._array.dtype))
+        whole = TABLE["put_at"].function(old, tangent, positions(base._array, target._array))
+        attach(base, whole, level)
+    attach(target, tangent, level)
+    for v in live_views(base):
+        if v is not target:
+            source = TABLE["view_as_real"].function(whole) if halves(base._array, v._array) else whole
+            attach(v, TABLE["as_strided_at"].function(source, positions(base._array, v._array)), level)
 
 
 def _snapshot(t: Tensor) -> Tensor:

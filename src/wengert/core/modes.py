@@ -22,10 +22,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Modes:
-    __slots__ = ("active",)
+    __slots__ = ("active", "batches")
 
     def __init__(self) -> None:
         self.active = 0
+        self.batches = False  # has there been a vmap? Then a graph may hold batched arrays
 
 
 MODES = _Modes()
@@ -45,6 +46,7 @@ class _Local(threading.local):
     observers: tuple[Any, ...] = ()  # who is told of each recorded operation (explain, profiler)
     replay: Any = None  # selective checkpointing: who hands out results instead of computing them
     mutation: Any = None  # allow_mutation_on_saved_tensors: the clones it keeps
+    careful = False  # every operation takes the careful road: tensors of a vmap that is over are about
     special = 0
     dual_levels: tuple[int, ...] = ()  # all open ones, outermost first
     # Not switches: what is running in this thread.
@@ -75,6 +77,7 @@ _DEFAULTS = {
         "observers",
         "mutation",
         "replay",
+        "careful",
     )
 }
 

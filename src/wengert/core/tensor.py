@@ -252,6 +252,8 @@ class Tensor(Methods, metaclass=TensorMeta):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for a gradient of this leaf (or stop asking). Returns the tensor itself."""
+        if LOCAL.transforms:
+            LOCAL.transforms[-1].refuse("requires_grad_()")
         if requires_grad and self._array.dtype.kind not in "fcV":
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         self._set_requires_grad(requires_grad)
@@ -439,6 +441,8 @@ class Tensor(Methods, metaclass=TensorMeta):
         """Let `.grad` of this non-leaf be filled too."""
         if not self._rg:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if LOCAL.transforms:
+            LOCAL.transforms[-1].refuse("retain_grad()")
         node = self.grad_fn
         if node is None:
             return

@@ -299,7 +299,7 @@ def rebase(target: Tensor, node: Node, nr: int = 0) -> None:
         base = target
     else:
         base = extra.base
-        if target._array.dtype != base._array.dtype and not _halves(base._array, target._array):
+        if target._array.dtype != base._array.dtype and not halves(base._array, target._array):
             raise NotImplementedError(
                 "in-place change of a view that reinterprets the dtype of its base (view(dtype), view_as_complex). "
                 "Change the base, or clone the view first."
@@ -326,18 +326,25 @@ def _take_retained(t: Tensor) -> bool:
     return False
 
 
+def live_views(base: Tensor) -> list[Tensor]:
+    """The views of `base` that are alive."""
+    counter = base._vc
+    if counter is None or counter[1] is None:
+        return []
+    views = [ref() for ref in counter[1]]
+    return [v for v in views if v is not None and v._extra is not None and v._extra.base is base]
+
+
 def regenerate(base: Tensor) -> None:
     """Give every live view of `base` a grad_fn that reads it out of the base as it is now."""
-    counter = base._vc
-    if counter is None or counter[1] is None or not base._rg:
+    if not base._rg:
         return
-    for ref in counter[1]:
-        v = ref()
-        if v is None or v._extra is None or v._extra.base is not base or v._extra.creation is not None:
+    for v in live_views(base):
+        if v._extra.creation is not None:  # type: ignore[union-attr]
             continue
         source = base
         if v._array.dtype != base._array.dtype:
-            if not _halves(base._array, v._array):
+            if not halves(base._array, v._array):
                 continue
             source = TABLE["view_as_real"].function(base)
         moved = _take_retained(v)
@@ -360,7 +367,7 @@ def positions(base: Any, view: Any) -> np.ndarray[Any, Any]:
     start, strides, shape = geometry(base)
     at, view_strides, view_shape = geometry(view)
     size = view.itemsize
-    if _halves(base, view):
+    if halves(base, view):
         shape, strides = (*shape, 2), (*strides, size)
     low = sum(min(0, s // size * (n - 1)) for s, n in zip(strides, shape, strict=True))
     high = sum(max(0, s // size * (n - 1)) for s, n in zip(strides, shape, strict=True))
@@ -372,7 +379,7 @@ def positions(base: Any, view: Any) -> np.ndarray[Any, Any]:
     return strided(memory[offset:], view_shape, [s // size * 8 for s in view_strides]).copy()
 
 
-def _halves(base: Any, view: Any) -> bool:
+def halves(base: Any, view: Any) -> bool:
     """Does the view show the real and imaginary parts of its base?"""
     return bool(base.dtype.kind == "c" and view.dtype.kind == "f" and base.itemsize == 2 * view.itemsize)
 
@@ -390,7 +397,7 @@ class CopySlices(Node):
         self.dtype = base._array.dtype
         self.fn = fn
         self.places = positions(base._array, view._array)
-        self.halves = _halves(base._array, view._array)
+        self.halves = halves(base._array, view._array)
         base_edge = (base._edge or leaf_edge(base)) if base._rg else NO_EDGE
         self.next = (base_edge, *fn.next[1:])
 
@@ -415,7 +422,10 @@ class CopySlices(Node):
             g = TABLE["view_as_real"].function(g)
         part = TABLE["as_strided_at"].function(g, self.places)
         grads = run(part, keep)
-        whole = TABLE["put_at"].function(g, grads[0], self.places)
+        if grads[0] is None:
+            whole = TABLE["clear_at"].function(g, self.places)
+        else:
+            whole = TABLE["put_at"].function(g, grads[0], self.places)
         if self.halves:
             whole = TABLE["view_as_complex"].function(whole)
         return (whole, *grads[1:])

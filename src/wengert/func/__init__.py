@@ -3,6 +3,7 @@
 from . import batching
 from .functional_call import functional_call as functional_call
 from .functional_call import stack_module_state as stack_module_state
+from .opened import debug_unwrap as debug_unwrap
 from .transforms import grad as grad
 from .transforms import grad_and_value as grad_and_value
 from .transforms import hessian as hessian
@@ -14,6 +15,7 @@ from .transforms import vjp as vjp
 from .vmap import vmap as vmap
 
 __all__ = [
+    "debug_unwrap",
     "functional_call",
     "grad",
     "grad_and_value",

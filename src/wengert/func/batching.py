@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.batched import is_at, run_forward
+from ..core.batched import is_at, move_out, run_forward
 from ..core.op import LIST, TABLE, Op
 
 
@@ -82,12 +82,7 @@ def _visible(a: Any) -> Any:
 
 def _repeat(a: Any, size: int) -> Any:
     """What all examples share, once for each (without copying)."""
-    from ..core.batched import Batched
-
-    if a.__class__ is Batched:
-        v = a.value
-        return Batched(np.broadcast_to(v[:, None], (v.shape[0], size, *v.shape[1:])), a.level)
-    return np.broadcast_to(a, (size, *np.shape(a)))
+    return move_out(a, 0, -1, size)
 
 
 def shaped(name: str) -> Any:
@@ -144,12 +139,31 @@ def joined(op: Op, args: list[Any], level: int, size: int) -> Any:
     return run_forward(op, [values, int(dim) % ndim + 1, *args[2:]])
 
 
-def total(op: Op, args: list[Any], level: int, size: int) -> Any:
-    """The sum of all elements of each example."""
-    x, dtype = args[0], args[1]
-    if dtype is not None or x.ndim == 0:
-        return NotImplemented
-    return TABLE["sum"].function(x.value, tuple(range(1, x.ndim + 1)))
+def over_all(name: str) -> Any:
+    """All elements of each example are reduced: what `name` does over every dimension but the batch."""
+
+    def rule(op: Op, args: list[Any], level: int, size: int) -> Any:
+        x, dtype = args[0], args[1]
+        if dtype is not None or x.ndim == 0:
+            return NotImplemented
+        return TABLE[name].function(x.value, tuple(range(1, x.ndim + 1)))
+
+    return rule
+
+
+def squeezed(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """`squeeze`: a batch of one stays."""
+    x = args[0]
+    return run_forward(TABLE["squeeze_dims"], [x.value, tuple(i + 1 for i, n in enumerate(x.shape) if n == 1)])
+
+
+def part(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """`x[...]` with numbers, slices and None: a view, also of the batch."""
+    return run_forward(op, [args[0].value, (slice(None), *args[1])])
+
+
+def part_back(op: Op, args: list[Any], level: int, size: int) -> Any:
+    return run_forward(op, [args[0].value, (size, *args[1]), (slice(None), *args[2])])
 
 
 def permuted(op: Op, args: list[Any], level: int, size: int) -> Any:
@@ -359,12 +373,18 @@ _RULES: dict[str, Any] = {
     "cat": joined,
     "stack": joined,
     **dict.fromkeys(("affine", "nn.functional.linear"), affine),
-    "sum_all": total,
+    "sum_all": over_all("sum"),
+    "mean_all": over_all("mean"),
+    "squeeze_all": squeezed,
+    **dict.fromkeys(("getitem", "getitem_select", "getitem_unsqueeze"), part),
+    "getitem_back": part_back,
+    **dict.fromkeys(("split", "split_with_sizes"), along("dim")),
     **dict.fromkeys(("matmul", "mm", "mv", "dot", "bmm"), product),
     "as_strided": strided,
     **dict.fromkeys(("fill", "copy", "masked_fill"), over_first),
     **dict.fromkeys(("gather", "scatter_add", "softmax_back", "log_softmax_back"), both_along("dim")),
     **dict.fromkeys(("clone", "to_dtype", "view_as", "alias", "tril", "triu", "conj", "real", "imag"), whole),
+    **dict.fromkeys(("view_dtype", "view_as_real", "view_as_complex"), whole),
 }
 # Options that are dimensions, but not of the argument as it stands: these are left to the loop.
 _OTHERWISE = frozenset(

@@ -8,6 +8,7 @@ that the function captured instead of taking it as an argument (`changing`).
 from __future__ import annotations
 
 import functools
+import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +19,9 @@ from ..core.forward_ad import tangent_at
 from ..core.modes import LOCAL
 from ..core.tensor import Tensor
 
+_REVERSE = "torch.func.{grad, vjp, jacrev, hessian}"
+NO_SAVED_HOOKS = _REVERSE + " don't yet support saved tensor hooks. Please open an issue with your use case."
+
 
 class Opened:
     """One running transform: a context manager, innermost last in `LOCAL.transforms`."""
@@ -27,6 +31,7 @@ class Opened:
         self.given = given
         self.level = level  # of vmap or forward mode
         self.places: list[Tensor] = []
+        self.entered: list[tuple[Tensor, Tensor]] = []  # arguments as the function sees them, and as they were given
 
     def __enter__(self) -> Opened:
         LOCAL.transforms = (*LOCAL.transforms, self)
@@ -42,6 +47,21 @@ class Opened:
     @staticmethod
     def changing(target: Tensor, name: str) -> None:
         changing(target, name)
+
+    @staticmethod
+    def refuse(call: str) -> None:
+        """Raise: `call` is for tensors outside."""
+        also = " (or perhaps using torch.autograd.functional.* APIs)" if "requires_grad_" in call else ""
+        raise RuntimeError(
+            f"You are attempting to call Tensor.{call}{also} inside of a function being transformed by a functorch transform. "
+            "This is unsupported, please attempt to use the functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or "
+            f"call {call} outside of a function being transformed instead."
+        )
+
+    def refuse_saved_hooks(self) -> None:
+        """Raise in reverse mode, whose saved tensors are the transform's own."""
+        if self.func is not None and self.level is None:
+            raise RuntimeError(NO_SAVED_HOOKS)
 
     def tracks(self, t: Tensor) -> bool:
         """Does `t` depend on what this transform differentiates or maps over?"""
@@ -117,6 +137,20 @@ def changing(target: Tensor, name: str) -> None:
             )
 
 
+def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
+    """The tensor behind an argument of a running transform: what it was before the transforms (with `recurse` all of them).
+
+    For looking only: what is computed with it is not mapped or differentiated.
+    """
+    if not isinstance(tensor, Tensor):
+        raise ValueError(f"Expected a tensor, but got {type(tensor)}")
+    for transform in reversed(LOCAL.transforms):
+        for inside, outside in transform.entered:
+            if inside is tensor:
+                return debug_unwrap(outside, recurse=True) if recurse else outside
+    return tensor
+
+
 def _owner(t: Tensor) -> Any:
     """The array that owns the memory: aliases share it."""
     array = t._array
@@ -134,6 +168,7 @@ def captured(func: Any, depth: int = 4) -> Iterator[Tensor]:
         return
     if not depth:
         return
+    func = inspect.unwrap(func) if callable(func) else func
     inner: list[Any] = []
     if isinstance(func, functools.partial):
         inner = [func.func, *func.args, *func.keywords.values()]

@@ -17,7 +17,8 @@ from ..core.modes import LOCAL, set_mode
 from ..core.node import AccumulateGrad
 from ..core.pytree import describe, flatten, tree_map, unflatten
 from ..core.tensor import Tensor, wrap
-from .opened import Opened
+from ..ops.joining import stack
+from .opened import NO_SAVED_HOOKS, Opened
 from .vmap import vmap
 
 
@@ -39,6 +40,8 @@ class _Recording(Opened):
     def __enter__(self) -> _Recording:
         self.outside = LOCAL.grad
         self.inference = LOCAL.inference
+        if LOCAL.saved_hooks:
+            raise RuntimeError(NO_SAVED_HOOKS)
         super().__enter__()
         set_mode("grad", True)
         if self.inference:
@@ -124,7 +127,9 @@ def grad_and_value(
             specs = []
             for n in numbers:
                 inner[n], found = _wrap_leaves(args[n], "grad")
-                specs.append((len(found), flatten(args[n])[1]))
+                leaves, spec = flatten(args[n])
+                specs.append((len(found), spec))
+                mode.entered += zip(found, leaves, strict=True)
                 places += found
             result = func(*inner, **kwargs)
             aux = None
@@ -206,6 +211,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     with _Recording(func, _tensors_in(primals)) as mode:
         inner, places = _wrap_leaves(tuple(primals), "vjp")
         mode.places = places
+        mode.entered += zip(places, flatten(primals)[0], strict=True)
         result = func(*inner)
         aux = None
         if has_aux:
@@ -326,12 +332,16 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     def jvp_fn(*tangents: Any) -> Any:
         given, given_spec = flatten(tangents)
         if given_spec != in_spec:
-            raise RuntimeError(f"Expected the tangents {given_spec} to have the same argspec as the primals {in_spec}")
+            raise RuntimeError(
+                f"Expected the tangents {describe(given_spec)} to have the same argspec as the primals {describe(in_spec)}"
+            )
         for i, (t, p) in enumerate(zip(given, leaves, strict=True)):
-            if t._array.shape != p._array.shape or t._array.dtype != p._array.dtype:
-                raise RuntimeError(
-                    f"Expected tangent at index {i} to have shape {p.shape} and dtype {p.dtype}, got {t.shape} and {t.dtype}"
-                )
+            for what, a, b in (("shape", t.shape, p.shape), ("dtype", t.dtype, p.dtype)):
+                if a != b:
+                    raise RuntimeError(
+                        f"tangent:{i} with {what} {a} in flattened pytree doesn't match the {what} {b} of the corresponding "
+                        "primal."
+                    )
         with _Recording():
             pairs = [(g, t) for g, t in zip(pulled, given, strict=True) if g._rg]
             found = (
@@ -377,15 +387,26 @@ def _chosen(args: tuple[Any, ...], argnums: Any) -> tuple[tuple[int, ...], Any]:
     return numbers, tuple(args[n] for n in numbers)
 
 
+def _real(tensors: list[Any], where: str, what: str) -> None:
+    for i, t in enumerate(tensors):
+        if isinstance(t, Tensor) and t._array.dtype.kind == "c":
+            raise RuntimeError(
+                f"{where}: Expected all {what} to be real but received complex tensor at flattened input idx: {i}"
+            )
+
+
 def _partial(
     func: Callable[..., Any], args: tuple[Any, ...], numbers: tuple[int, ...], kwargs: Any
 ) -> Callable[..., Any]:
+    """`func` of the chosen arguments alone. The others are arguments still: they may be changed in place."""
+
     def of_chosen(*chosen: Any) -> Any:
         full = list(args)
         for n, c in zip(numbers, chosen, strict=True):
             full[n] = c
         return func(*full, **kwargs)
 
+    of_chosen.__wrapped__ = func  # type: ignore[attr-defined]
     return of_chosen
 
 
@@ -404,13 +425,17 @@ def jacrev(
         if chunk_size is not None and not chunk_size > 0:
             raise ValueError("jacrev: `chunk_size` should be greater than 0.")
         numbers, chosen = _chosen(args, argnums)
+        _real(flatten(chosen)[0], "jacrev", "inputs")
         found = vjp(_partial(func, args, numbers, kwargs), *chosen, has_aux=has_aux)
         output, pull = found[0], found[1]
         outputs, out_spec = flatten(output)
+        _real(outputs, "jacrev", "outputs")
         basis = _basis(outputs)
-        if sum(o._array.size for o in outputs) == 1:  # a gradient: one row needs no batch
-            row = pull(unflatten([b.squeeze(0) for b in basis], out_spec))
-            rows = tree_map(lambda t: t.unsqueeze(0), row)
+        total = sum(o._array.size for o in outputs)
+        if total == 1 or chunk_size == 1:  # a gradient: one row needs no batch
+            single = [pull(unflatten([b[k] for b in basis], out_spec)) for k in range(total)]
+            columns = zip(*(flatten(row)[0] for row in single), strict=True)
+            rows = unflatten([stack(column) for column in columns], flatten(single[0])[1])
         else:
             rows = vmap(lambda *c: pull(unflatten(list(c), out_spec)), chunk_size=chunk_size)(*basis)
         leaves, in_spec = flatten(rows)
@@ -446,6 +471,7 @@ def jacfwd(
         numbers, chosen = _chosen(args, argnums)
         target = _partial(func, args, numbers, kwargs)
         leaves, in_spec = flatten(chosen)
+        _real(leaves, "jacfwd", "inputs")
         basis = _basis(leaves)
 
         def push(*directions: Any) -> Any:
@@ -458,6 +484,7 @@ def jacfwd(
             columns, aux = columns
             aux = tree_map(lambda a: a[0], aux)
         outputs, out_spec = flatten(columns)
+        _real(outputs, "jacfwd", "outputs")
         per_output = []
         for o in outputs:
             blocks = []

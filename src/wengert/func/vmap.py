@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.batched import SELF, is_at, move_in, move_out, sum_level
-from ..core.modes import LOCAL, set_mode
+from ..core.modes import LOCAL, MODES, set_mode
 from ..core.op import Array, linear
 from ..core.pytree import broadcast_to, describe, flatten, unflatten
 from ..core.tensor import Tensor
@@ -26,6 +26,7 @@ class Level:
     def __init__(self, size: int, randomness: str) -> None:
         self.entered: list[tuple[Tensor, int]] = []  # arguments whose batch was not in front, and where it was
         self.number = next(_NUMBERS)
+        MODES.batches = True
         self.size = size
         self.randomness = randomness
 
@@ -158,6 +159,7 @@ def _run(func: Any, name: str, positional: Any, keyword: Any, size: int, out_dim
                 x if d is None else to_examples(x, d, level.number, size) for x, d in zip(leaves, dims, strict=True)
             ]
             level.entered += [(x, d) for x, d in zip(inside, dims, strict=True) if d]
+            opened.entered += [(x, given) for x, given, d in zip(inside, leaves, dims, strict=True) if d is not None]
             return unflatten(inside, spec)
 
         result = func(*enter(positional), **enter(keyword))
