@@ -107,8 +107,8 @@ def careful_jvp(op: Op, vals: list[Any], out: Any = None) -> Any:
     level = max(tangent_level(x) for x in flat)
     primals = [tuple(strip(x, level) for x in v) if isinstance(v, tuple) else strip(v, level) for v in vals]
     if op.view:
-        pairs = zip(primals[0], vals[0], strict=True) if isinstance(vals[0], tuple) else ((primals[0], vals[0]),)
-        for alias, x in pairs:
+        aliases: Any = primals[0] if isinstance(vals[0], tuple) else (primals[0],)
+        for alias, x in zip(aliases, vals[0] if isinstance(vals[0], tuple) else (vals[0],), strict=True):
             if alias is not x:
                 _stand_in(alias, x)
     tangents = {}
