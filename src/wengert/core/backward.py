@@ -228,7 +228,12 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
 
 def _own(g: Any) -> bool:
     """Does nothing but the walk hold this array? Then it may be kept, and added to, without a copy."""
-    return g.__class__ is np.ndarray and g.base is None and g.flags.c_contiguous and sys.getrefcount(g) <= _LONE
+    if g.__class__ is not np.ndarray or not g.flags.c_contiguous or sys.getrefcount(g) > _LONE:
+        return False
+    base = g.base  # an array that was only given another shape is as good as a new one
+    return base is None or (
+        base.__class__ is np.ndarray and base.flags.owndata and base.size == g.size and sys.getrefcount(base) <= _LONE
+    )
 
 
 def walk(

@@ -10,6 +10,9 @@ A row gives the forward (a function of arrays) and its derivative. The kind says
 * `general`: for each argument the vjp, likewise; optionally `jvp`.
 * `composite`: a plain function of other operations; nothing else is needed.
 
+A row may name a kernel that gives, on large arrays, what all its rules together give (`fused`): a tuple of gradients or,
+where it cannot, None. Its parameters are among those of the rules. The rules stay the meaning, and what is shown.
+
 The *parameter names* of a rule say what is saved for backward, and nothing else is:
 an argument's name saves that argument, `<argument>_shape` its shape only, `out` (or an output's name) the result, an
 option's name the option. So `mul`'s `input=lambda other: other` keeps `other` alone, and only if `input` needs a gradient.
@@ -102,6 +105,7 @@ class Op:
     aux: tuple[str, ...] = ()  # further results of the forward that are only saved
     promote: str | None = None  # how operands' dtypes combine: see record.promote
     joint: Rule | None = None  # one rule for all arguments together, returns a tuple
+    fused: Rule | None = None  # what the rules give for large arrays, all at once; or None, and the rules are used
     jvp: Callable[..., Any] | None = None
     check: Callable[..., Any] | None = None  # raises PyTorch's error for bad arguments; the careful road calls it
     composite: Callable[..., Any] | None = None  # the same in other operations; used where the rule cannot go
@@ -207,7 +211,7 @@ def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: di
         else:
             outputs.append(text.rstrip("*"))
             differentiable.append(not text.endswith("*"))
-    joint = options.pop("joint", None)
+    joint, fused = options.pop("joint", None), options.pop("fused", None)
     # A row has one node name, or several by pattern of arguments (T a tensor, S a number), the first for all others.
     node = options.pop("node", None) or camel(name) + "Backward0"
     nodes = node if isinstance(node, dict) else {"": node}
@@ -225,6 +229,7 @@ def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: di
         differentiable=tuple(differentiable),
         aux=tuple(aux),
         joint=_rule(joint) if joint else None,
+        fused=_rule(fused) if fused else None,
         node_name=next(iter(nodes.values())),
         node_names=nodes,
         doc=options.pop("doc", None) or getattr(forward, "__doc__", "") or "",

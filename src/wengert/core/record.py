@@ -64,6 +64,7 @@ _GLOBALS: dict[str, Any] = {
     "materialise": materialise,
     "wrap": wrap,
     "LARGE": LARGE,
+    "FUSED_FROM": 1 << 14,
     "blockwise": blockwise,
     "F32": np.dtype(np.float32),
     "F64": np.dtype(np.float64),
@@ -165,6 +166,8 @@ class Variant:
             env[f"RULE_{arg}"] = r.fn
         if op.joint is not None:
             env["JOINT"] = op.joint.fn
+        if op.fused is not None:
+            env["FUSED"] = op.fused.fn
         source = "\n".join(
             self._emit_run("run", False, env) + self._emit_run("run_recorded", True, env) + self._emit_release()
         )
@@ -258,6 +261,7 @@ class Variant:
             lines, args = self._reads(op.rules[p.name].names, recorded)
             body += [*lines, f"r = RULE_{p.name}({args})"]
         else:
+            rules_begin = len(body)
             results = {i: f"r{i}" for i, _ in self.targets}
             single = len(self.targets) == 1
             for i, p in self.targets:
@@ -296,6 +300,8 @@ class Variant:
                     body += ["    " + line for line in block]
             items = ", ".join(results.get(i, "None") for i in range(len(self.pattern)))
             body.append(f"r = ({items},)")
+            if op.fused is not None and not recorded and set(self.pattern) == {"T"}:
+                body[rules_begin:] = self._emit_fused(op.fused, body[rules_begin:])
         if self.holds_tensors:
             held = [name for name, (how, _) in self.saves.items() if how in ("tensor", "list", "output", "aux")]
             body.append("if not keep:")
@@ -303,6 +309,18 @@ class Variant:
             body.append("    n.freed = True")
         body.append("return r")
         return [f"def {function}(n, g, keep):"] + ["    " + line for line in body]
+
+    def _emit_fused(self, fused: Rule, rules: list[str]) -> list[str]:
+        """Lines that ask the row's kernel for all gradients together, where all are wanted, before they take the `rules`."""
+        lines, args = self._reads(fused.names, False)
+        wanted = " and ".join(f"n.next[{i}][0] is not None" for i, _ in self.targets)
+        return [
+            "r = None",
+            f"if g.__class__ is ndarray and g.size >= FUSED_FROM and {wanted}:",
+            *("    " + line for line in [*lines, f"r = FUSED({args})"]),
+            "if r is None:",
+            *("    " + line for line in rules),
+        ]
 
     def _emit_release(self) -> list[str]:
         held = [name for name, (how, _) in self.saves.items() if how in ("tensor", "list", "output", "aux")]

@@ -7,9 +7,12 @@ many have been seen. Set the environment variable WENGERT_NUMBA to 0 to never us
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import logging
 import os
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +25,7 @@ _seen = 0
 _loops: dict[Any, Any] = {}
 _available: bool | None = None
 _broken = False
+_spent = 0.0  # seconds, for compiling
 _lock = threading.Lock()
 _RESULT_LIKE = {"exp_sums_loop": 1}  # which array a loop's result is shaped as, where not the first
 
@@ -46,7 +50,6 @@ def vector(name: str, n: int, *arrays: Any) -> Any:
     it never is in two threads at once; where that fails (say, there is nowhere to keep what was compiled), a warning
     says so once and NumPy computes from then on.
     """
-    global _broken
     dtype = arrays[0].dtype
     if dtype.char not in "fd" or os.environ.get("WENGERT_NUMBA") == "0" or _broken:
         return None
@@ -59,18 +62,70 @@ def vector(name: str, n: int, *arrays: Any) -> Any:
     with _lock:
         if not _worth(n):
             return None
-        try:
-            from . import vector_math
+        empty = [np.empty((0,) * a.ndim, dtype) for a in arrays]
+        found = _prepared("vector_math", name, (np.empty_like(empty[_RESULT_LIKE.get(name, 0)]), *empty))
+        if found is not None:
+            _loops[key] = found
+        return found
 
-            loop = getattr(vector_math, name)
-            empty = [np.empty((0,) * a.ndim, dtype) for a in arrays]
-            loop(np.empty_like(empty[_RESULT_LIKE.get(name, 0)]), *empty)
-        except Exception as error:
-            _broken = True
-            warnings.warn(f"Numba could not compile {name}, NumPy computes instead: {error}", stacklevel=2)
+
+def machine(name: str, n: int, *values: Any) -> Any:
+    """The loop `name` of `row_loops`, for a call with these `values` on `n` elements; None if NumPy should compute it.
+
+    The arrays among the values must be contiguous; those of numbers all float32 or all float64, the others int64.
+    """
+    dtype = None
+    for v in values:
+        if v.__class__ is np.ndarray:
+            if not v.flags.c_contiguous:
+                return None
+            if v.dtype.char in "fd":
+                if dtype is not None and v.dtype != dtype:
+                    return None
+                dtype = v.dtype
+            elif v.dtype != np.int64:
+                return None
+    if dtype is None or _broken:
+        return None
+    key = (name, dtype.char)
+    found = _loops.get(key)
+    if found is None or os.environ.get("WENGERT_NUMBA") == "0":
+        if found is not None:
             return None
-        _loops[key] = loop
-        return loop
+        with _lock:
+            if found is None and _worth(n):
+                found = _prepared("row_loops", name, values)
+                if found is not None:
+                    _loops[key] = found
+    return found
+
+
+def _prepared(module: str, name: str, values: tuple[Any, ...]) -> Any:
+    """A loop, compiled for such values; or None, with a warning, if that fails."""
+    global _broken
+    start = time.perf_counter()
+    try:
+        import numba
+
+        loop = getattr(importlib.import_module(f".{module}", __package__), name)
+        loop.compile(tuple(numba.typeof(v) for v in values))
+        _announce(time.perf_counter() - start)
+    except Exception as error:
+        _broken = True
+        warnings.warn(f"Numba could not compile {name}, NumPy computes instead: {error}", stacklevel=4)
+        return None
+    return loop
+
+
+def _announce(seconds: float) -> None:
+    """Say once, in the log `wengert`, that compiling took more than a second; importing Numba counts."""
+    global _spent
+    before, _spent = _spent, _spent + seconds
+    if before <= 1 < _spent:
+        logging.getLogger("wengert").warning(
+            "compiling loops for this machine takes some seconds, once: they are kept on disk for the next time "
+            "(WENGERT_NUMBA=0 does without)"
+        )
 
 
 def _worth(n: int) -> bool:

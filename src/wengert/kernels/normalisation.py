@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from . import threads
+from .compiled import machine
+
 
 def _letters(ndim: int, axes: tuple[int, ...]) -> tuple[str, str]:
     every = "abcdefghijklmnop"[:ndim]
@@ -64,3 +67,85 @@ def normalise_back(g: Any, x: Any, mean: Any, rstd: Any, axes: tuple[int, ...]) 
     r -= np.add.reduce(g, axis=axes, keepdims=True) / n
     r *= rstd
     return r
+
+
+# -- compiled, weight and bias and their gradients included --------------------------------------------------------
+
+_LARGE = 1 << 14  # elements from which a compiled loop is looked for
+
+
+def _fit(x: Any, *others: Any) -> bool:
+    """Is there work enough, on arrays that a loop knows?"""
+    if x.size < _LARGE or x.dtype.char not in "fd":
+        return False
+    return all(a is None or (a.dtype == x.dtype and a.flags.c_contiguous) for a in (x, *others))
+
+
+def _filled(a: Any, shape: tuple[int, ...], value: int, dtype: Any) -> Any:
+    return np.full(shape, value, dtype) if a is None else a.reshape(shape)
+
+
+def _forward(name: str, x: Any, w: Any, b: Any, eps: float, many: int) -> Any:
+    out = np.empty_like(x)
+    mean, var, rstd = statistics = np.empty((3, many), x.dtype)
+    values = out, mean, var, rstd, x, w, b, x.dtype.type(eps)
+    loop = machine(name, x.size, *values, 0, 0)
+    if loop is None:
+        return None
+    threads.share(lambda low, high: loop(*values, low, high), many, x.size)
+    return out, *statistics
+
+
+def rows_by_loop(x: Any, n: int, w: Any, b: Any, eps: float) -> Any:
+    """Rows of n numbers normalised, times w plus b, which are (groups, n), for rows in turn, or None; mean, variance and
+    1 / deviation of each row. None if no compiled loop may do it."""
+    if not _fit(x, w, b):
+        return None
+    groups = len(w) if w is not None else len(b) if b is not None else 1
+    w, b = _filled(w, (groups, n), 1, x.dtype), _filled(b, (groups, n), 0, x.dtype)
+    found = _forward("rows_norm", x.reshape(-1, n), w, b, eps, x.size // n)
+    return found and (found[0].reshape(x.shape), *found[1:])
+
+
+def rows_back_by_loop(g: Any, x: Any, n: int, w: Any, mean: Any, rstd: Any) -> Any:
+    """The gradients of x, w and b of `rows_by_loop`; None if no compiled loop may do it."""
+    if not _fit(x, g, w, mean, rstd):
+        return None
+    out, parts = np.empty((x.size // n, n), x.dtype), {}
+    given = g.reshape(-1, n), x.reshape(-1, n), w, mean.reshape(-1), rstd.reshape(-1)
+    loop = machine("rows_norm_back", x.size, out, w, w, *given, 0, 0)
+    if loop is None:
+        return None
+
+    def work(low: int, high: int) -> None:
+        parts[low] = sums = np.zeros((2, *w.shape), x.dtype)
+        loop(out, *sums, *given, low, high)
+
+    threads.share(work, len(out), x.size)
+    dw, db = sum(parts[low] for low in sorted(parts))
+    return out.reshape(x.shape), dw, db
+
+
+def channels_by_loop(x: Any, w: Any, b: Any, eps: float) -> Any:
+    """The same for (n, c, *) and each channel, with w and b (c,) or None."""
+    if not _fit(x, w, b):
+        return None
+    c = x.shape[1]
+    w, b = _filled(w, (c,), 1, x.dtype), _filled(b, (c,), 0, x.dtype)
+    found = _forward("channels_norm", x.reshape(len(x), c, -1), w, b, eps, c)
+    return found and (found[0].reshape(x.shape), *found[1:])
+
+
+def channels_back_by_loop(g: Any, x: Any, w: Any, mean: Any, rstd: Any) -> Any:
+    """The gradients of x, w and b of `channels_by_loop`; None if no compiled loop may do it."""
+    if not _fit(x, g, w, mean, rstd):
+        return None
+    n, c = x.shape[:2]
+    out = np.empty((n, c, x.size // (n * c)), x.dtype)
+    dw, db = np.empty((2, c), x.dtype)
+    values = out, dw, db, g.reshape(out.shape), x.reshape(out.shape), w, mean.reshape(-1), rstd.reshape(-1)
+    loop = machine("channels_norm_back", x.size, *values, 0, 0)
+    if loop is None:
+        return None
+    threads.share(lambda low, high: loop(*values, low, high), c, x.size)
+    return out.reshape(x.shape), dw, db

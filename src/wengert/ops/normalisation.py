@@ -101,6 +101,12 @@ def _layer_definition(input: Any, normalized_shape: Any, weight: Any, bias: Any,
     return y if bias is None else y + bias
 
 
+def _layer_back(g: Any, input: Any, normalized_shape: Any, weight: Any, mean: Any, rstd: Any) -> Any:
+    """All three gradients of `layer_norm_rows` by a compiled loop; None if there is none."""
+    found = kernel.rows_back_by_loop(g, input, weight.size, weight.reshape(1, -1), mean, rstd)
+    return found and (found[0], *(x.reshape(weight.shape) for x in found[1:]))
+
+
 @general(
     "layer_norm_rows",
     outputs="out, ~mean, ~rstd",
@@ -109,6 +115,7 @@ def _layer_definition(input: Any, normalized_shape: Any, weight: Any, bias: Any,
     ),
     weight=lambda g, input, mean, rstd: g * ((input - mean) * rstd),
     bias=lambda g: g,
+    fused=_layer_back,
     check=_check_layer,
     composite=_layer_definition,
     node="NativeLayerNormBackward0",
@@ -117,6 +124,12 @@ def _layer_definition(input: Any, normalized_shape: Any, weight: Any, bias: Any,
 def layer_norm_rows(input: Array, normalized_shape: Any, weight: Array | None, bias: Array | None, eps: float) -> Any:
     """See `layer_norm`."""
     _check_layer(input, normalized_shape, weight, bias, eps)
+    n, kept = math.prod(normalized_shape), input.shape[: input.ndim - len(normalized_shape)]
+    flat = (None if x is None else x.reshape(1, n) for x in (weight, bias))
+    found = kernel.rows_by_loop(input, n, *flat, eps)
+    if found is not None:
+        y, mean, _, rstd = found
+        return y, *(x.reshape(kept + (1,) * len(normalized_shape)) for x in (mean, rstd))
     y, mean, _, rstd = _normalised(input, _last(input.ndim, normalized_shape), eps)
     return _affine(y, weight, bias, input.dtype), mean, rstd
 
@@ -218,6 +231,18 @@ def _per_channel(g: Any) -> Any:
     return sum_dim(g, tuple(d for d in range(g.ndim) if d != 1))
 
 
+def _each_place(weight: Any, input: Any, groups: int) -> Any:
+    """A number for each channel, repeated for its places, in rows of groups."""
+    return None if weight is None else np.repeat(weight, math.prod(input.shape[2:])).reshape(groups, -1)
+
+
+def _group_back(g: Any, input: Any, num_groups: int, weight: Any, mean: Any, rstd: Any) -> Any:
+    """All three gradients of `group_norm_rows` by a compiled loop; None if there is none."""
+    w = _each_place(weight, input, num_groups)
+    found = kernel.rows_back_by_loop(g, input, w.shape[1], w, mean, rstd)
+    return found and (found[0], *(x.reshape(len(weight), -1).sum(1) for x in found[1:]))
+
+
 @general(
     "group_norm_rows",
     outputs="out, ~mean, ~rstd",
@@ -233,6 +258,7 @@ def _per_channel(g: Any) -> Any:
     ),
     weight=lambda g, input, mean, rstd: _group_weight_grad(g, input, mean, rstd),
     bias=lambda g: _per_channel(g),
+    fused=_group_back,
     check=_check_group,
     composite=_group_definition,
     node="NativeGroupNormBackward0",
@@ -241,6 +267,12 @@ def _per_channel(g: Any) -> Any:
 def group_norm_rows(input: Array, num_groups: int, weight: Array | None, bias: Array | None, eps: float) -> Any:
     """See `group_norm`."""
     _check_group(input, num_groups, weight, bias, eps)
+    if input.size:
+        n = input.size // (len(input) * num_groups)
+        found = kernel.rows_by_loop(input, n, *(_each_place(x, input, num_groups) for x in (weight, bias)), eps)
+        if found is not None:
+            y, mean, _, rstd = found
+            return y, *(x.reshape(len(input), num_groups, 1) for x in (mean, rstd))
     y, mean, _, rstd = _normalised(_grouped(input, num_groups), (2,), eps)
     y = y.reshape(input.shape)
     return _affine(y, _channels(weight, input.ndim), _channels(bias, input.ndim), input.dtype), mean, rstd
@@ -289,6 +321,11 @@ def _batch_definition(input: Any, weight: Any, bias: Any, eps: float) -> Any:
     return (y if bias is None else y + _channels(bias, input.ndim)), m.detach(), var.detach()
 
 
+def _batch_back(g: Any, input: Any, weight: Any, mean: Any, rstd: Any) -> Any:
+    """All three gradients of `batch_norm_rows` by a compiled loop; None if there is none."""
+    return kernel.channels_back_by_loop(g, input, weight, mean, rstd)
+
+
 @general(
     "batch_norm_rows",
     outputs="out, mean*, var*, ~rstd",
@@ -297,6 +334,7 @@ def _batch_definition(input: Any, weight: Any, bias: Any, eps: float) -> Any:
     ),
     weight=lambda g, input, mean, rstd: _per_channel(g * ((input - mean) * rstd)),
     bias=lambda g: _per_channel(g),
+    fused=_batch_back,
     composite=_batch_definition,
     node="NativeBatchNormBackward0",
     named=False,
@@ -304,6 +342,9 @@ def _batch_definition(input: Any, weight: Any, bias: Any, eps: float) -> Any:
 )
 def batch_norm_rows(input: Array, weight: Array | None, bias: Array | None, eps: float) -> Any:
     """Batch normalisation with the batch's own statistics, which are returned too."""
+    found = kernel.channels_by_loop(input, weight, bias, eps) if input.ndim > 2 else None
+    if found is not None:
+        return found[0], *(x.reshape(1, -1, *(1,) * (input.ndim - 2)) for x in found[1:])
     y, mean, var, rstd = _normalised(input, _but_channels(input.ndim), eps)
     return _affine(y, _channels(weight, input.ndim), _channels(bias, input.ndim), input.dtype), mean, var, rstd
 
