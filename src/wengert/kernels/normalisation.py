@@ -111,7 +111,8 @@ def rows_back_by_loop(g: Any, x: Any, n: int, w: Any, mean: Any, rstd: Any) -> A
     """The gradients of x, w and b of `rows_by_loop`; None if no compiled loop may do it."""
     if not _fit(x, g, w, mean, rstd):
         return None
-    out, parts = np.empty((x.size // n, n), x.dtype), {}
+    out = np.empty((x.size // n, n), x.dtype)
+    parts: dict[int, Any] = {}
     given = g.reshape(-1, n), x.reshape(-1, n), w, mean.reshape(-1), rstd.reshape(-1)
     loop = machine("rows_norm_back", x.size, out, w, w, *given, 0, 0)
     if loop is None:
@@ -122,8 +123,8 @@ def rows_back_by_loop(g: Any, x: Any, n: int, w: Any, mean: Any, rstd: Any) -> A
         loop(out, *sums, *given, low, high)
 
     threads.share(work, len(out), x.size)
-    dw, db = sum(parts[low] for low in sorted(parts))
-    return out.reshape(x.shape), dw, db
+    total = np.add.reduce([parts[low] for low in sorted(parts)])
+    return out.reshape(x.shape), total[0], total[1]
 
 
 def channels_by_loop(x: Any, w: Any, b: Any, eps: float) -> Any:

@@ -125,8 +125,8 @@ def layer_norm_rows(input: Array, normalized_shape: Any, weight: Array | None, b
     """See `layer_norm`."""
     _check_layer(input, normalized_shape, weight, bias, eps)
     n, kept = math.prod(normalized_shape), input.shape[: input.ndim - len(normalized_shape)]
-    flat = (None if x is None else x.reshape(1, n) for x in (weight, bias))
-    found = kernel.rows_by_loop(input, n, *flat, eps)
+    w, b = (None if x is None else x.reshape(1, n) for x in (weight, bias))
+    found = kernel.rows_by_loop(input, n, w, b, eps)
     if found is not None:
         y, mean, _, rstd = found
         return y, *(x.reshape(kept + (1,) * len(normalized_shape)) for x in (mean, rstd))
@@ -269,7 +269,8 @@ def group_norm_rows(input: Array, num_groups: int, weight: Array | None, bias: A
     _check_group(input, num_groups, weight, bias, eps)
     if input.size:
         n = input.size // (len(input) * num_groups)
-        found = kernel.rows_by_loop(input, n, *(_each_place(x, input, num_groups) for x in (weight, bias)), eps)
+        w, b = (_each_place(x, input, num_groups) for x in (weight, bias))
+        found = kernel.rows_by_loop(input, n, w, b, eps)
         if found is not None:
             y, mean, _, rstd = found
             return y, *(x.reshape(len(input), num_groups, 1) for x in (mean, rstd))
