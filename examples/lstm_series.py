@@ -1,6 +1,6 @@
 """An LSTM learns to continue a time series, fitted by LBFGS with a line search.
 
-    python examples/lstm_series.py --steps 15
+    python examples/lstm_series.py --steps 40
 
 With `import torch` in place of `import wengert as torch` it prints the same losses.
 """
@@ -39,14 +39,14 @@ def series(count: int = 12, length: int = 60):
     return (0.7 * torch.sin(t * 2 * math.pi / 25) + 0.3 * torch.sin(t * 2 * math.pi / 9)).unsqueeze(-1)
 
 
-def train(steps: int = 15, seed: int = 0):
-    """Returns the model and the loss at the head of each step of LBFGS (each of up to 10 iterations)."""
+def train(steps: int = 40, seed: int = 0):
+    """Returns the model and the loss at the head of each step of LBFGS (each of up to 4 iterations)."""
     torch.manual_seed(seed)
     torch.set_default_dtype(torch.float64)
     try:
         values = series()
         model = Forecast()
-        optimizer = torch.optim.LBFGS(model.parameters(), lr=0.8, max_iter=10, line_search_fn="strong_wolfe")
+        optimizer = torch.optim.LBFGS(model.parameters(), lr=0.8, max_iter=4, line_search_fn="strong_wolfe")
         losses = []
 
         def closure():
@@ -64,7 +64,7 @@ def train(steps: int = 15, seed: int = 0):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     model, losses = train(args.steps, args.seed)

@@ -148,7 +148,7 @@ if TYPE_CHECKING:
 # Imported when first asked for: `import wengert` stays quick.
 _LAZY = frozenset((
     "_C", "__config__", "_dynamo", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "data",
-    "distributed", "explain", "export", "fft", "hub", "jit", "library", "linalg", "masked", "mps", "mtia",
+    "distributed", "distributions", "explain", "export", "fft", "hub", "jit", "library", "linalg", "masked", "mps", "mtia",
     "multiprocessing", "nn", "onnx", "optim", "profiler", "quantization", "random", "serialization", "signal",
     "sparse", "special", "storage", "types", "utils", "version", "xpu",
 ))  # fmt: skip
