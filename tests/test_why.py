@@ -1061,3 +1061,90 @@ def test_the_document_names_every_kind() -> None:
     named = set(re.findall(r"`([^`]+)`", prose.replace("\n", " ")))
     assert {*advice.CUT} <= named
     assert {*advice.ZERO} - {"factor", "one", "overwritten"} <= named
+
+
+# -- a few more programs as people write them --------------------------------------------------------------------------
+
+
+def test_nan_of_a_parameter_that_an_optimizer_made_so() -> None:
+    w = nn.Parameter(torch.tensor([1.0, 0.0]))
+    optimizer = torch.optim.SGD([w], lr=0.1)
+    with trace() as t:
+        for _ in range(2):
+            optimizer.zero_grad()
+            loss = (w.sqrt() * 2).sum()
+            loss.backward()
+            optimizer.step()
+    why = why_nan(loss)
+    assert [s.kind for s in why.sites][:1] == ["input"]
+    assert "w is" in why.sites[0].what
+    assert "bad gradients had arrived already in pass 1" in why.sites[0].details[0]
+    assert len(t.passes) == 2
+
+
+def test_command_sees_a_list_that_should_be_a_module_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = """
+    import wengert as torch
+    from wengert import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Linear(2, 2)
+            self.heads = [nn.Linear(2, 1) for _ in range(2)]
+
+        def forward(self, x):
+            return sum(head(self.body(x)) for head in self.heads)
+
+    torch.manual_seed(0)
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        net(torch.ones(3, 2)).pow(2).mean().backward()
+        optimizer.step()
+    """
+    code, out = why(program, tmp_path, capsys)
+    assert code == 0
+    assert out == textwrap.dedent("""\
+        The parameters of self.heads got gradients, but no optimizer step changed them: a plain list hides
+        its modules from parameters().
+
+        program.py:9: self.heads = [nn.Linear(2, 1) for _ in range(2)]
+        change: make it a module too: nn.ModuleList(...).
+        """)
+
+
+def test_command_finds_numbers_that_a_list_carried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = """
+    import wengert as torch
+    from wengert import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell, self.out = nn.RNNCell(3, 5), nn.Linear(5, 1)
+
+        def forward(self, xs):
+            h, outputs = torch.zeros(1, 5), []
+            for x in xs:
+                h = self.cell(x, h)
+                outputs.append(self.out(h).item())
+            return torch.tensor(outputs)
+
+    net = Net()
+    loss = net([torch.ones(1, 3)] * 4).pow(2).mean()
+    loss.backward()
+    """
+    code, out = why(program, tmp_path, capsys)
+    assert code == 1
+    assert "loss has no graph behind it: its numbers were read out of tensors" in out
+    assert "program.py:14: outputs.append(self.out(h).item())\nchange: use the tensor itself" in out
+    assert "outputs.append(self.out(h))\n" in out
+
+
+def test_an_unused_parameter_is_shown_where_its_module_declares_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out = why(TRAINING, tmp_path, capsys, "--none", "spare.weight")
+    assert "program.py:10: self.spare = nn.Linear(3, 3)\nchange: call the module that spare.weight belongs to" in out

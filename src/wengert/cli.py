@@ -341,7 +341,8 @@ def why_file(args: Any, rest: list[str]) -> int:
     if not answers:
         count = len(watcher.leaves)
         every = f"{'both' if count == 2 else f'all {count}'} parameters" if count != 1 else "the parameter"
-        screen.show([[(f"{name}: nothing wrong. In {watcher.seen} backward passes {every} got a gradient that is finite and "
+        passes = "its one backward pass" if watcher.seen == 1 else f"{watcher.seen} backward passes"
+        screen.show([[(f"{name}: nothing wrong. In {passes} {every} got a gradient that is finite and "
                        "not zero.", "good")]])  # fmt: skip
     for k, answer in enumerate(answers):
         screen.show([[("", "")]] * (k > 0) + answer.lines(min(screen.width, 120)))

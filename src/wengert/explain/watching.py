@@ -174,7 +174,7 @@ class Watcher(Recorder):
             depth += 1
         if len(self.reads) < ROOM and not _internal(frame.f_code.co_filename):
             key = how, frame.f_code, frame.f_lasti
-            if key not in self.reads and (t._rg or id(t) in self.tensors):
+            if t._rg or id(t) in self.tensors:  # of each place the latest
                 self.reads[key] = Read(how, self.value_of(t), site(), self.count, t._array)
 
     def written(self, t: Any) -> None:

@@ -14,10 +14,10 @@ import numpy as np
 from ...core.tensor import Tensor
 from ..ledger import flat
 from ..notation import Style, number, text
-from ..recording import Step, Value
+from ..recording import Shot, Step, Value
 from ..sites import line_of, place
 from ..symbols import Name
-from ..watching import Birth, Watcher, watcher_of
+from ..watching import ROOM, Birth, Watcher, watcher_of
 from . import advice, reading
 from .answer import Code, Site, Why
 from .looking import Look, bad_word, look
@@ -107,11 +107,11 @@ def of_look(found: Look) -> Why:
             )
         return Why("fine", f"{name} and all gradients of its backward pass are finite.")
     if word is not None:
+        sites = _sources(found, learnt=bool(forward))
+        came = bool(sites)
         for birth, step in forward:
             sites.append(_forward_site(birth, step))
             done.add(id(step))
-        if not sites:
-            sites = _sources(found)
         if not sites:
             sites = [Site(f"{name} is {word} here; what it was computed from is not known any more", None, "forward")]
     for poison, at in back:
@@ -119,7 +119,7 @@ def of_look(found: Look) -> Why:
             continue
         sites.append(_backward_site(found, poison, at, hidden.get(id(at))))
     if word is not None:
-        first = forward[0] if forward else None
+        first = forward[0] if forward and not came else None
         title = f"{name} is {word}"
         return _told("forward", title, first, found, sites)
     count = len(back)
@@ -153,6 +153,8 @@ def _forward_births(watcher: Watcher, steps: list[Step]) -> list[tuple[Birth | N
             continue
         if any(v.shot is None or not v.shot.known for v in flat(step.args)) and step.site is None:
             continue  # not known to be born here
+        if step.site is not None and len(watcher.births) < ROOM and _key(step) not in born:
+            continue  # watched as it ran, and it was given bad numbers then
         if step.op.name == "overwrite" or (given and word != "NaN"):
             continue
         found.append((born.get(_key(step)), step))
@@ -164,11 +166,16 @@ def _key(step: Step) -> Any:
     return step.seq if step.seq is not None else (step.op.name, step.site[:2] if step.site is not None else None)
 
 
-def _sources(found: Look) -> list[Site]:
-    """Inputs that were bad before anything was computed."""
+def _sources(found: Look, learnt: bool) -> list[Site]:
+    """Inputs that were bad before anything was computed. `learnt`: only what is NaN or learnt; a mask may hold -inf."""
     sites = []
     for v in found.ledger.values():
+        t = v.tensor() if v.tensor is not None else None
+        if t is not None and v.made_by is None and bad_word(v.shot) is None and bad_word(Shot(t._array)):
+            v.shot = Shot(t._array)  # changed since it was first seen, by an optimizer's step
         word = bad_word(v.shot)
+        if learnt and word == "infinite" and not v.requires_grad:
+            continue
         if v.made_by is None and word is not None and v.shot is not None:
             user = next((s for s in found.ledger.forward if any(a is v for a in flat(s.args))), None)
             line = line_of(user.site) if user is not None else None

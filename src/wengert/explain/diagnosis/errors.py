@@ -15,11 +15,11 @@ from typing import Any
 
 from ...core.tensor import Tensor
 from ..sites import line_of
-from ..watching import watcher_of
+from ..watching import Read, watcher_of
 from . import advice, reading, routes
 from .answer import Site, Why
 from .modified import changed_in_place, freed
-from .nothing import why_none
+from .nothing import matches, why_none
 from .places import line_of_node, operation, source_of, step_site
 from .trail import Trail, step_of_node
 
@@ -123,6 +123,9 @@ def _no_grad_fn(trail: Trail) -> Why:
         cuts = [s for s in steps if s.cut]
         if cuts:
             return _cut_here(trail, name, cuts)
+        reads = [r for r in watcher.reads.values() if matches(r, steps, values)]
+        if reads:
+            return _read_out(name, reads[-1])
         leaves = sorted({trail.names.known(v.tensor()) or "" for v in values if v.made_by is None and v.tensor} - {""})
         used = f" It was made of {', '.join(leaves)}." if leaves else ""
         return _nothing_requires(trail, name, used, leaves)
@@ -167,6 +170,22 @@ def _cut_here(trail: Trail, name: str, cuts: list[Any]) -> Why:
         sites,
         line,
         change + ".",
+        [made] if made else [],
+    )
+
+
+def _read_out(name: str, read: Read) -> Why:
+    """What it was made of had been read out of tensors as numbers before."""
+    kind = read.how if read.how in advice.CUT else "item"
+    happened, change = advice.CUT[kind]
+    line = line_of(read.site)
+    made = reading.without(line[0], line[1], kind) if line is not None else None
+    return Why(
+        "no grad_fn",
+        f"{name} has no graph behind it: its numbers were read out of tensors, and {happened}.",
+        [Site("✂ the numbers that it is made of were read out here", line, kind)],
+        line,
+        change + (": torch.stack joins a list of them" if kind in ("item", "tolist") else "") + ".",
         [made] if made else [],
     )
 

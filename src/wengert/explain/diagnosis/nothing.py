@@ -13,7 +13,7 @@ from ..sites import line_of, place
 from ..watching import Read, Watcher, watcher_of
 from . import advice, reading, routes
 from .answer import Code, Site, Why
-from .places import Names, bare_name, caller, source_of, step_site
+from .places import Names, bare_name, caller, declared, source_of, step_site
 
 _HOW = {"no_grad": ("no_grad", "set_grad_enabled"), "inference_mode": ("inference_mode",)}
 _NOT_WATCHED = (
@@ -302,7 +302,7 @@ class _Question:
         last = steps[-1].number if steps else watcher.count
         reads = [r for r in watcher.reads.values() if id(r.value) in marked and r.number <= last]
         if reads:
-            best = max(reads, key=lambda r: (_matches(r, steps, values), r.number))
+            best = max(reads, key=lambda r: (matches(r, steps, values), r.number))
             return self.out(best, used, steps)
         ends = {id(s) for s in used} - {id(s) for s in steps}
         loose = [s for s in used if id(s) in ends and not self.fills(s)]
@@ -350,7 +350,7 @@ class _Question:
         return Why(kind, title, sites, line, change + ".", *self.rewritten(kind, line))
 
     def unused(self) -> Why:
-        where = self.assigned()
+        where = self.assigned() or declared(self.x, self.names.modules)
         module = "." in self.name or self.name in ("weight", "bias")
         return Why(
             "unused",
@@ -425,7 +425,7 @@ def _values(step: Step) -> list[Value]:
     return [v for a in step.args for v in (a if isinstance(a, list) else [a]) if isinstance(v, Value)]
 
 
-def _matches(read: Read, steps: list[Step], values: list[Value]) -> int:
+def matches(read: Read, steps: list[Step], values: list[Value]) -> int:
     """2 if the number or memory that was read is found again among what loss was made from, 1 if a leaf holds it."""
     array = read.array() if read.array is not None else None
     for v in values:

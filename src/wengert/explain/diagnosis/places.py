@@ -33,6 +33,7 @@ class Names:
         self.frame = frame
         self.variables = variables_of(frame) if variables is None else variables
         self.by_id, self.by_edge = name_tensors(self.variables)
+        self.modules = [v for v in self.variables.values() if is_module(v)]
 
     def of(self, t: Any, otherwise: str = "the tensor") -> str:
         found = self.known(t)
@@ -52,6 +53,28 @@ class Names:
         if self.frame is None:
             return None
         return reading.code_at(self.frame.f_code.co_filename, self.frame.f_lineno)
+
+
+def is_module(v: Any) -> bool:
+    return callable(getattr(v, "named_modules", None)) and not isinstance(v, type)
+
+
+def declared(leaf: Any, modules: list[Any]) -> Code | None:
+    """The line in a user's module, `self.scale = nn.Parameter(...)` or `self.fc = nn.Linear(...)`, that a parameter is of."""
+    for root in modules:
+        held = dict(root.named_modules())
+        for path, module in held.items():
+            attribute = next((k for k, p in module._parameters.items() if p is leaf), None)
+            while attribute is not None:
+                code = getattr(type(module).__init__, "__code__", None)
+                if code is not None and not _internal(code.co_filename):
+                    line = reading.assigned(code, f"self.{attribute}")
+                    return None if line is None else reading.code_at(code.co_filename, line)
+                if not path:
+                    return None
+                path, _, attribute = path.rpartition(".")
+                module = held[path]
+    return None
 
 
 def bare_name(op: str) -> str:

@@ -274,6 +274,15 @@ def path(frame: Any, start: str, end: str) -> list[Use] | None:
     return way
 
 
+def assigned(code: Any, target: str) -> int | None:
+    """The line in a function where a name or an attribute is assigned."""
+    for s in statements(code.co_filename, code):
+        targets = s.targets if isinstance(s, ast.Assign) else [s.target] if isinstance(s, ast.AnnAssign) else []
+        if any(ast.unparse(t) == target for t in targets):
+            return s.lineno
+    return None
+
+
 def cuts_into(frame: Any, end: str) -> list[tuple[str, Use]]:
     """Every cut on a way into `end`: (what it is called, where)."""
     code = frame.f_code

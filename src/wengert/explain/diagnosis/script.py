@@ -15,15 +15,16 @@ import numpy as np
 
 from ...core.node import AccumulateGrad
 from ...core.tensor import Tensor
+from ...nn.parameter import Parameter
 from ..recording import Pass, _internal
 from ..sites import line_of, name_tensors, variables_of
 from ..watching import Watcher
-from . import bad, zero
+from . import bad, reading, zero
 from .answer import Site, Why
 from .errors import why_error
 from .looking import of_pass
 from .nothing import why_none
-from .places import Names
+from .places import Names, declared, is_module
 
 
 class ScriptWatcher(Watcher):
@@ -33,6 +34,9 @@ class ScriptWatcher(Watcher):
         super().__init__(keep="last")
         self.leaves: dict[int, tuple[str, Tensor]] = {}  # by id: name, leaf
         self.variables: dict[str, Any] = {}  # the script's, at its end
+        self.modules: dict[int, Any] = {}  # by id: those that the program's functions know
+        self.got: dict[int, Any] = {}  # by id: Parameters that got a gradient
+        self.changed_once: set[int] = set()  # ids of tensors that were ever changed in place
         self.root: tuple[str, Tensor] | None = None  # of the last pass: name, tensor
         self.given: dict[int, bool] = {}  # by id of a leaf that got a gradient: was it ever other than zero?
         self.stepped: set[int] = set()  # ids of leaves that were changed in place since a gradient arrived
@@ -66,6 +70,9 @@ class ScriptWatcher(Watcher):
                 by_id, _ = name_tensors(variables)
                 for key, called in by_id.items():
                     self.called.setdefault(key, called)
+                for v in variables.values():
+                    if is_module(v):
+                        self.modules[id(v)] = v
                 for t in tensors_in(variables):
                     if t._rg and t._edge is None and id(t) in by_id:
                         self.leaves.setdefault(id(t), (by_id[id(t)], t))
@@ -76,12 +83,16 @@ class ScriptWatcher(Watcher):
         for x, (target, _) in zip(grads, node.next, strict=False):
             if x is not None and target.__class__ is AccumulateGrad:
                 key = id(target.variable)
+                if isinstance(target.variable, Parameter):
+                    self.got[key] = target.variable
                 self.stepped.discard(key)
                 if not self.given.get(key):
                     self.given[key] = bool(np.any(x._array if isinstance(x, Tensor) else x))
 
     def written(self, t: Any) -> None:
         super().written(t)
+        if self.passes:
+            self.changed_once.add(id(t))
         if id(t) in self.given:
             self.stepped.add(id(t))
 
@@ -90,6 +101,7 @@ class ScriptWatcher(Watcher):
 
     def names_among(self, variables: dict[str, Any]) -> Names:
         names = Names(None, variables)
+        names.modules = list(self.modules.values())
         for name, t in [*self.leaves.values(), *([self.root] if self.root is not None else [])]:
             names.by_id.setdefault(id(t), name)
         return names
@@ -130,6 +142,7 @@ def whole(watcher: ScriptWatcher, raised: BaseException | None, variables: dict[
         elif not watcher.given[id(leaf)]:
             answers.append(_zero(watcher, leaf, name, names))
     answers = _grouped(answers)
+    answers += _not_stepped(watcher, names)
     if watcher.forgotten:
         answers.append(_forgotten(watcher))
     return answers
@@ -140,6 +153,10 @@ def nan(watcher: ScriptWatcher, variables: dict[str, Any]) -> Why:
     why = bad.of_look(of_pass(watcher, noted, watcher.names_among(variables)))
     if watcher.seen > 1 and watcher.first_bad is not None:
         line = line_of(noted.site)
+        if why.kind == "forward" and noted.number > 0:
+            why.notes.append(
+                "it comes after steps of training: if the values have grown from pass to pass, the learning rate is too large"
+            )
         where = f", begun at line {line[1]}" if line is not None else ""
         why.notes.append(
             f"this is backward pass {noted.number + 1} of {watcher.seen}{where}, the first with bad values"
@@ -183,6 +200,46 @@ def _grouped(answers: list[Why]) -> list[Why]:
         if len(why.notes) > 4:
             why.notes[4:] = [f"... and so for {len(why.notes) - 4} more"]
     return list(found.values())
+
+
+def _not_stepped(watcher: ScriptWatcher, names: Names) -> list[Why]:
+    """Parameters that got gradients, and that no optimizer knows of though it knows of others."""
+    left = {k: p for k, p in watcher.got.items() if k not in watcher.changed_once}
+    if not left or len(left) == len(watcher.got):
+        return []
+    count = len(left)
+    known = [name for name in (names.by_id.get(k) for k in left) if name]
+    which = f"{', '.join(known[:3])}{', ...' if len(known) > 3 else ''}" if known else f"{count} parameters"
+    why = Why(
+        "not stepped",
+        f"{which} got gradients, but no optimizer step changed {'it' if count == 1 and known else 'them'}, while other "
+        "parameters were.",
+        advice="give the optimizer all parameters that are to be learnt (model.parameters()), and make it after the model is "
+        "whole.",
+    )
+    for root in watcher.modules.values():
+        for module in root.modules():
+            for attribute, held in vars(module).items():
+                inside = (
+                    list(held.values()) if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else []
+                )
+                lost = [m for m in inside if is_module(m) and any(id(p) in left for p in m.parameters())]
+                if lost and not attribute.startswith("_"):
+                    kind = "ModuleDict" if isinstance(held, dict) else "ModuleList"
+                    code = getattr(type(module).__init__, "__code__", None)
+                    line = reading.assigned(code, f"self.{attribute}") if code is not None else None
+                    why.line = (
+                        reading.code_at(code.co_filename, line) if code is not None and line is not None else None
+                    )
+                    why.title = (
+                        f"The parameters of self.{attribute} got gradients, but no optimizer step changed them: a plain "
+                        f"{type(held).__name__} hides its modules from parameters()."
+                    )
+                    why.advice = f"make it a module too: nn.{kind}(...)."
+                    return [why]
+    if known and why.line is None:
+        why.line = declared(next(iter(left.values())), names.modules)
+    return [why]
 
 
 def _forgotten(watcher: ScriptWatcher) -> Why:

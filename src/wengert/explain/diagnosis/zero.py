@@ -218,6 +218,13 @@ class _Question:
             return self.site(block, f"{said}: {_flat_part(bare, argument)}", "dead", held, came)
         if bare in _OVERWRITES or (step.inplace and step.op.name in _OVERWRITES):
             return self.site(block, f"{said}: {name} was overwritten here", "structural", came, hint="overwritten")
+        if bare == "embedding":
+            return self.site(
+                block,
+                f"{said}: no row but that of padding_idx was looked up, and that one is not learnt",
+                "structural",
+                came,
+            )
         if bare in advice.CHOOSERS:
             return self.site(
                 block, f"{said}: nothing of {name} was chosen here where a gradient came back", "structural", came
