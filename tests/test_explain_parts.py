@@ -24,6 +24,7 @@ from wengert.explain.compare import ulps
 from wengert.explain.jacobian import structure_of
 from wengert.explain.notation import text
 from wengert.explain.parts import PARTS
+from wengert.explain.symbols import Call, Symbol
 from wengert.explain.tracing import Trace
 
 # Small programs, one for each family of operations; `x` (2, 3), `y` (3,) and `s` () are leaves of double precision.
@@ -168,6 +169,37 @@ def test_each_local_jacobian_times_the_gradient_is_what_the_engine_gave(
             shown(jacobian)
 
 
+def test_each_printed_rule_read_back_gives_the_recorded_number(
+    program: tuple[explain.Explanation, dict[str, Any]],
+) -> None:
+    """With the names and the numbers of the program."""
+    for block in program[0].ledger.blocks:
+        for term in block.terms:
+            if term.rule is None:
+                assert block.note
+                continue
+            known = {n.name: n.value for n in term.rule.names()}
+            options = {id(x): f"option{k}" for k, x in enumerate(_options(term.rule))}
+            known |= {f"option{k}": x for k, x in enumerate(_options(term.rule))}
+            printed = text(term.rule, options=options)
+            assert term.value is not None
+            np.testing.assert_allclose(
+                np.asarray(read(printed, known)), term.value.array, rtol=2e-5, atol=2e-5, err_msg=printed
+            )
+
+
+def _options(rule: Any) -> list[Any]:
+    """What a rule was called with that is neither a number nor a symbol: shapes, indices, arrays."""
+    found, stack = [], [rule]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, Call):
+            stack.extend(x.args)
+        elif not isinstance(x, (Symbol, int, float, complex, str, type(None))):
+            found.append(x)
+    return found
+
+
 def test_the_tape_and_the_memory_are_of_every_step(program: tuple[explain.Explanation, dict[str, Any]]) -> None:
     tape, memory = program[0].tape, program[0].memory
     assert len(tape) == len(program[0].ledger.forward)
@@ -194,6 +226,17 @@ def test_the_tape_of_five_lines(tmp_path: Path) -> None:
         4     v4     mul        error, error  3      float32  [0, 0.25, 0]   yes   error 12 B  program.py:9
         5     loss   mean       v4            ()     float32  0.08333        yes               program.py:9
         """)
+
+
+def test_a_long_table_is_cut_where_it_is_shown_by_itself() -> None:
+    h = torch.tensor(0.1, requires_grad=True)
+    for _ in range(300):
+        h = h.sin()
+    tape = explain(h).tape
+    assert len(tape.rows()) == 301
+    assert "... 101 more rows" in str(tape)
+    assert tape._repr_html_().count("<tr") == 201 + 0
+    assert len(tape.text().splitlines()) == 303
 
 
 def test_the_tape_shows_cuts_in_the_background(tmp_path: Path) -> None:
@@ -395,6 +438,42 @@ def test_exponentially_many_routes_are_counted_and_summed() -> None:
     assert "of 1099511627776 routes the 4 heaviest are shown, chosen step by step" in shown(paths)
     with pytest.raises(ValueError, match="limit must be at least 1, not 0"):
         explain(h).paths(x, limit=0)
+
+
+def test_routes_start_at_each_root_of_the_pass(tmp_path: Path) -> None:
+    explanation = last(
+        """
+        import wengert as torch
+        x = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+        a = x * 3
+        b = x * x
+        torch.autograd.backward([a, b], [torch.tensor(1.0, dtype=torch.float64), torch.tensor(10.0, dtype=torch.float64)])
+        """,
+        tmp_path,
+    )
+    paths = explanation.paths("x")
+    assert sorted(float(r.contribution) for r in paths.routes) == [3, 20, 20]
+    assert paths.differs_by == 0
+    assert explanation.check().whole.verdict == "agrees"
+    assert explanation.closed_form("x").forms[0].differs_by == 0
+
+
+def test_a_hook_that_changes_a_gradient_is_named(tmp_path: Path) -> None:
+    explanation = last(
+        """
+        import wengert as torch
+        x = torch.tensor(2.0, requires_grad=True)
+        h = x * 3
+        h.register_hook(lambda g: g * 5)
+        loss = h.sin()
+        loss.backward()
+        """,
+        tmp_path,
+    )
+    assert "a hook changed ∇h on the way" in shown(explanation.paths("x"))
+    check = explanation.check()
+    assert check.whole.said() == "the whole pass: not checked, a hook changed the gradient of h"
+    assert {c.verdict for c in check.terms} == {"agrees"}  # the rules are right
 
 
 def test_routes_end_at_an_intermediate_value_too() -> None:

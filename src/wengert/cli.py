@@ -298,7 +298,9 @@ def show_part(explanation: Any, args: Any, rest: list[str]) -> int:
     if args.tex and not hasattr(part, "latex"):
         raise Trouble(f"--tex: {args.show or 'this part'} has no LaTeX; closed_form has, and so has the ledger", 2)
     width = args.width or (shutil.get_terminal_size((100, 40)).columns if sys.stdout.isatty() else 100)
-    sys.stdout.write(part.to_json() if args.json else part.latex() if args.tex else part.text(width))
+    sys.stdout.write(
+        part.to_json() if args.json else part.latex() if args.tex else part.text(width, args.limit or None)
+    )
     return 1 if (args.check or args.diff) and not part else 0
 
 

@@ -98,6 +98,37 @@ def terms_to(ledger: Ledger, value: Value) -> list[tuple[Block, Term]]:
     return [(b, t) for b in ledger.blocks for t in b.terms if t.target is value]
 
 
+def starts(ledger: Ledger) -> list[tuple[Value, Shot]]:
+    """Where the pass began, and with what: what has a gradient that no step gave it. More than one with several roots."""
+    given = {id(t.target) for b in ledger.blocks for t in b.terms}
+    found = [(v, g) for b in ledger.blocks for v, g in zip(b.outputs, b.gradient, strict=False) if g is not None]
+    roots = [(v, g) for v, g in found if id(v) not in given]
+    if not ledger.blocks and ledger.start is not None:
+        roots = [(ledger.root, ledger.start)]
+    return roots
+
+
+def hooked(ledger: Ledger) -> list[Value]:
+    """Values whose gradient is not the sum of what arrived: a hook of the program changed it."""
+    arrived: dict[int, list[Term]] = {}
+    for block in ledger.blocks:
+        for t in block.terms:
+            arrived.setdefault(id(t.target), []).append(t)
+    final = [(v, g) for b in ledger.blocks for v, g in zip(b.outputs, b.gradient, strict=False)]
+    final += [(a.leaf, a.gradient) for a in ledger.arrivals]
+    found = []
+    for v, g in final:
+        values = [t.value for t in arrived.get(id(v), [])]
+        if g is None or not g.whole or not values or any(x is None or not x.whole for x in values):
+            continue
+        total = np.asarray(sum(np.asarray(x.array) for x in values if x is not None))
+        eps = float(np.finfo(total.dtype).eps) if total.dtype.kind in "fc" else 0.0
+        size = sum(float(np.abs(x.array).max(initial=0)) for x in values if x is not None)
+        if not np.allclose(total, np.asarray(g.array), rtol=0, atol=64 * eps * size, equal_nan=True):
+            found.append(v)
+    return found
+
+
 def place_of(block: Block, term: Term) -> int:
     """Which of the block's terms it is."""
     return next(k for k, t in enumerate(block.terms) if t is term)

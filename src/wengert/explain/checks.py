@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .again import NotKept, compute, runs_again, whole
+from .again import NotKept, compute, hooked, runs_again, starts, whole
 from .export import _number
 from .ledger import Block, Ledger, Term, operation
 from .notation import number
@@ -259,9 +259,14 @@ def check_whole(ledger: Ledger, seed: int) -> Whole:
     try:
         leaves = [(a.leaf, np.asarray(_gradient(a))) for a in ledger.arrivals]
         points = [whole(v) for v, _ in leaves]
-        if ledger.start is None or not ledger.start.whole:
+        roots = starts(ledger)
+        if any(not g.whole for _, g in roots):
             raise NotKept("only a summary of the starting gradient was kept")
-        program = _program(ledger, np.asarray(ledger.start.array))
+        changed = hooked(ledger)
+        if changed:
+            raise NotKept(f"a hook changed the gradient of {', '.join(v.name or '?' for v in changed)}")
+        weights = {id(v): np.asarray(g.array) for v, g in roots}
+        program = _program(ledger, weights)
         rng = np.random.default_rng(seed)
         directions = [_direction(rng, p) for p in points]
         analytic = sum(float(np.real(np.vdot(g, d))) for (_, g), d in zip(leaves, directions, strict=True))
@@ -270,7 +275,7 @@ def check_whole(ledger: Ledger, seed: int) -> Whole:
             return program({id(v): wide(p) + t * d for (v, _), p, d in zip(leaves, points, directions, strict=True)})[0]
 
         here, weight = program({id(v): wide(p) for (v, _), p in zip(leaves, points, strict=True)})
-        said = float(np.real(np.vdot(np.asarray(ledger.start.array), whole(ledger.root))))
+        said = sum(float(np.real(np.vdot(weights[id(v)], whole(v)))) for v, _ in roots)
         precision = max(np.finfo(v.shot.dtype).eps for v, _ in leaves if v.shot is not None)
         if abs(here - said) > 1e4 * precision * max(1.0, abs(said)):
             raise NotKept("the steps do not give the same loss when they are run again")
@@ -306,13 +311,13 @@ def wide(a: Any) -> Any:
     return a.astype(np.complex128 if a.dtype.kind == "c" else np.float64) if a.dtype.kind in "fc" else a
 
 
-def _program(ledger: Ledger, start: Any) -> Callable[[dict[int, Any]], tuple[float, float]]:
+def _program(ledger: Ledger, weights: dict[int, Any]) -> Callable[[dict[int, Any]], tuple[float, float]]:
     """The recorded steps as a function of the leaves: the loss, and the size of the largest numbers on the way to it.
 
     What gets no gradient stays as it was.
     """
     steps: list[Step] = []
-    wanted = {id(ledger.root)}
+    wanted = set(weights)
     for step in reversed(ledger.forward):
         if any(id(v) in wanted for v in step.outputs) and any(v.requires_grad for v in step.outputs):
             steps.append(step)
@@ -333,6 +338,6 @@ def _program(ledger: Ledger, start: Any) -> Callable[[dict[int, Any]], tuple[flo
             for v, result in zip(step.outputs, compute(step, known), strict=True):
                 known[id(v)] = result
                 weight = max(weight, float(np.abs(result).sum()) if result.dtype.kind in "fc" else 0.0)
-        return float(np.real(np.vdot(start, known[id(ledger.root)]))), weight
+        return sum(float(np.real(np.vdot(w, known[v]))) for v, w in weights.items()), weight
 
     return run

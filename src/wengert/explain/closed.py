@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .again import gradient_of, runs_again, value_of
+from .again import gradient_of, runs_again, starts, value_of
 from .export import _number
 from .latex import latex, tex_name
 from .ledger import Block, Ledger, _rule, operation
@@ -120,12 +120,12 @@ class ClosedForm(Part):
         return self.symbols[id(a)] if isinstance(a, Value) else a
 
     def _backward(self, full: bool) -> dict[int, Any]:
-        start = self.ledger.start
-        root = self.ledger.root
-        if start is None or not start.whole:
-            raise ValueError("closed_form(): the gradient that the pass starts with has more than 64 elements")
-        ones = start.size == 1 and not start.shape and np.asarray(start.array) == 1
-        found: dict[int, Any] = {id(root): Numeral(1.0) if ones else Name(f"∇{root.name}", np.asarray(start.array))}
+        found: dict[int, Any] = {}
+        for v, start in starts(self.ledger):
+            if not start.whole:
+                raise ValueError("closed_form(): of the gradient that the pass starts with only a summary was kept")
+            one = not start.shape and np.asarray(start.array) == 1
+            found[id(v)] = Numeral(1.0) if one else Name(f"∇{v.name}", np.asarray(start.array))
         for block in self.ledger.blocks:
             gradients = [found.get(id(v)) for v in block.outputs]
             if all(g is None for g in gradients) or not block.terms:
@@ -177,7 +177,7 @@ class ClosedForm(Part):
     def title(self) -> str:
         return f"{self.ledger.root.name} = {text(self.loss)}"
 
-    def text(self, width: int = 100) -> str:
+    def text(self, width: int = 100, limit: int | None = None) -> str:
         lines = wrapped(self.title, width)
         for name, expression in self.definitions:
             lines += wrapped(f"  where {name} = {text(expression)}", width, 4)

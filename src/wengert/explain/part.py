@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 GAP = "  "
+MANY = 200  # rows that `str` and a notebook show
 LEAST = 6  # columns are not cut below so many characters
 
 
@@ -39,34 +40,38 @@ class Part:
         raise NotImplementedError
 
     # -- laid out ------------------------------------------------------------------------------------------------------
-    def text(self, width: int = 100) -> str:
-        """The table in at most `width` columns; what does not fit is cut and ends in `…`."""
-        rows = self.rows()
+    def text(self, width: int = 100, limit: int | None = None) -> str:
+        """The table in at most `width` columns; what does not fit is cut and ends in `…`. `limit`: so many rows at most."""
+        found = self.rows()
+        rows = found if limit is None else found[:limit]
         lines = wrapped(self.title, width)
         if rows:
             widths = _widths([list(self.columns), *rows], width)
             lines += [_line(list(self.columns), widths), *(_line(row, widths) for row in rows)]
+        if len(rows) < len(found):
+            lines.append(f"... {len(found) - len(rows)} more rows: .text(limit=None) shows all")
         lines += [piece for said in self.remarks() for piece in wrapped(said, width)]
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
     def __str__(self) -> str:
-        return self.text()
+        return self.text(limit=MANY)
 
-    def __repr__(self) -> str:
-        return self.text()
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         cell = "text-align:left;vertical-align:top"
         head = "".join(f'<th scope="col" style="{cell}">{escape(c)}</th>' for c in self.columns)
         faint = self.faint()
+        rows = self.rows()
         body = "".join(
             ('<tr style="opacity:0.6">' if k in faint else "<tr>")
             + "".join(f'<td style="{cell}"><code>{escape(c)}</code></td>' for c in row)
             + "</tr>"
-            for k, row in enumerate(self.rows())
+            for k, row in enumerate(rows[:MANY])
         )
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
-        said = "".join(f"<p>{escape(s)}</p>" for s in self.remarks())
+        more = [f"... {len(rows) - MANY} more rows"] if len(rows) > MANY else []
+        said = "".join(f"<p>{escape(s)}</p>" for s in more + self.remarks())
         return f"<p><b>{escape(self.title)}</b></p>{table}{said}"
 
     def to_json(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .again import gradient_of, pull, value_of
+from .again import gradient_of, hooked, pull, starts, value_of
 from .export import _nested, shot_json
 from .jacobian import factor
 from .ledger import Block, Ledger, Term, operation
@@ -45,6 +45,7 @@ class Route:
 
     last: Hop | None
     contribution: Any
+    start: Value
 
     @property
     def hops(self) -> list[Hop]:
@@ -93,14 +94,15 @@ class Paths(Part):
 
     def _walk(self) -> None:
         ledger, target = self.ledger, self.value
-        if ledger.start is None or not ledger.start.whole:
-            raise ValueError("paths(): the gradient that the pass starts with has more than 64 elements")
+        roots = starts(ledger)
+        if any(not g.whole for _, g in roots):
+            raise ValueError("paths(): of the gradient that the pass starts with only a summary was kept")
         useful = {id(target)}
         for block in reversed(ledger.blocks):
             if any(id(t.target) in useful for t in block.terms):
                 useful |= {id(v) for v in block.outputs}
-        routes: dict[int, list[Route]] = {id(ledger.root): [Route(None, np.asarray(ledger.start.array))]}
-        counts: dict[int, int] = {id(ledger.root): 1}
+        routes = {id(v): [Route(None, np.asarray(g.array), v)] for v, g in roots}
+        counts = {id(v): 1 for v, _ in roots}
         rests: dict[int, Any] = {}
         for block in ledger.blocks:
             terms = [k for k, t in enumerate(block.terms) if id(t.target) in useful]
@@ -112,7 +114,7 @@ class Paths(Part):
                     found = self._pull(block, nr, route.contribution)
                     for k in terms:
                         hop = Hop(block, block.terms[k], route.last)
-                        made = Route(hop, _or_zero(found[k], block.terms[k].target))
+                        made = Route(hop, _or_zero(found[k], block.terms[k].target), route.start)
                         routes.setdefault(id(block.terms[k].target), []).append(made)
                 rest = rests.pop(id(v), None)
                 pulled = None if rest is None else self._pull(block, nr, rest)
@@ -171,7 +173,7 @@ class Paths(Part):
         found = []
         shares = self.shares()
         for route, share in zip(self.routes, shares, strict=False):
-            names = [self.ledger.root.name or "?"] + [h.term.target.name or "?" for h in route.hops]
+            names = [route.start.name or "?"] + [h.term.target.name or "?" for h in route.hops]
             found.append([" ← ".join(names[::-1]), "  ·  ".join(route.factors()) or "1",
                           shot_text(_shot(route.contribution)), _percent(share)])  # fmt: skip
         others = self.count - len(self.routes)
@@ -179,7 +181,7 @@ class Paths(Part):
             found.append(["the others", f"{others} routes", shot_text(_shot(self.rest)), _percent(shares[-1])])
         return found
 
-    def text(self, width: int = 100) -> str:
+    def text(self, width: int = 100, limit: int | None = None) -> str:
         """Each route on a line, its local derivatives below it: too long for the columns of a table."""
         lines = wrapped(self.title, width)
         for route, factors, contribution, share in self.rows():
@@ -196,6 +198,9 @@ class Paths(Part):
         said = [f"their sum: {' + '.join(parts)} = {shot_text(_shot(self.total))}"] if len(parts) > 1 else []
         if self.differs_by is not None:
             said.append(f"differs from the engine's ∇{self.value.name} by {number(self.differs_by, 2)}")
+        changed = [f"∇{v.name}" for v in hooked(self.ledger)]
+        if changed:
+            said.append(f"a hook changed {', '.join(changed)} on the way: no product of local derivatives gives that")
         if any("□" in f for r in self.routes for f in r.factors()):
             said.append("□ stands for the gradient that comes in")
         if self.count > len(self.routes):
@@ -212,7 +217,7 @@ class Paths(Part):
                 {
                     "steps": [h.block.step.number for h in r.hops],
                     "operations": [operation(h.block.step) for h in r.hops],
-                    "values": [self.ledger.root.name, *(h.term.target.name for h in r.hops)],
+                    "values": [r.start.name, *(h.term.target.name for h in r.hops)],
                     "local": r.factors(),
                     "contribution": _nested(r.contribution),
                 }
