@@ -504,3 +504,54 @@ def test_debug_unwrap_gives_the_argument_as_it_was() -> None:
     x = torch.ones(2, 3)
     vmap(vmap(lambda t: (seen.append(func.debug_unwrap(t)), t.sin())[1]))(x)
     assert seen[0] is x
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda x: torch.bernoulli(torch.full((20,), 0.5)), lambda x: torch.bernoulli(x / 2),
+        lambda x: torch.normal(torch.zeros(5), torch.ones(5)), lambda x: torch.normal(x, 1.0),
+        lambda x: torch.multinomial(torch.ones(10), 5), lambda x: torch.multinomial(x, 5),
+        lambda x: torch.poisson(torch.full((20,), 5.0)), lambda x: torch.poisson(x * 5),
+        lambda x: torch.binomial(x * 10, x / 2), lambda x: torch.nn.functional.gumbel_softmax(x),
+        lambda x: torch.nn.functional.rrelu(x - 2, training=True), lambda x: torch.nn.functional.dropout(x),
+        lambda x: torch.randperm(10), lambda x: torch.randint(0, 100, (5,)),
+    ],
+)  # fmt: skip
+def test_random_draws_are_the_same_or_others_for_each_example(draw) -> None:
+    x = torch.ones(4, 20)
+    same = vmap(draw, randomness="same")(x)
+    assert all(row.tolist() == same[0].tolist() for row in same)
+    different = vmap(draw, randomness="different")(x)
+    assert any(row.tolist() != different[0].tolist() for row in different)
+    with pytest.raises(RuntimeError, match="called random operation while in randomness error mode"):
+        vmap(draw)(x)
+
+
+def test_what_is_done_to_an_argument_in_place_is_done_to_what_was_given() -> None:
+    w = torch.arange(1.0, 7.0).requires_grad_()
+    x = (w * 1).reshape(2, 3)
+    assert vmap(torch.Tensor.mul_, (0, None))(x, 3.0) is x
+    assert x.tolist() == [[3, 6, 9], [12, 15, 18]]
+    (x**2).sum().backward()
+    assert w.grad is not None
+    assert w.grad.tolist() == [18.0 * v for v in w.tolist()]
+    turned = vmap(torch.Tensor.neg_, out_dims=1)(x)
+    assert turned._base is x._base
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):
+        vmap(torch.Tensor.neg_)(w)
+    assert w.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_vmap_takes_and_gives() -> None:
+    x = torch.ones(2, 3)
+    assert vmap(lambda t: (t, "text"), out_dims=(0, None))(x)[1] == "text"
+    assert vmap(lambda t: t, out_dims=(1,))(x).shape == (3, 2)
+    with pytest.raises(ValueError, match="must be an int, None or a python collection of ints"):
+        vmap(lambda t: t, out_dims=("lol",))(x)
+    with pytest.raises(ValueError, match="in_dims is not compatible with the structure of `inputs`"):
+        vmap(lambda z: z[0], in_dims=((0, 0),))([x, x])
+    with pytest.raises(RuntimeError, match="Batching rule not implemented for aten::abs.out; the fallback path"):
+        vmap(lambda a, b: torch.abs(a, out=b))(x, x)
+    with pytest.raises(RuntimeError, match="Batching rule not implemented for aten::equal"):
+        vmap(torch.equal)(x, x)

@@ -767,10 +767,8 @@ def _mapped(cls: Any, args: tuple[Any, ...], separate: bool) -> Any:
     try:
         if not any(batched):
             return cls.apply(*args)
-        places = [
-            next((d for x, d in level.entered if x is a), 0) if b else None
-            for a, b in zip(leaves, batched, strict=True)
-        ]
+        found = [level.given_for(a) if b else None for a, b in zip(leaves, batched, strict=True)]
+        places = [(f[1] if f is not None else 0) if b else None for f, b in zip(found, batched, strict=True)]
         whole = [
             a if d is None else from_examples(a, d, level.number, level.size)
             for a, d in zip(leaves, places, strict=True)
@@ -786,8 +784,8 @@ def _mapped(cls: Any, args: tuple[Any, ...], separate: bool) -> Any:
         )
     result, out_dims = answer
     leaves, spec = flatten(result)
-    out_places = broadcast_to(out_dims, spec) if _fits(out_dims, result) else None
-    if out_places is None:
+    out_places = broadcast_to(out_dims, spec)
+    if out_places is None or any(isinstance(d, (tuple, list)) for d in out_places):
         raise RuntimeError(
             "The autograd.Function's vmap staticmethod returned an incompatible (output, out_dims) tuple. Expected "
             f"out_dims={out_dims} to be compatible with the structure of `output`. out_dims has structure "
@@ -798,13 +796,6 @@ def _mapped(cls: Any, args: tuple[Any, ...], separate: bool) -> Any:
         for x, d in zip(leaves, out_places, strict=True)
     ]
     return unflatten(shown, spec)
-
-
-def _fits(prefix: Any, tree: Any) -> bool:
-    """May `prefix` say something of each part of `tree`? Containers of it must be of the same kind."""
-    if isinstance(prefix, (tuple, list)):
-        return type(prefix) is type(tree) and len(prefix) == len(tree) and all(map(_fits, prefix, tree))
-    return True
 
 
 # -- once_differentiable ----------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def _place(t: Tensor, create: bool, wanted: bool = True) -> Tensor:
         return t.view_as(t)
     place = t.detach()
     if wanted and not place._rg:
-        if place._array.dtype.kind not in "fc":
+        if place._array.dtype.kind not in "fcV":
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         place._rg = True
     return place

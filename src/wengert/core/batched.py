@@ -297,6 +297,30 @@ def drawn(make: Any, shape: tuple[int, ...]) -> Any:
     return array
 
 
+def draw_each(draw: Any, source: Any, *arrays: Any) -> Any:
+    """`draw(*arrays)`, random numbers that depend on arrays: for each example of the open vmaps its own, or the same.
+
+    `source` is the generator; for the "same" numbers it is wound back for each example.
+    """
+
+    def below(arrays: tuple[Any, ...], levels: tuple[Any, ...]) -> Any:
+        if not levels:
+            return draw(*arrays)
+        level, outer = levels[-1], levels[:-1]
+        same = level.randomness != "different"
+        if same and not any(is_at(a, level.number) for a in arrays):
+            return below(arrays, outer)
+        state = source.get_state()
+        rows = []
+        for b in range(level.size):
+            if same:
+                source.set_state(state)
+            rows.append(below(tuple(_example(a, b, level.number) for a in arrays), outer))
+        return Batched(stack_examples([np.asarray(r) if isinstance(r, np.generic) else r for r in rows]), level.number)
+
+    return below(arrays, LOCAL.vmap_levels)
+
+
 def made_like(make: Any, shape: tuple[int, ...], like: Any) -> Any:
     """`make(shape)`, an array for each example where `like` is batched."""
     sizes, levels = [], []
@@ -332,21 +356,22 @@ def _map_elementwise(op: Op, args: list[Any], level: int) -> Any:
 
 def _map_loop(op: Op, args: list[Any], level: int, size: int) -> Any:
     """The last resort: each example by itself, results stacked."""
-
-    def example(a: Any, b: int) -> Any:
-        if isinstance(a, (tuple, list)):
-            return type(a)([example(x, b) for x in a])
-        if not is_at(a, level):
-            return a
-        v = a.value
-        return Batched(v.value[:, b], v.level) if v.__class__ is Batched else v[b]
-
-    rows = [run_forward(op, [example(a, b) for a in args]) for b in range(size)]
+    rows = [run_forward(op, [_example(a, b, level) for a in args]) for b in range(size)]
     if not rows:
         raise ValueError(f"vmap: {op.name} over a batch of size 0 is not supported")
     if isinstance(rows[0], tuple):
         return tuple(stack_examples([r[k] for r in rows]) for k in range(len(rows[0])))
     return stack_examples(rows)
+
+
+def _example(a: Any, b: int, level: int) -> Any:
+    """Example `b` of what is batched at `level`."""
+    if isinstance(a, (tuple, list)):
+        return type(a)([_example(x, b, level) for x in a])
+    if not is_at(a, level):
+        return a
+    levels, array = _layers(a.value)
+    return _layered(levels, array[(slice(None),) * len(levels) + (b,)])
 
 
 def stack_examples(rows: list[Any]) -> Any:

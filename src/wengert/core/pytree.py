@@ -68,14 +68,16 @@ def broadcast_to(prefix: Any, spec: Spec) -> list[Any] | None:
     """A structure that may stop early (`0` for all of a tuple) as one value for each leaf; None if it does not fit."""
     if spec is LEAF:
         return [prefix]
-    _kind, keys, children = spec
+    kind, keys, children = spec
     if isinstance(prefix, (tuple, list, dict)):
+        if type(prefix) is not kind:
+            return None
         if isinstance(prefix, dict):
-            if keys is None or set(prefix) != set(keys):
+            if set(prefix) != set(keys):
                 return None
             parts = [prefix[k] for k in keys]
         else:
-            if keys is not None or len(prefix) != len(children):
+            if len(prefix) != len(children):
                 return None
             parts = list(prefix)
         found: list[Any] = []

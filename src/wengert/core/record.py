@@ -993,9 +993,13 @@ def refuse_out(op: Op, vals: list[Any], out: Any) -> None:
     outs = out if isinstance(out, (tuple, list)) else (out,)
     if len(outs) != len(op.outputs) or not all(isinstance(t, Tensor) for t in outs):
         raise type_error(op, 0, "out", "Tensor" if len(op.outputs) == 1 else "tuple of Tensors", out)
+    flat = [x for p, v in zip(op.params, vals, strict=True) if p.is_tensor for x in (v if p.kind == LIST else (v,))]
+    if LOCAL.vmap_levels and any(isinstance(x, Tensor) and x._is_batched() for x in (*flat, *outs)):
+        raise RuntimeError(
+            f"Batching rule not implemented for aten::{simple}.out; the fallback path doesn't work on out= or view ops."
+        )
     if not LOCAL.grad:
         return
-    flat = [x for p, v in zip(op.params, vals, strict=True) if p.is_tensor for x in (v if p.kind == LIST else (v,))]
     if any(isinstance(x, Tensor) and x._rg for x in flat) or any(t._rg for t in outs):
         raise RuntimeError(
             f"{simple}(): functions with out=... arguments don't support automatic differentiation, but one of the "

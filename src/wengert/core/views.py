@@ -314,6 +314,17 @@ def rebase(target: Tensor, node: Node, nr: int = 0) -> None:
         target.retain_grad()
 
 
+def became(target: Tensor, new: Tensor) -> None:
+    """`target` was changed in place into what `new` was computed as, from the old value and by several operations."""
+    base = target if target._extra is None or target._extra.base is None else target._extra.base
+    if base is not target:
+        old = wrap(base._array)
+        old._rg, old._edge = base._rg, base._edge
+        new = TABLE["put_at"].function(old, new, positions(base._array, target._array))
+    base._rg, base._edge = True, new._edge
+    regenerate(base)
+
+
 def _take_retained(t: Tensor) -> bool:
     """retain_grad follows a tensor through changes in place: stop keeping the old value's gradient."""
     if t._edge is None or t._edge[0].extra is None:

@@ -125,6 +125,9 @@ def changing(target: Tensor, name: str) -> None:
     """`target` is about to be changed in place: raise where a running transform's function captured it."""
     for transform in reversed(LOCAL.transforms):
         if transform.func is None:
+            base = target if target._extra is None or target._extra.base is None else target._extra.base
+            if LOCAL.grad and any(x is base and t._rg and t._edge is None for x, t in transform.entered):
+                raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
             continue
         owner = _owner(target)
         if any(_owner(x) is owner for x in (*transform.places, *transform.given)):

@@ -12,6 +12,7 @@ from ..core.modes import LOCAL, MODES, set_mode
 from ..core.op import Array, linear
 from ..core.pytree import broadcast_to, describe, flatten, unflatten
 from ..core.tensor import Tensor
+from ..core.views import became, mark_view
 from . import batching as batching  # states how operations are mapped
 from .opened import OpenedMap
 
@@ -24,11 +25,29 @@ class Level:
     __slots__ = ("entered", "number", "randomness", "size")
 
     def __init__(self, size: int, randomness: str) -> None:
-        self.entered: list[tuple[Tensor, int]] = []  # arguments whose batch was not in front, and where it was
+        # Arguments: as the function sees them, as they were given, where the batch was, and the version on entry.
+        self.entered: list[tuple[Tensor, Tensor, int, int]] = []
         self.number = next(_NUMBERS)
         MODES.batches = True
         self.size = size
         self.randomness = randomness
+
+    def enter(self, inside: Tensor, given: Tensor, dim: int) -> None:
+        """`inside` shares the memory of `given`: a change in place of one is a change of the other."""
+        if given._vc is None:
+            given._vc = [0, None]
+        inside._vc = given._vc
+        self.entered.append((inside, given, dim, given._vc[0]))
+
+    def hand_back(self) -> None:
+        """What the function did to an argument in place becomes part of the history of what was given."""
+        for inside, given, dim, version in self.entered:
+            if inside._vc is not None and inside._vc[0] != version and inside._rg:
+                became(given, from_examples(inside, dim, self.number, self.size))
+
+    def given_for(self, inside: Tensor) -> tuple[Tensor, int] | None:
+        """The argument, and the place of its batch, that the function sees as `inside`."""
+        return next(((given, dim) for x, given, dim, _ in self.entered if x is inside), None)
 
 
 @linear("to_examples", input=lambda g, dim, level, size: from_examples(g, dim, level, size), method=False, batch=SELF)
@@ -158,13 +177,22 @@ def _run(func: Any, name: str, positional: Any, keyword: Any, size: int, out_dim
             inside = [
                 x if d is None else to_examples(x, d, level.number, size) for x, d in zip(leaves, dims, strict=True)
             ]
-            level.entered += [(x, d) for x, d in zip(inside, dims, strict=True) if d]
-            opened.entered += [(x, given) for x, given, d in zip(inside, leaves, dims, strict=True) if d is not None]
+            for x, given, d in zip(inside, leaves, dims, strict=True):
+                if d is not None:
+                    level.enter(x, given, d)
+                    opened.entered.append((x, given))
             return unflatten(inside, spec)
 
         result = func(*enter(positional), **enter(keyword))
         outputs, spec = flatten(result)
-        places = broadcast_to(out_dims, spec)
+        if any(d is not None and not isinstance(d, int) for d in flatten(out_dims)[0]):
+            raise ValueError(
+                f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
+                "representing where in the outputs the vmapped dimension should appear."
+            )
+        single = isinstance(result, Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1
+        places = broadcast_to(out_dims[0] if single else out_dims, spec)
+        level.hand_back()
         if places is None or any(isinstance(p, (tuple, list)) for p in places):
             raise ValueError(
                 f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
@@ -178,11 +206,11 @@ def _run(func: Any, name: str, positional: Any, keyword: Any, size: int, out_dim
 
 def _leave(x: Any, d: Any, level: Level, name: str, out_dims: Any) -> Any:
     if not isinstance(x, Tensor):
+        if d is None:
+            return x
         raise ValueError(
             f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(x)}. Did you mean to set out_dims= to "
             "None for output?"
-            if d is not None
-            else f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(x)}."
         )
     if d is None:
         if is_at(x._array, level.number):
@@ -190,15 +218,17 @@ def _leave(x: Any, d: Any, level: Level, name: str, out_dims: Any) -> Any:
                 f"vmap({name}, ..., out_dims={out_dims}): `{name}` can not return a BatchedTensor when out_dim is None"
             )
         return x
-    if not isinstance(d, int):
-        raise ValueError(
-            f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
-            "representing where in the outputs the vmapped dimension should appear."
-        )
     n = x._array.ndim + 1
     if not -n <= d < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {d})")
-    return from_examples(x, d % n, level.number, level.size)
+    base = x if x._extra is None or x._extra.base is None else x._extra.base
+    source = level.given_for(base)
+    if source is not None and base is x and source[1] == d % n:
+        return source[0]  # an argument, as it came or changed in place
+    result = from_examples(x, d % n, level.number, level.size)
+    if source is not None:
+        mark_view(result, source[0])
+    return result
 
 
 def _in_chunks(

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import draw_each, refuse_random
+from ..core.modes import LOCAL
 from ..core.op import Array, composite, elementwise
 from ..core.tensor import wrap
 from ..core.views import inplace as change
@@ -260,11 +262,17 @@ def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool
         )
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    array = input._array
-    slopes = np.ones(array.shape, array.dtype)
-    below = array <= 0
-    slopes[below] = kernel.uniform(kernel.default_generator, (int(below.sum()),), np.float64, lower, upper)
-    return _run(mul, inplace, input, wrap(slopes))
+    source = kernel.default_generator
+
+    def slopes(array: Any) -> Any:
+        found = np.ones(array.shape, array.dtype)
+        below = array <= 0
+        found[below] = kernel.uniform(source, (int(below.sum()),), np.float64, lower, upper)
+        return found
+
+    if LOCAL.vmap_levels:
+        refuse_random()
+    return _run(mul, inplace, input, wrap(draw_each(slopes, source, input._array)))
 
 
 def rrelu_(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import Batched
 from ..core.op import Array, composite, elementwise
 
 __all__ = [
@@ -131,6 +132,8 @@ def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, e
 def equal(input: Any, other: Any) -> bool:
     """The same shape and the same elements?"""
     a, b = _array(input), _array(other)
+    if a.__class__ is Batched or b.__class__ is Batched:
+        raise RuntimeError("Batching rule not implemented for aten::equal; the results of the examples may differ.")
     if a.shape != b.shape:
         return False
     return bool(np.all(a == b))

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import SELF, draw_each, levels_of, refuse_random
 from ..core.batched import drawn as drawn_for_examples
-from ..core.batched import levels_of, refuse_random
 from ..core.device import as_device
 from ..core.device import device as device_type
 from ..core.modes import LOCAL
@@ -288,21 +288,23 @@ def normal(
     mean=lambda g, mean_shape: sum_to_shape(g * 0, mean_shape),
     std=lambda g, std_shape: sum_to_shape(g * 0, std_shape),
     method=False,
+    batch=SELF,
     node={"": "NormalBackward3", "TS": "NormalBackward1", "ST": "NormalBackward2"},
 )
 def _normal(mean: Array | float, std: Array | float, source: Any) -> Any:
-    return kernel.normal_elementwise(source, mean, std)
+    return draw_each(lambda a, b: np.asarray(kernel.normal_elementwise(source, a, b)), source, mean, std)
 
 
-@general("bernoulli", input=lambda g: g * 0, method=False, node="BernoulliBackward0")
+@general("bernoulli", input=lambda g: g * 0, method=False, node="BernoulliBackward0", batch=SELF)
 def _bernoulli(input: Array, source: Any) -> Any:
-    return kernel.bernoulli(source, np.asarray(input))
+    return draw_each(lambda p: kernel.bernoulli(source, np.asarray(p)), source, input)
 
 
 def bernoulli(input: Any, p: float | None = None, *, generator: Any = None, out: Any = None) -> Tensor:
     """1 with the probability that the element says (or `p`), else 0."""
     if p is not None:
-        drawn = wrap(kernel.bernoulli(_source(generator), float(p), input._array.shape, input._array.dtype))
+        source, d = _source(generator), input._array.dtype
+        drawn = wrap(drawn_for_examples(lambda s: kernel.bernoulli(source, float(p), s, d), tuple(input.shape)))
     elif out is not None:
         drawn = wrap(kernel.bernoulli(_source(generator), input._array))
     else:
@@ -316,7 +318,8 @@ def multinomial(
     """Indices drawn with chances in proportion to each row."""
     if out is not None and out.dtype is not dtypes.int64:
         raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype.tensor_type}")
-    result = distributions.multinomial(_source(generator), input._array, num_samples, replacement)
+    source = _source(generator)
+    result = draw_each(lambda a: distributions.multinomial(source, a, num_samples, replacement), source, input._array)
     return store_in(out, result) if out is not None else leaf(result)
 
 
@@ -325,14 +328,15 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     return _poisson(input, _source(generator))
 
 
-@general("poisson", input=lambda g: g * 0, method=False)
+@general("poisson", input=lambda g: g * 0, method=False, batch=SELF)
 def _poisson(input: Array, source: Any) -> Any:
-    return distributions.poisson(source, np.asarray(input))
+    return draw_each(lambda rate: distributions.poisson(source, np.asarray(rate)), source, input)
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     """Successes among `count` trials of probability `prob`."""
-    return leaf(distributions.binomial(_source(generator), count._array, prob._array))
+    source = _source(generator)
+    return leaf(draw_each(lambda n, p: distributions.binomial(source, n, p), source, count._array, prob._array))
 
 
 # -- draws in place --------------------------------------------------------------------------------------------

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import drawn, refuse_random
 from ..core.blocks import rowwise
+from ..core.modes import LOCAL
 from ..core.op import Array, composite, general
 from ..core.tensor import wrap
 from ..kernels import distributions, generator
@@ -139,8 +141,11 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     array = logits.detach()._array
-    draws = distributions.exponential(generator.default_generator, array.shape, array.dtype)
-    soft = softmax_rows((logits + wrap(-np.log(draws))) / tau, dim)
+    if LOCAL.vmap_levels:
+        refuse_random()
+    source = generator.default_generator
+    draws = drawn(lambda s: distributions.exponential(source, s, array.dtype), tuple(array.shape))
+    soft = softmax_rows((logits - wrap(draws).log()) / tau, dim)
     if not hard:
         return soft
     peak = soft.detach()
