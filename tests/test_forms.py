@@ -538,3 +538,83 @@ def test_scatter_reduce_prod_with_zeros_twice_differentiated(zeros: int) -> None
 
     assert torch.autograd.gradcheck(product, (x, src))
     assert torch.autograd.gradgradcheck(product, (x, src))
+
+
+# -- names of arguments ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "more"),
+    [
+        ("sum", (X,), {}),
+        ("mean", (X,), {}),
+        ("amax", (X,), {}),
+        ("max", (X,), {}),
+        ("argmax", (X,), {}),
+        ("all", (X,), {}),
+        ("std", (X,), {}),
+        ("median", (X,), {}),
+        ("logsumexp", (X,), {}),
+        ("softmax", (X,), {}),
+        ("log_softmax", (X,), {}),
+        ("cumsum", (X,), {}),
+        ("sort", (X,), {}),
+        ("cat", ([X, X],), {}),
+        ("stack", ([X, X],), {}),
+        ("unsqueeze", (X,), {}),
+        ("squeeze", (X[None],), {}),
+        ("unbind", (X,), {}),
+        ("chunk", (X, 2), {}),
+        ("tensor_split", (X, 2), {}),
+        ("gather", (X,), {"index": torch.tensor([[0]])}),
+        ("index_select", (X,), {"index": torch.tensor([0])}),
+        ("diff", (X,), {}),
+        ("linalg.norm", (X,), {}),
+        ("fft.fft", (X,), {}),
+        ("repeat_interleave", (X, 2), {}),
+    ],
+)
+def test_axis_is_dim(name: str, args: tuple[object, ...], more: dict[str, object]) -> None:
+    function = torch
+    for part in name.split("."):
+        function = getattr(function, part)
+    expected, found = function(*args, dim=0, **more), function(*args, axis=0, **more)  # type: ignore[operator]
+    several = isinstance(expected, (tuple, list))
+    for a, b in zip(expected, found, strict=True) if several else [(expected, found)]:
+        assert torch.equal(a, b)
+
+
+def test_keepdims_is_keepdim_and_methods_know_both() -> None:
+    assert X.sum(axis=1, keepdims=True).tolist() == [[4.0], [6.0]]
+    assert X.max(axis=0).values.tolist() == [3.0, 4.0]
+    assert X.clone().cumsum_(axis=0).tolist() == [[3.0, 1.0], [5.0, 5.0]]
+    assert "axis" not in inspect.signature(torch.sum).parameters
+
+
+def test_an_argument_that_is_missing() -> None:
+    with pytest.raises(TypeError, match=r'softmax\(\) missing 1 required positional arguments: "dim"'):
+        torch.softmax(X)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r'gather\(\) missing 1 required positional arguments: "index"'):
+        torch.gather(X, 0)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"tensor_split\(\) received an invalid combination of arguments"):
+        torch.tensor_split(X)
+
+
+def test_names_are_pytorchs() -> None:
+    M = X @ X.T + torch.eye(2)
+    L = torch.linalg.cholesky(input=M)
+    assert torch.equal(torch.linalg.eigvalsh(input=M), torch.linalg.eigvalsh(M))
+    assert torch.equal(torch.cholesky_solve(input=X, input2=L), torch.cholesky_solve(X, L))
+    assert torch.equal(torch.linalg.lstsq(input=M, b=X).solution, torch.linalg.lstsq(M, X).solution)
+    assert torch.equal(torch.linalg.solve_triangular(input=L, B=X, upper=False) @ X * 0, X * 0)
+    assert torch.equal(torch.linalg.matrix_exp(input=M), torch.linalg.matrix_exp(M))
+    assert torch.equal(torch.linalg.inv(A=M), torch.linalg.inv(M))
+    assert torch.equal(torch.special.chebyshev_polynomial_t(x=X, n=2), 2 * X * X - 1)
+    assert torch.equal(torch.special.airy_ai(x=X), torch.special.airy_ai(X))
+    assert torch.nn.functional.one_hot(input=torch.tensor([1])).tolist() == [[0, 1]]
+    assert [p.tolist() for p in torch.hsplit(X, sections=2)] == [p.tolist() for p in torch.hsplit(X, indices=[1])]
+    assert len(X.split(split_size=1)) == 2
+    assert torch.zero_(input=X.clone()).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert torch.resize_as_(input=torch.empty(0), the_template=X).shape == (2, 2)
+    with pytest.raises(TypeError, match=r"matrix_exp\(\): argument 'input' \(position 1\) must be Tensor, not int"):
+        torch.linalg.matrix_exp(3)

@@ -115,6 +115,7 @@ class Op:
     out: bool = False  # accepts out=
     inplace: bool = False  # has an in-place form
     method: bool = True
+    names: dict[str, str] = field(default_factory=dict)  # what users call an argument, if not by its name here
     variadic: bool = False  # as many outputs as the arguments say; the rule's `g` is the list of their gradients
     undefined: bool = False  # the rule copes with missing output gradients (None) itself
     tex: str | None = None  # how explain prints it
@@ -254,6 +255,7 @@ class Composite:
     out: bool = False
     inplace: bool = False
     method: bool = True
+    names: dict[str, str] = field(default_factory=dict)
 
 
 COMPOSITES: dict[str, Composite] = {}
@@ -267,21 +269,22 @@ def stated_under(prefix: str) -> dict[str, Any]:
 
 
 def composite(
-    name: str, *, out: bool = False, inplace: bool = False, method: bool = True
+    name: str, *, out: bool = False, inplace: bool = False, method: bool = True, names: dict[str, str] | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """State an operation as a plain function of others: `@composite("name")`. The gradient follows from theirs.
 
-    With `out=True` the function gets an `out=` argument: the result is computed and stored there.
+    With `out=True` the function gets an `out=` argument: the result is computed and stored there. `names` says what users
+    call its arguments, where that is another name than the one written.
     """
 
     def state(fn: Callable[..., Any]) -> Callable[..., Any]:
         if name in COMPOSITES:
             raise ValueError(f"operation {name!r} is stated twice")
-        row = COMPOSITES[name] = Composite(name, fn, out, inplace, method)
-        if out:
-            from .record import compile_with_out
+        from .signatures import wants_forms, with_forms
 
-            row.function = compile_with_out(row, fn)
+        row = COMPOSITES[name] = Composite(name, fn, out, inplace, method, names or {})
+        if wants_forms(row, fn):
+            row.function = with_forms(row, fn)
         return row.function
 
     return state

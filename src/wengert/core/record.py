@@ -11,9 +11,6 @@ each saved value, its `run` (on arrays) and `run_recorded` (on Tensors), both ca
 
 from __future__ import annotations
 
-import functools
-import inspect
-import linecache
 import threading
 from time import perf_counter_ns
 from types import FunctionType
@@ -28,7 +25,8 @@ from .batched import Batched, first_example, run_forward, top_level
 from .blocks import CHEAP, COMPILED, blockwise
 from .modes import LOCAL, MODES, count_active
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
-from .op import LIST, OPTIONAL, TENSOR, Composite, Op, Param, Rule, params_of
+from .op import LIST, OPTIONAL, TENSOR, Op, Rule
+from .signatures import execute, parameters, public_signature
 from .tensor import PLAIN_TYPES, Tensor, mark_inference, wrap
 
 # What a rule may be called with and computes on directly: arrays and the scalars NumPy makes of 0-dim results.
@@ -69,14 +67,6 @@ _GLOBALS: dict[str, Any] = {
     "F32": np.dtype(np.float32),
     "F64": np.dtype(np.float64),
 }
-
-
-def _execute(source: str, title: str, env: dict[str, Any]) -> dict[str, Any]:
-    """Compile generated source so that tracebacks show its lines."""
-    filename = f"<wengert {title}>"
-    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
-    exec(compile(source, filename, "exec"), env)
-    return env
 
 
 # -- what a pattern saves --------------------------------------------------------------------------------------
@@ -171,7 +161,7 @@ class Variant:
         source = "\n".join(
             self._emit_run("run", False, env) + self._emit_run("run_recorded", True, env) + self._emit_release()
         )
-        _execute(source, f"{op.name} {self.pattern} backward", env)
+        execute(source, f"{op.name} {self.pattern} backward", env)
         for name in ("run", "run_recorded", "release"):
             setattr(cls, name, env[name])
         if op.composite is not None:
@@ -439,26 +429,6 @@ def _patterns(op: Op) -> list[str]:
     return patterns
 
 
-def _parameters(params: tuple[Param, ...], out: bool, env: dict[str, Any]) -> str:
-    """The parameters of a function, as source; defaults are put in `env`."""
-    parts = []
-    starred = False
-    for p in params:
-        if p.keyword_only and not starred:
-            parts.append("*")
-            starred = True
-        if p.default is inspect.Parameter.empty:
-            parts.append(p.name)
-        else:
-            env[f"DEFAULT_{p.name}"] = p.default
-            parts.append(f"{p.name}=DEFAULT_{p.name}")
-    if out:
-        if not starred:
-            parts.append("*")
-        parts.append("out=None")
-    return ", ".join(parts)
-
-
 def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
     """The fast road for one pattern: lines to stand where every tensor argument has been recognised."""
     v = variant(op, pattern)
@@ -555,72 +525,22 @@ def compile_function(op: Op) -> Any:
     function = FunctionType(_first_call.__code__, {**_GLOBALS, "OP": op, "COMPILE": _compile}, simple)
     function.__doc__ = op.doc
     function.__module__ = "wengert"
-    function.__signature__ = public_signature(op.params, op.out)  # type: ignore[attr-defined]
+    function.__signature__ = public_signature(op.params, op.out, op.names)  # type: ignore[attr-defined]
     function.op = op  # type: ignore[attr-defined]
     return function
 
 
-@functools.cache
-def public_signature(params: tuple[Param, ...], out: bool) -> inspect.Signature:
-    keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    shown = [inspect.Parameter(p.name, keyword if p.keyword_only else positional, default=p.default) for p in params]
-    if out:
-        shown.append(inspect.Parameter("out", keyword, default=None))
-    return inspect.Signature(shown)
-
-
-def compile_with_out(row: Composite, fn: Any) -> Any:
-    """The function of a composite that takes `out=`. Its source, too, is written when it is first called."""
-    env = {**_GLOBALS, "OP": row, "COMPILE": _compile, "COMPOSITE": fn, "NAME": row.name}
-    function = FunctionType(_first_call.__code__, env, fn.__name__)
-    function.__doc__, function.__module__, function.__qualname__ = fn.__doc__, fn.__module__, fn.__qualname__
-    function.__wrapped__ = fn  # type: ignore[attr-defined]
-    if fn.__code__.co_flags & _VARIADIC:
-        shown = inspect.signature(fn)
-        parameters = list(shown.parameters.values())
-        last = len(parameters) - bool(fn.__code__.co_flags & inspect.CO_VARKEYWORDS)
-        parameters.insert(last, inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None))
-        function.__signature__ = shown.replace(parameters=parameters)  # type: ignore[attr-defined]
-    else:
-        function.__signature__ = public_signature(params_of(fn), True)  # type: ignore[attr-defined]
-    return function
-
-
-def _compiled_with_out(row: Composite, env: dict[str, Any]) -> Any:
-    """The function of a composite with `out=` as source, run in `env`."""
-    from .out import store_out
-
-    fn = env["COMPOSITE"]
-    env["STORE"] = store_out
-    if fn.__code__.co_flags & _VARIADIC:
-        signature, plain, call = "*args, out=None, **kwargs", "args, kwargs", "*args, **kwargs"
-    else:
-        params = params_of(fn)
-        by_place = [p.name for p in params if not p.keyword_only]
-        by_name = [p.name for p in params if p.keyword_only]
-        signature = _parameters(params, True, env)
-        plain = f"({''.join(n + ', ' for n in by_place)}), {{{', '.join(f'{n!r}: {n}' for n in by_name)}}}"
-        call = ", ".join([*by_place, *(f"{n}={n}" for n in by_name)])
-    simple = fn.__name__
-    source = (
-        f"def {simple}({signature}):\n    if out is None:\n        return COMPOSITE({call})\n"
-        f"    return STORE(NAME, COMPOSITE, {plain}, out)\n"
-    )
-    return _execute(source, row.name, env)[simple]
-
-
-_VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 _COMPILING = threading.RLock()
 
 
-def _compile(op: Op | Composite) -> None:
+def _compile(op: Op) -> None:
     """Write the row's source and give its function that code."""
     with _COMPILING:
         function = op.function
         if function.__code__ is not _first_call.__code__:
             return  # another thread was first
         env = function.__globals__
-        compiled = _compiled(op, env) if isinstance(op, Op) else _compiled_with_out(op, env)
+        compiled = _compiled(op, env)
         function.__defaults__, function.__kwdefaults__ = compiled.__defaults__, compiled.__kwdefaults__
         function.__code__ = compiled.__code__
 
@@ -677,10 +597,9 @@ def _compiled(op: Op, env: dict[str, Any]) -> Any:
             lines.append("    return r")
     lines.append(f"return CAREFUL(OP, {values}" + (", out)" if op.out else ")"))
     simple = op.name.rsplit(".", 1)[-1]
-    source = (
-        f"def {simple}({_parameters(op.params, op.out, env)}):\n" + "\n".join("    " + line for line in lines) + "\n"
-    )
-    return _execute(source, op.name, env)[simple]
+    head, first = parameters(simple, op.params, op.out, op.names, env)
+    source = f"def {simple}({head}):\n" + "".join(f"    {line}\n" for line in first + lines)
+    return execute(source, op.name, env)[simple]
 
 
 # -- the careful road ------------------------------------------------------------------------------------------
@@ -690,6 +609,7 @@ def type_error(op: Op, position: int, name: str, expected: str, value: Any) -> T
     kind = type(value)
     shown = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     simple = op.name.rsplit(".", 1)[-1]
+    name = op.names.get(name, name)
     return TypeError(f"{simple}(): argument '{name}' (position {position}) must be {expected}, not {shown}")
 
 

@@ -90,9 +90,9 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     return self
 
 
-def zero_(self: Tensor) -> Tensor:
+def zero_(input: Tensor) -> Tensor:
     """Make every element 0. Returns the tensor itself."""
-    return inplace(TABLE["zero"], (self,))
+    return inplace(TABLE["zero"], (input,))
 
 
 @linear("zero", input=lambda g: fill(g, 0), method=False)
@@ -283,13 +283,13 @@ def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
     return _become(self, squeeze, (dim,), {})
 
 
-def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = None) -> Tensor:
     """Another shape in place: elements stay in memory order, new ones are not set."""
     from .shared import shape_argument
 
     if self._rg:
         raise RuntimeError("cannot resize variables that require grad")
-    shape = shape_argument(sizes)
+    shape = shape_argument(sizes if size is None else (size,))
     for n in shape:
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
@@ -312,9 +312,9 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     return self
 
 
-def resize_as_(self: Tensor, other: Tensor, *, memory_format: Any = None) -> Tensor:
-    """`resize_` to the shape of `other`."""
-    return resize_(self, tuple(other.shape))
+def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
+    """`resize_` to the shape of `the_template`."""
+    return resize_(input, tuple(the_template.shape))
 
 
 def set_(self: Tensor, source: Tensor | None = None, *ignored: Any) -> Tensor:

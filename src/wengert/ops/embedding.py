@@ -74,17 +74,17 @@ def _rows_of(g: Any, indices: Any, padding_idx: int, scale_grad_by_freq: bool) -
     return rows if padding_idx < 0 else keep(rows, (indices != padding_idx)[..., None])
 
 
-def embedding_renorm_(weight: Any, indices: Any, max_norm: float, norm_type: float = 2.0) -> Any:
+def embedding_renorm_(input: Any, indices: Any, max_norm: float, norm_type: float = 2.0) -> Any:
     """Shorten, in place, the rows that `indices` names to norm `max_norm` if they are longer."""
-    _check(weight._array, indices._array, "embedding_renorm_")
-    array = weight._array
+    _check(input._array, indices._array, "embedding_renorm_")
+    array = input._array
     rows = np.unique(indices._array)
     norms = np.linalg.norm(array[rows].astype(np.float64), norm_type, axis=1)
     long = norms > max_norm
     if long.any():
         array[rows[long]] *= (max_norm / (norms[long] + 1e-7)).astype(array.dtype)[:, None]
-    bump(weight)
-    return weight
+    bump(input)
+    return input
 
 
 def _padding(padding_idx: int | None, rows: int) -> int:
@@ -307,7 +307,7 @@ def _check_bag_indices(weight: Any, indices: Any) -> None:
 # -- one-hot -------------------------------------------------------------------------------------------------------
 
 
-@composite("nn.functional.one_hot", method=False)
+@composite("nn.functional.one_hot", names={"tensor": "input"}, method=False)
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """Classes (*) as vectors (*, num_classes) of zeros and a single one. -1: as many classes as are needed."""
     array = tensor._array if isinstance(tensor, Tensor) else tensor

@@ -277,6 +277,7 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> Any:
     return _split_sizes(input, sizes, d)
 
 
+@composite("chunk")
 def chunk(input: Any, chunks: int, dim: int = 0) -> Any:
     """At most `chunks` parts of equal size (the last may be smaller): views."""
     shape = tuple(input.shape)
@@ -301,19 +302,34 @@ def unsafe_split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> Any:
     return split_with_sizes(input, split_sizes, dim)
 
 
+@composite("unsafe_chunk")
 def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> Any:
     """The same as `chunk`."""
     return chunk(input, chunks, dim)
 
 
-def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> Any:
+def _where(name: str, positional: Any, named: dict[str, Any]) -> Any:
+    """The places to split at, or the number of parts: by position, or under one of PyTorch's names."""
+    given = [v for v in (positional, *(named.pop(k, None) for k in _WHERE)) if v is not None]
+    if len(given) != 1 or named:
+        found = ", ".join([type(v).__name__ for v in given] + [f"{k}={type(v).__name__}" for k, v in named.items()])
+        raise TypeError(f"{name}() received an invalid combination of arguments - got (Tensor, {found})")
+    return given[0]
+
+
+_WHERE = ("sections", "indices", "indices_or_sections", "tensor_indices_or_sections")
+
+
+@composite("tensor_split")
+def tensor_split(input: Any, indices_or_sections: Any = None, dim: int = 0, **named: Any) -> Any:
     """Split into a number of parts (which may differ by one in size), or before the given indices."""
+    dim = named.pop("axis", dim)
+    where = _where("tensor_split", indices_or_sections, named)
     shape = tuple(input.shape)
     if not shape:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     d = wrap_dim(dim, len(shape))
     n = shape[d]
-    where = indices_or_sections
     if hasattr(where, "tolist"):
         if where.ndim > 1:
             raise RuntimeError(
@@ -357,19 +373,21 @@ def _axis_split(name: str, least: int, axis: int, input: Any, where: Any) -> Any
     return tensor_split(input, where, axis)
 
 
-def hsplit(input: Any, indices_or_sections: Any) -> Any:
+def hsplit(input: Any, indices_or_sections: Any = None, **named: Any) -> Any:
     """Split along the second dimension; a vector along its only one."""
-    return _axis_split("hsplit", 1, 0 if len(input.shape) == 1 else 1, input, indices_or_sections)
+    return _axis_split(
+        "hsplit", 1, 0 if len(input.shape) == 1 else 1, input, _where("hsplit", indices_or_sections, named)
+    )
 
 
-def vsplit(input: Any, indices_or_sections: Any) -> Any:
+def vsplit(input: Any, indices_or_sections: Any = None, **named: Any) -> Any:
     """Split along the first dimension."""
-    return _axis_split("vsplit", 2, 0, input, indices_or_sections)
+    return _axis_split("vsplit", 2, 0, input, _where("vsplit", indices_or_sections, named))
 
 
-def dsplit(input: Any, indices_or_sections: Any) -> Any:
+def dsplit(input: Any, indices_or_sections: Any = None, **named: Any) -> Any:
     """Split along the third dimension."""
-    return _axis_split("dsplit", 3, 2, input, indices_or_sections)
+    return _axis_split("dsplit", 3, 2, input, _where("dsplit", indices_or_sections, named))
 
 
 # -- bringing to the same shape --------------------------------------------------------------------------------

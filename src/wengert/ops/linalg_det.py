@@ -126,6 +126,7 @@ def _exp_along(A: Any, t: Any) -> Any:
 
 @general(
     "linalg.matrix_exp",
+    names={"A": "input"},
     A=lambda g, A: _exp_back(g, A),
     jvp=lambda t_A, A: _exp_along(A, t_A),
     check=checked("linalg.matrix_exp", square, floating),
@@ -144,7 +145,7 @@ def matrix_exp(input: Any) -> Any:
     return exp_rows(input)
 
 
-@composite("linalg.matrix_power", out=True)
+@composite("linalg.matrix_power", names={"A": "input"}, out=True)
 def matrix_power_(A: Any, n: int) -> Any:
     """A multiplied by itself n times, by repeated squaring; the inverse's power for negative n."""
     square("linalg.matrix_power", A)

@@ -73,7 +73,7 @@ def cholesky_rows(A: Array, upper: bool) -> Any:
     return kernel.cholesky(A, upper)
 
 
-@composite("linalg.cholesky_ex", out=True)
+@composite("linalg.cholesky_ex", names={"A": "input"}, out=True)
 def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False) -> Any:
     """`(L, info)` with L L^H = A. `info` is 0, or the order of the first minor that is not positive."""
     result = cholesky_rows(A, upper)
@@ -82,7 +82,7 @@ def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False) -> A
     return result
 
 
-@composite("linalg.cholesky", out=True)
+@composite("linalg.cholesky", names={"A": "input"}, out=True)
 def cholesky_(A: Any, *, upper: bool = False) -> Any:
     """L, lower triangular, with L L^H = A for Hermitian positive-definite A (its lower triangle is read)."""
     L, info = cholesky_rows(A, upper)
@@ -372,13 +372,13 @@ def _lower(x: Any) -> str:
     return word(x).lower()
 
 
-@composite("orgqr", out=True)
+@composite("orgqr", names={"tau": "input2"}, out=True)
 def orgqr(input: Any, tau: Any) -> Any:
     """`linalg.householder_product`."""
     return householder_product(input, tau)
 
 
-@composite("ormqr", out=True)
+@composite("ormqr", names={"tau": "input2", "other": "input3"}, out=True)
 def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool = False) -> Any:
     """`other` multiplied, on the left or right, by the orthogonal matrix (or its transpose) that `geqrf` left."""
     if input.ndim < 2:

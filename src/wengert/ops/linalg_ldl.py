@@ -39,7 +39,7 @@ _ZERO = (
 )
 
 
-@composite("linalg.ldl_factor_ex", out=True)
+@composite("linalg.ldl_factor_ex", names={"A": "input"}, out=True)
 def ldl_factor_ex(A: Any, *, hermitian: bool = False, check_errors: bool = False) -> Any:
     """`(LD, pivots, info)`: the factorisation of symmetric (`hermitian`: Hermitian) matrices; the lower triangle is read."""
     result = factor_rows(A, hermitian)
@@ -48,7 +48,7 @@ def ldl_factor_ex(A: Any, *, hermitian: bool = False, check_errors: bool = False
     return result
 
 
-@composite("linalg.ldl_factor", out=True)
+@composite("linalg.ldl_factor", names={"A": "input"}, out=True)
 def ldl_factor(A: Any, *, hermitian: bool = False) -> Any:
     """`(LD, pivots)`. LinAlgError if D has a zero block."""
     LD, pivots, info = factor_rows(A, hermitian)

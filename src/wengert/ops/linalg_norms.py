@@ -139,7 +139,7 @@ def _matrices(name: str, A: Any, dim: Any) -> tuple[int, int]:
     return first, second
 
 
-@composite("linalg.matrix_norm", out=True)
+@composite("linalg.matrix_norm", names={"A": "input"}, out=True)
 def matrix_norm(A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The norm of each matrix: "fro", "nuc", or induced by the 1-, 2- or inf-norm (negative: the least instead)."""
     name = "linalg.matrix_norm"
@@ -176,7 +176,7 @@ def _without(x: Any, dims: tuple[int, int]) -> Any:
     return reshape(x, tuple(n for d, n in enumerate(x.shape) if d not in dims))
 
 
-@composite("linalg.norm", out=True)
+@composite("linalg.norm", names={"A": "input"}, out=True)
 def linalg_norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """A vector norm of all elements or along one dimension; a matrix norm of a matrix or along two."""
     if ord is None:
@@ -207,7 +207,7 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dty
     return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
 
 
-@composite("linalg.cond", out=True)
+@composite("linalg.cond", names={"A": "input"}, out=True)
 def cond(A: Any, p: Any = None) -> Any:
     """The condition number |A| |A^-1| in the norm `p` (by default the 2-norm); inf if A is singular."""
     at_least_matrix("linalg.cond", A)

@@ -201,13 +201,13 @@ def lu_solve_(LU: Any, pivots: Any, B: Any, *, left: bool = True, adjoint: bool 
     return _lu_system(LU, pivots, B, left, adjoint)
 
 
-@composite("lu_solve", out=True)
+@composite("lu_solve", names={"b": "input"}, out=True)
 def lu_solve(b: Any, LU_data: Any, LU_pivots: Any) -> Any:
     """`linalg.lu_solve` with its arguments in another order."""
     return lu_solve_(LU_data, LU_pivots, b)
 
 
-@composite("cholesky_solve", out=True)
+@composite("cholesky_solve", names={"B": "input", "L": "input2"}, out=True)
 def cholesky_solve(B: Any, L: Any, upper: bool = False) -> Any:
     """X with A X = B from the Cholesky factor of A."""
     if B.ndim < 2:
@@ -224,7 +224,7 @@ def cholesky_solve(B: Any, L: Any, upper: bool = False) -> Any:
     return solve_triangular_rows(mH(F), solve_triangular_rows(F, B, False), True)
 
 
-@composite("cholesky_inverse", out=True)
+@composite("cholesky_inverse", names={"L": "input"}, out=True)
 def cholesky_inverse(L: Any, upper: bool = False) -> Any:
     """The inverse of A from its Cholesky factor."""
     from .linalg_shared import identity
@@ -301,7 +301,7 @@ def _pinv_back(g: Any, A: Any, P: Any) -> Any:
     return -Ph @ mH(K) + (gh - A @ K) @ P @ Ph + inside - (inside @ P) @ A
 
 
-@composite("linalg.pinv", out=True)
+@composite("linalg.pinv", names={"A": "input"}, out=True)
 def pinv(A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Any:
     """The pseudo-inverse of each matrix. Singular values up to max(atol, rtol * largest) count as zero."""
     at_least_matrix("linalg.pinv", A)
@@ -357,7 +357,7 @@ def _lstsq_back(g: Any, g_residuals: Any, A: Any, B: Any, X: Any, rcond: Any) ->
     return gA, gB
 
 
-@composite("linalg.lstsq", out=True)
+@composite("linalg.lstsq", names={"A": "input", "B": "b"}, out=True)
 def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> Any:
     """`(solution, residuals, rank, singular_values)` of the least squares problem min |A X - B|.
 
@@ -401,7 +401,7 @@ def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> An
 # -- tensors as matrices -----------------------------------------------------------------------------------------
 
 
-@composite("linalg.tensorinv", out=True)
+@composite("linalg.tensorinv", names={"A": "input"}, out=True)
 def tensorinv(A: Any, ind: int = 2) -> Any:
     """The inverse of A as a map from its last dimensions to its first `ind`."""
     if ind <= 0:
@@ -417,7 +417,7 @@ def tensorinv(A: Any, ind: int = 2) -> Any:
     return reshape(result, last + first)
 
 
-@composite("linalg.tensorsolve", out=True)
+@composite("linalg.tensorsolve", names={"A": "input", "B": "other"}, out=True)
 def tensorsolve(A: Any, B: Any, dims: Any = None) -> Any:
     """X with tensordot(A, X, X.ndim) = B; the dimensions `dims` of A are moved to its end first."""
     if dims is not None:

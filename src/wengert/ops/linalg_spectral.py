@@ -120,14 +120,14 @@ def _uplo(UPLO: str) -> str:
     return UPLO.upper()
 
 
-@composite("linalg.eigh", out=True)
+@composite("linalg.eigh", names={"A": "input"}, out=True)
 def eigh(A: Any, UPLO: str = "L") -> Any:
     """`(eigenvalues, eigenvectors)` of Hermitian matrices, ascending; only the triangle `UPLO` is read."""
     square("linalg.eigh", A)
     return eigh_rows(A, _uplo(UPLO))
 
 
-@composite("linalg.eigvalsh", out=True)
+@composite("linalg.eigvalsh", names={"A": "input"}, out=True)
 def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     """The eigenvalues of Hermitian matrices, ascending."""
     square("linalg.eigvalsh", A)
@@ -192,13 +192,13 @@ def _eigvals(A: Array) -> Any:
     return np.linalg.eigvals(A).astype(wide, copy=False) if A.size else np.zeros(A.shape[:-1], wide)
 
 
-@composite("linalg.eig", out=True)
+@composite("linalg.eig", names={"A": "input"}, out=True)
 def eig(A: Any) -> Any:
     """`(eigenvalues, eigenvectors)` of square matrices, complex and in no particular order."""
     return eig_rows(A)
 
 
-@composite("linalg.eigvals", out=True)
+@composite("linalg.eigvals", names={"A": "input"}, out=True)
 def eigvals(A: Any) -> Any:
     """The complex eigenvalues of square matrices."""
     return eig_rows(A)[0] if derivative_wanted(A) else _eigvals(A)
@@ -323,7 +323,7 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True) -> Any:
     return _SVD(U, S, mH(Vh))
 
 
-@composite("linalg.matrix_rank", out=True)
+@composite("linalg.matrix_rank", names={"A": "input"}, out=True)
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Any:
     """How many singular values (of Hermitian A: absolute eigenvalues) are above max(atol, rtol * largest)."""
     name = "torch.linalg.matrix_rank"

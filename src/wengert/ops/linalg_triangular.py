@@ -58,7 +58,7 @@ def _own(t: Any, upper: bool, unitriangular: bool) -> Any:
     return triu(t, d) if upper else tril(t, -d)
 
 
-@composite("linalg.solve_triangular", out=True)
+@composite("linalg.solve_triangular", names={"A": "input"}, out=True)
 def solve_triangular(A: Any, B: Any, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Any:
     """X with A X = B, or X A = B if not `left`, for triangular A. A zero on the diagonal gives infinities."""
     if left:
@@ -78,7 +78,7 @@ TriangularSolve = namedtuple("triangular_solve", ["solution", "cloned_coefficien
 TriangularSolve.__module__ = "torch.return_types"
 
 
-@composite("triangular_solve", out=True)
+@composite("triangular_solve", names={"b": "input"}, out=True)
 def triangular_solve(
     b: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> TriangularSolve:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.op import COMPOSITES, TABLE
+from ..core.signatures import NUMPY_NAMES
 from ..core.tensor import Tensor
 from ..core.views import inplace, inplace_composite
 from . import (
@@ -32,7 +33,7 @@ def _inplace_method(name: str) -> Any:
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         values = dict(zip(names[1:], args, strict=False))
-        values.update(kwargs)
+        values.update((NUMPY_NAMES.get(n, n), v) for n, v in kwargs.items())
         row = [self] + [values.get(n, defaults[n]) for n in names[1:]]
         return inplace(op, tuple(row))
 

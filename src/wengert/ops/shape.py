@@ -265,6 +265,7 @@ def squeeze_dims(input: Array, dim: Any) -> Any:
     return input.reshape(tuple(n for d, n in enumerate(input.shape) if n != 1 or d not in dims))
 
 
+@composite("squeeze")
 def squeeze(input: Any, dim: Any = None) -> Any:
     """A view without dimensions of size 1: all of them, or those of `dim` (an int or a tuple)."""
     if dim is None:

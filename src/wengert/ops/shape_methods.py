@@ -24,7 +24,7 @@ def install(T: Any) -> None:
     T.broadcast_to = lambda self, *size, **kw: shape.broadcast_to(self, _sizes("size", size, kw))
     for f in (
         *(shape.as_strided, shape.expand_as, shape.squeeze, shape.view_as),
-        *(joining.chunk, joining.dsplit, joining.hsplit, joining.split, joining.split_with_sizes),
+        *(joining.chunk, joining.dsplit, joining.hsplit, joining.split_with_sizes),
         *(joining.tensor_split, joining.unsafe_chunk, joining.unsafe_split, joining.vsplit),
         *(places.argwhere, slices.index_add, slices.index_fill, places.nonzero, gathering.scatter),
         *(meeting.scatter_reduce, meeting.scatter_reduce_, meeting.index_reduce, meeting.index_reduce_),
@@ -49,8 +49,9 @@ def install(T: Any) -> None:
     T.H = property(_H)
     T.mH = property(_mH)
     T.adjoint = shape.adjoint
-    T.is_set_to = lambda self, other: (
-        self._array.__array_interface__ == other._array.__array_interface__ and self.stride() == other.stride()
+    T.split = lambda self, split_size, dim=0: joining.split(self, split_size, dim)
+    T.is_set_to = lambda self, tensor: (
+        self._array.__array_interface__ == tensor._array.__array_interface__ and self.stride() == tensor.stride()
     )
 
 

@@ -254,11 +254,12 @@ def _over(value: Any, x: Any) -> Any:
 def _plain(name: str, function: Any, doc: str) -> Any:
     """A function of one number without a derivative."""
 
-    def forward(input: Array) -> Any:
-        return function(input)
+    def forward(x: Array) -> Any:
+        return function(x)
 
     forward.__doc__ = doc
-    return elementwise("special." + name, forward, promote="float", domain="no derivative, as in PyTorch")
+    names = {"x": "input"} if name.startswith(("bessel", "modified")) else {}
+    return elementwise("special." + name, forward, promote="float", domain="no derivative, as in PyTorch", names=names)
 
 
 bessel_j0 = _plain("bessel_j0", bessel.j0, "The Bessel function of the first kind of order 0.")
@@ -406,8 +407,8 @@ def exp2_of(exponent: Any) -> Any:
 
 
 def _polynomial(name: str, function: Any, shifted: bool = False) -> Any:
-    def forward(input: Array | float, n: Array | float) -> Any:
-        return function(2 * input - 1 if shifted else input, n)
+    def forward(x: Array | float, n: Array | float) -> Any:
+        return function(2 * x - 1 if shifted else x, n)
 
     forward.__doc__ = f"{name.replace('_', ' ').capitalize()} of degree `n`."
     return elementwise("special." + name, forward, promote="float", domain="no derivative, as in PyTorch")
