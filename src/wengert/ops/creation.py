@@ -612,10 +612,7 @@ def _spaced(name: str, start: Any, end: Any, steps: int, d: np.dtype[Any]) -> An
     # From both ends towards the middle, so that both ends are met exactly.
     index = np.arange(steps, dtype=np.float64)
     step = (end - start) / (steps - 1) if steps > 1 else 0
-    if d.kind in "iub":
-        forth, back = start + np.trunc(step * index), end - np.trunc(step * (steps - 1 - index))
-    else:
-        forth, back = start + step * index, end - step * (steps - 1 - index)
+    forth, back = start + step * index, end - step * (steps - 1 - index)
     return np.where(index < steps // 2, forth, back).astype(d)
 
 
