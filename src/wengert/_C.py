@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from heapq import heapify, heappop, heappush
 from types import SimpleNamespace
 from typing import Any
@@ -54,6 +55,16 @@ class _Failing(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         raise RuntimeError(ctx.message)
+
+
+class _WeakTensorRef:
+    """A reference that does not keep its tensor: `expired()` says that it is gone."""
+
+    def __init__(self, t: Tensor) -> None:
+        self._ref = weakref.ref(t)
+
+    def expired(self) -> bool:
+        return self._ref() is None
 
 
 def _applied(function: type[Function], tensors: tuple[Tensor, ...], *more: Any) -> Any:

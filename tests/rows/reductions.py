@@ -33,12 +33,13 @@ row(
     lambda r: (r.any(), 0),
     lambda r: (r.complex(2, 2), 0),
 )
-row(
-    "var_rows",
-    lambda r: (r.any(3, 4), 1, 1, False),
-    lambda r: (r.any(3, 4), None, 0, True),
-    lambda r: (r.complex(3, 2), 0, 0.5, False),
-)
+for name in ("var_rows", "var_mean_rows", "std_mean_rows"):
+    row(
+        name,
+        lambda r: (r.any(3, 4), 1, 1, False),
+        lambda r: (r.any(3, 4), None, 0, True),
+        lambda r: (r.complex(3, 2), 0, 0.5, False),
+    )
 row("root", lambda r: (r.pos(3),), lambda r: (r.pos(),))
 
 row(

@@ -205,7 +205,7 @@ def grad(
         if any(g is None and isinstance(t, GradientEdge) for g, t in zip(results, ins, strict=True)):
             raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
         results = tuple(
-            zeros_like(t, requires_grad=False) if g is None else g for g, t in zip(results, ins, strict=True)
+            zeros_like(t, requires_grad=create_graph) if g is None else g for g, t in zip(results, ins, strict=True)
         )
     if isinstance(inputs, dict):
         return dict(zip(inputs, results, strict=True))

@@ -108,14 +108,19 @@ class LostIntermediate(Node):
 class Error(Node):
     """What @once_differentiable hangs its results on."""
 
-    __slots__ = ()
+    __slots__ = ("results",)
 
-    def __init__(self, t: Tensor, edges: tuple[Any, ...]) -> None:
+    def __init__(self, t: Tensor, results: tuple[Any, ...], edges: tuple[Any, ...]) -> None:
         self.seq = next(SEQUENCE)
         self.extra = None
         self.freed = False
         self.shape, self.dtype = t._array.shape, t._array.dtype
-        self.next = edges
+        self.results = results
+        self.next = (*results, *edges)
+
+    @property
+    def next_functions(self) -> tuple[Any, ...]:
+        return self.results  # as PyTorch shows it; what they were computed from is there for the walk to come this way
 
     def run(self, g: Any, keep: bool) -> tuple[Any, ...]:
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
@@ -816,7 +821,8 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         # Also where no incoming gradient requires grad: what was saved may, and the second derivative would be wrong.
         edges = tuple(e for e in (*getattr(ctx, "next", ()), *map(_edge, args)) if e[0] is not None)
         found = outputs if isinstance(outputs, tuple) else (outputs,)
-        hung = tuple(_hung(t, Error(t, edges)) if isinstance(t, Tensor) and edges else t for t in found)
+        results = tuple(leaf_edge(wrap(t._array, True)) if isinstance(t, Tensor) else NO_EDGE for t in found)
+        hung = tuple(_hung(t, Error(t, results, edges)) if isinstance(t, Tensor) and edges else t for t in found)
         return hung if isinstance(outputs, tuple) else hung[0]
 
     return wrapper

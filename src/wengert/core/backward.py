@@ -408,7 +408,7 @@ def _special_step(
         return None
     if anomaly is not None or observers:
         return _watched_run(node, g, keep, create, anomaly, observers)
-    if extra is not None and (extra.prehooks or extra.posthooks):
+    if extra is not None and (extra.prehooks or extra.posthooks or extra.unpacks):
         return _hooked_run(node, extra, g, keep, create)
     if g is None and not node.user_code:
         return (None,) * len(node.next)
@@ -498,7 +498,7 @@ def _accumulate(
 
                 g = to_dtype(g, dtypes.of(dtype))
             undo.append((leaf, old, None))
-            leaf._grad = (g if mine else g.clone()) if old is None else old + g
+            leaf._grad = _copied(g) if old is None else old + g
         else:
             array = g._array if isinstance(g, Tensor) else g
             if dtype is not None and array.dtype != dtype:
@@ -506,6 +506,8 @@ def _accumulate(
             if old is None:
                 undo.append((leaf, None, None))
                 leaf._grad = wrap(_laid_out(array, leaf._array, mine))
+                if node.extra is not None and node.extra.posthooks:
+                    g = leaf._grad._array  # its posthooks see what the hooks before them make of it
             elif old._rg or create:
                 undo.append((leaf, old, None))
                 leaf._grad = wrap(old._array + array)
@@ -531,6 +533,13 @@ def _accumulate(
         given = (g if isinstance(g, Tensor) else wrap(np.asarray(g)),)
         for hook in list(node.extra.posthooks.values()):
             _user(functools.partial(hook, (), given), create)
+
+
+def _copied(g: Tensor) -> Tensor:
+    """A recorded copy, for a `.grad` that keeps its graph."""
+    from ..ops.conversion import copy
+
+    return copy(wrap(np.empty(g._array.shape, g._array.dtype)), g)
 
 
 def _batched(g: Any) -> bool:
@@ -673,6 +682,7 @@ def _hooked_run(node: Any, extra: Any, g: Any, keep: bool, create: bool) -> tupl
     LOCAL.node = node
     single = node.n_outputs == 1
     incoming = (g,) if single else tuple(g) if g is not None else (None,) * node.n_outputs
+    watched = bool(extra.posthooks)  # those that come while the node runs get no gradients of outputs
     if extra.prehooks:
         incoming = _prehooks(node, extra, incoming, create)
         g = incoming[0] if single else list(incoming)
@@ -681,6 +691,8 @@ def _hooked_run(node: Any, extra: Any, g: Any, keep: bool, create: bool) -> tupl
         grads: tuple[Any, ...] = (None,) * len(node.next)
     else:
         grads = node.run_recorded(g, keep) if create else node.run(g, keep)
+    if not watched:
+        incoming = (None,) * len(incoming)
     for hook in list(extra.posthooks.values()):
         inputs = tuple(
             as_tensor(x if x is None or t is None else conform(x, t, nr, node))

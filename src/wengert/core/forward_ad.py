@@ -265,6 +265,11 @@ def _push_elementwise(op: Op, primals: list[Any], tangents: dict[str, Any], outs
         rule = op.rules.get(name)
         if rule is None:
             continue
+        if hasattr(rule.fn, "missing"):
+            raise NotImplementedError(
+                f"Trying to use forward AD with {op.name.replace('.', '_')} that does not support it because it has not been "
+                "implemented yet."
+            )
         if rule.constant:
             term = t if rule.fn == 1 else t * rule.fn
         elif rule.takes_g:

@@ -79,7 +79,7 @@ class Hooks(OrderedDict[int, Any]):
 class NodeExtra:
     """What few nodes have: hooks, metadata, where they were made. `node.extra` is None without any."""
 
-    __slots__ = ("metadata", "posthooks", "prehooks", "retained", "tensor_hooks", "user")
+    __slots__ = ("metadata", "posthooks", "prehooks", "retained", "tensor_hooks", "unpacks", "user")
 
     def __init__(self) -> None:
         self.tensor_hooks: dict[int, Hooks] = {}  # by output number
@@ -88,6 +88,7 @@ class NodeExtra:
         self.posthooks = Hooks()
         self.metadata: dict[str, Any] = {}
         self.user: Any = None
+        self.unpacks = False  # what it saved is unpacked by hooks, which may give it further hooks while it runs
 
 
 class InputMetadata:

@@ -293,6 +293,16 @@ def composite(
 _OPTIONS = frozenset(Op.__dataclass_fields__) | {"node", "named", "numbers"}
 
 
+def missing(what: str) -> Callable[..., Any]:
+    """The rule of an argument whose derivative nobody has stated: the call is recorded, differentiating it raises."""
+
+    def rule(g: Any) -> Any:
+        raise NotImplementedError(f"the derivative for '{what}' is not implemented.")
+
+    rule.missing = True  # type: ignore[attr-defined]
+    return rule
+
+
 def _kind(kind: str, defaults: dict[str, Any]) -> Callable[..., Any]:
     def state(name: str, forward: Any = None, **rules_and_options: Any) -> Any:
         options = dict(defaults)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .modes import LOCAL, set_mode
-from .node import FREED_MESSAGE, leaf_edge
+from .node import FREED_MESSAGE, Node, leaf_edge
 from .tensor import Tensor, wrap
 
 
@@ -102,7 +102,12 @@ class Guarded(Packed):
 
 def pack(node: Any, t: Any, output: int | None = None) -> Any:
     """What to keep of a tensor that is saved on the careful road; `output`: it is this output of the node."""
-    return keep_tensor(t, output) if isinstance(t, Tensor) else t
+    if not isinstance(t, Tensor):
+        return t
+    kept = keep_tensor(t, output)
+    if isinstance(kept, Packed):
+        node.more().unpacks = True
+    return kept
 
 
 def keep_tensor(t: Any, output: int | None) -> Any:
@@ -179,6 +184,8 @@ class SavedTensor:
             output = self._node.op.outputs.index(self._name) if output is None else output
             value = wrap(value)
         setattr(self._holder, self._name, Packed(value, pack_hook, unpack_hook, output))
+        if isinstance(self._node, Node):
+            self._node.more().unpacks = True
 
 
 class _Holder:

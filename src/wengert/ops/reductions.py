@@ -466,10 +466,7 @@ def _lse_back(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
 
 @general(
     "var_rows",
-    input=lambda g, input, dim, keepdim, correction: (
-        spread(g * (2 / _freedom(tuple(input.shape), dim, correction)), tuple(input.shape), dim, keepdim)
-        * (input - mean_dim(input, dim, True))
-    ),
+    input=lambda g, input, dim, keepdim, correction: _var_back(g, input, dim, keepdim, correction),
     node="VarBackward0",
     method=False,
     tex=r"\operatorname{{var}} {input}",
@@ -533,13 +530,54 @@ def _root_back(g: Any, out: Any) -> Any:
     return where(zero, 0.0, g / (2 * where(zero, 1.0, out)))
 
 
+def _var_back(g: Any, input: Any, dim: Any, keepdim: bool, correction: Any) -> Any:
+    shape = tuple(input.shape)
+    return spread(g * (2 / _freedom(shape, dim, correction)), shape, dim, keepdim) * (input - mean_dim(input, dim, True))
+
+
+def _mean_back(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
+    return spread(g / count(shape, dim), shape, dim, keepdim)
+
+
+@general(
+    "var_mean_rows",
+    outputs="var, mean",
+    named=False,
+    input=lambda g_var, g_mean, input, dim, keepdim, correction: (
+        _var_back(g_var, input, dim, keepdim, correction) + _mean_back(g_mean, tuple(input.shape), dim, keepdim)
+    ),
+    node="VarMeanBackward0",
+    method=False,
+)
+def var_mean_rows(input: Array, dim: Any, correction: Any, keepdim: bool) -> Any:
+    """Variances, with `correction` degrees of freedom taken off, and means."""
+    return var_rows(input, dim, correction, keepdim), _averaged(input, dim, keepdim, None)
+
+
 @composite("var_mean")
 def var_mean(
     input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
 ) -> Any:
     """`(variance, mean)`."""
     dim, correction = _moment_arguments(dim, unbiased, correction)
-    return var_rows(input, dim, correction, keepdim), mean(input, dim, keepdim)
+    return var_mean_rows(input, dim, correction, keepdim)
+
+
+@general(
+    "std_mean_rows",
+    outputs="std, mean",
+    named=False,
+    input=lambda g_std, g_mean, input, std, dim, keepdim, correction: (
+        _var_back(_root_back(g_std, std), input, dim, keepdim, correction)
+        + _mean_back(g_mean, tuple(input.shape), dim, keepdim)
+    ),
+    node="StdMeanBackward0",
+    method=False,
+    domain="0 where the deviation is 0",
+)
+def std_mean_rows(input: Array, dim: Any, correction: Any, keepdim: bool) -> Any:
+    """Standard deviations, with `correction` degrees of freedom taken off, and means."""
+    return np.sqrt(var_rows(input, dim, correction, keepdim)), _averaged(input, dim, keepdim, None)
 
 
 @composite("std_mean")
@@ -548,4 +586,4 @@ def std_mean(
 ) -> Any:
     """`(standard deviation, mean)`."""
     dim, correction = _moment_arguments(dim, unbiased, correction)
-    return root(var_rows(input, dim, correction, keepdim)), mean(input, dim, keepdim)
+    return std_mean_rows(input, dim, correction, keepdim)

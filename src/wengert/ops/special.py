@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.op import Array, composite, elementwise, general
+from ..core.op import Array, composite, elementwise, general, missing
 from ..core.views import inplace
 from ..kernels import bessel, polynomials
 from ..kernels import special as kernel
@@ -169,6 +169,7 @@ def _floats(name: str) -> Any:
 @elementwise(
     "igamma",
     inplace=True,
+    input=missing("igamma: input"),
     other=lambda input, other: exp((input - 1) * log(other) - other - lgamma(input)),
     check=_floats("igamma"),
     tex=r"P({input}, {other})",
@@ -182,6 +183,7 @@ def igamma(input: Array, other: Array) -> Any:
 @elementwise(
     "igammac",
     inplace=True,
+    input=missing("igammac: input"),
     other=lambda input, other: -exp((input - 1) * log(other) - other - lgamma(input)),
     check=_floats("igammac"),
     tex=r"Q({input}, {other})",
@@ -196,6 +198,7 @@ def igammac(input: Array, other: Array) -> Any:
     "special.zeta",
     promote="float",
     node="SpecialZetaBackward0",
+    input=missing("zeta"),
     other=lambda input, other: -input * zeta(input + 1, other),
     domain="differentiable in the second argument only",
 )
