@@ -21,7 +21,8 @@ for name in ("sign", "floor", "ceil", "trunc", "frac"):
     row(name, lambda r: (r.any(3),))
 row("round", lambda r: (r.pos(3, low=0.1, high=0.4),), lambda r: (r.unit(3), kw(decimals=0)))
 row("relu", lambda r: (r.any(3, 2),), lambda r: (r.any(),))
-row("keep", lambda r: (r.any(3, 2), r.mask(3, 2)), lambda r: (r.complex(3), r.mask(3)))
+for name in ("keep", "threshold_backward"):
+    row(name, lambda r: (r.any(3, 2), r.mask(3, 2)), lambda r: (r.complex(3), r.mask(3)))
 row(
     "where",
     lambda r: (r.mask(3, 1), r.any(2), r.any(3, 2)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import warnings
@@ -255,6 +256,12 @@ def kineto_available() -> bool:
     return False
 
 
+def _profiler_enabled() -> bool:
+    """Does a profiler look on?"""
+    recording = sys.modules.get("wengert.profiler.recording")
+    return recording is not None and bool(recording._RECORDERS)
+
+
 def variable(*args: Any, **kwargs: Any) -> Any:
     """Gone, as in PyTorch."""
     raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")
@@ -325,8 +332,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "profiler":  # imported when it is asked for
-        import importlib
-
-        return importlib.import_module(".profiler", __name__)
+    if name == "torch":  # PyTorch's own modules are there under this name
+        return sys.modules["wengert"]
+    if name in ("profiler", "profiler_util", "_functions"):
+        return importlib.import_module("." + name, __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

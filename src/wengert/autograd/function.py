@@ -1,8 +1,8 @@
 """`Function`: an operation of the user's own, with a forward and a backward in Python.
 
-The context a Function's methods get *is* the node that is recorded (a subclass of `Node` made for each Function), so
-`ctx` in backward is `y.grad_fn`. Which values were inputs, outputs or something computed on the way (an intermediate)
-is settled when the forward is over: see Note [Lost intermediates].
+Each call makes a node (a subclass of `Node` made for each Function) and the context that its methods get (see
+`autograd.context`). Which values were inputs, outputs or something computed on the way (an intermediate) is settled when
+the forward is over: see Note [Lost intermediates].
 
 Note [Lost intermediates]
     The forward runs without recording. A tensor computed in it, saved, and used in backward is therefore a constant to
@@ -31,6 +31,7 @@ from ..core.pytree import broadcast_to, describe, flatten, unflatten
 from ..core.saved import Packed, SavedTensor, keep_tensor
 from ..core.tensor import Tensor, wrap
 from ..core.views import bump, check_creation, check_inplace, rebase, register_view
+from .context import Context, FunctionCtx
 
 __all__ = ["Function", "FunctionCtx", "VmapInfo", "once_differentiable"]
 
@@ -39,46 +40,6 @@ NO_CONTEXT = (
     "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must override the "
     "setup_context staticmethod. For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
 )
-
-
-# -- the context ------------------------------------------------------------------------------------------------
-
-
-class FunctionCtx:
-    """What forward and backward share: saved tensors, and what forward says about its outputs."""
-
-    to_save: tuple[Any, ...] | None = None
-    dirty_tensors: tuple[Any, ...] | None = None
-    non_differentiable: tuple[Any, ...] | None = None
-    saved_for_forward: tuple[Any, ...] | None = None
-    _materialize = True
-    _materialize_non_diff_grads = True
-
-    def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep inputs or outputs (or None) for backward, which finds them in `saved_tensors`. The last call counts."""
-        self.to_save = tensors
-
-    def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Keep tensors for `jvp`, which finds them in `saved_tensors`."""
-        for t in tensors:
-            if t is not None and not isinstance(t, Tensor):
-                raise AssertionError(
-                    "save_for_forward expects all arguments to be tensors; you should save non-tensors as attributes on "
-                    "ctx."
-                )
-        self.saved_for_forward = tensors
-
-    def mark_dirty(self, *args: Tensor) -> None:
-        """Say that these inputs were changed in place; each must be returned."""
-        self.dirty_tensors = args
-
-    def mark_non_differentiable(self, *args: Tensor) -> None:
-        """Say that these outputs have no derivative."""
-        self.non_differentiable = args
-
-    def set_materialize_grads(self, value: bool) -> None:
-        """Should backward get zeros (the default) or None for a gradient that did not arrive?"""
-        self._materialize = bool(value)
 
 
 class LostIntermediate(Node):
@@ -180,13 +141,14 @@ class Saved:
         return value
 
 
-class BackwardCFunction(FunctionCtx, Node):
+class BackwardCFunction(Node):
     """The node of a Function. A subclass, `<name>Backward`, is made for each."""
 
     user_code = True
     _forward_cls: Any
 
     def __init__(self) -> None:
+        self.ctx = Context(self)
         self.seq = next(SEQUENCE)
         self.extra = None
         self.freed = False
@@ -200,6 +162,15 @@ class BackwardCFunction(FunctionCtx, Node):
     def __repr__(self) -> str:
         return f"<torch.autograd.function.{type(self).__name__} object at {hex(id(self))}>"
 
+    def __getattr__(self, name: str) -> Any:
+        ctx = self.__dict__.get("ctx")
+        return ctx.__dict__[name] if ctx is not None and name in ctx.__dict__ else super().__getattr__(name)
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """What was set on this node itself."""
+        return self.__dict__
+
     def operation(self) -> str:
         return self._forward_cls.__name__
 
@@ -209,8 +180,6 @@ class BackwardCFunction(FunctionCtx, Node):
     # -- saved tensors ---------------------------------------------------------------------------------------------
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        if self.__dict__.get("_in_jvp"):
-            return self.saved_for_forward or ()
         if self.freed:
             if getattr(self._forward_cls, "clear_saved_tensors_on_access", False) and self.__dict__.get("_accessed"):
                 raise RuntimeError(
@@ -224,12 +193,6 @@ class BackwardCFunction(FunctionCtx, Node):
             self._accessed = True
             self.release()
         return found
-
-    @property
-    def saved_variables(self) -> tuple[Tensor | None, ...]:
-        """The old name of `saved_tensors`."""
-        warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
-        return self.saved_tensors
 
     @property
     def _raw_saved_tensors(self) -> tuple[SavedTensor, ...]:
@@ -249,13 +212,14 @@ class BackwardCFunction(FunctionCtx, Node):
         return tuple(as_gradient(x, False) for x in found)
 
     def run_recorded(self, g: Any, keep: bool) -> tuple[Any, ...]:
-        originals = {name: self.__dict__[name] for name in self._lost}
+        attributes = self.ctx.__dict__
+        originals = {name: attributes[name] for name in self._lost}
         for name, t in originals.items():
-            self.__dict__[name] = _hung(t, LostIntermediate(self, t))
+            attributes[name] = _hung(t, LostIntermediate(self, t))
         try:
             found = self._user_backward(g, LOCAL.grad, True)
         finally:
-            self.__dict__.update(originals)
+            attributes.update(originals)
         if not keep:
             self.release()
         return found
@@ -270,13 +234,13 @@ class BackwardCFunction(FunctionCtx, Node):
         rule = cls.vjp if cls.vjp is not Function.vjp else cls.backward
         grads = [g] if self.n_outputs == 1 else [None] * self.n_outputs if g is None else list(g)
         given = [
-            as_tensor(materialise(self, k, tensors) if x is None and self._materialize and self._wants[k] else x)
+            as_tensor(materialise(self, k, tensors) if x is None and self.ctx._materialize and self._wants[k] else x)
             for k, x in enumerate(grads)
         ]
         before = set_mode("grad", create)
         current, LOCAL.node = LOCAL.node, self
         try:
-            result = rule(self, given) if cls.boxed_grads_call else rule(self, *given)
+            result = rule(self.ctx, given) if cls.boxed_grads_call else rule(self.ctx, *given)
         finally:
             LOCAL.node = current
             set_mode("grad", before)
@@ -454,7 +418,8 @@ class Function(metaclass=FunctionMeta):
                 return mapped
         if LOCAL.transforms and not separate:
             raise RuntimeError(NO_CONTEXT)
-        ctx = cls._generated_cls() if LOCAL.transforms else cls._backward_cls()
+        node = cls._generated_cls() if LOCAL.transforms else cls._backward_cls()
+        ctx = node.ctx
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._rg for a in args)
         records = LOCAL.grad and any(ctx.needs_input_grad)
         level = -1
@@ -477,16 +442,16 @@ class Function(metaclass=FunctionMeta):
             set_mode("observers", observers)
             set_mode("grad", before)
         outputs = raw if isinstance(raw, tuple) else (raw,)
-        results = _hang(ctx, plain, outputs, records, versions)
+        results = _hang(node, plain, outputs, records, versions)
         if watch is not None:
-            _keep(ctx, plain, args, results, watch)
+            _keep(node, plain, args, results, watch)
         for observer in observers:
-            observer.applied(ctx, args, results)
+            observer.applied(node, args, results)
         if level >= 0:
-            results = _push(cls, ctx, args, plain, results, level)
+            results = _push(cls, node, args, plain, results, level)
         ctx.dirty_tensors = ctx.non_differentiable = None  # an output among them would hold its own node
         if records and LOCAL.anomaly is not None:
-            LOCAL.anomaly.made(ctx, list(args), list(results))
+            LOCAL.anomaly.made(node, list(args), list(results))
         return results if isinstance(raw, tuple) else results[0]
 
 
@@ -521,9 +486,10 @@ def _check_returned(ctx: Any, args: tuple[Any, ...], raw: Any) -> None:
 
 
 def _hang(
-    ctx: Any, args: tuple[Any, ...], outputs: tuple[Any, ...], records: bool, versions: dict[int, int]
+    node: Any, args: tuple[Any, ...], outputs: tuple[Any, ...], records: bool, versions: dict[int, int]
 ) -> tuple[Any, ...]:
-    """Make `ctx` the grad_fn of the outputs (which are changed, or replaced where they are inputs as they came)."""
+    """Make `node` the grad_fn of the outputs (which are changed, or replaced where they are inputs as they came)."""
+    ctx = node.ctx
     dirty = _tensors(ctx.dirty_tensors, "mark_dirty can only accept variables, but argument ")
     constant = _tensors(ctx.non_differentiable, "mark_non_differentiable only accepts variable arguments, but got ")
     returned = {id(o) for o in outputs}
@@ -544,17 +510,23 @@ def _hang(
             warnings.warn(message, UserWarning, stacklevel=4)
     fixed = {id(t) for t in constant}
     changed = {id(t) for t in dirty}
+    pure = bool(getattr(ctx, "_is_pure_view", False))
+    if pure and (len(inputs) != 1 or len(outputs) != 1):
+        raise RuntimeError(
+            "Pure view custom Function can only have one input Tensor and one output Tensor. Open an issue if you need to "
+            "support more."
+        )
     if records:
-        ctx._are_tensors = tuple(isinstance(a, Tensor) for a in args)
-        ctx.next = tuple(_edge(a) for a in args if isinstance(a, Tensor))
-        ctx.outs = tuple(
+        node._are_tensors = tuple(isinstance(a, Tensor) for a in args)
+        node.next = tuple(_edge(a) for a in args if isinstance(a, Tensor))
+        node.outs = tuple(
             (o._array.shape, o._array.dtype) if isinstance(o, Tensor) else ((), np.dtype(np.float32)) for o in outputs
         )
         zeros = ctx._materialize_non_diff_grads
-        ctx._wants = tuple(isinstance(o, Tensor) and (zeros or id(o) not in fixed) for o in outputs)
-        ctx.n_outputs = len(outputs)
+        node._wants = tuple(isinstance(o, Tensor) and (zeros or id(o) not in fixed) for o in outputs)
+        node.n_outputs = len(outputs)
         if len(outputs) == 1:
-            ctx.shape, ctx.dtype = ctx.outs[0]
+            node.shape, node.dtype = node.outs[0]
         for t in dirty:
             _check_dirty(t, len(outputs))
     results = []
@@ -572,12 +544,12 @@ def _hang(
             results.append(o)
         elif id(o) in changed:
             if o._is_view():
-                rebase(o, ctx)
+                rebase(o, node)
             else:
-                rebase(o, ctx, k)
+                rebase(o, node, k)
             results.append(o)
         else:
-            results.append(_output(ctx, o, k, id(o) in inputs, len(outputs)))
+            results.append(_output(node, o, k, id(o) in inputs, len(outputs), pure))
     return tuple(results)
 
 
@@ -606,7 +578,7 @@ def _check_dirty(t: Tensor, n_outputs: int) -> None:
             )
 
 
-def _output(ctx: Any, o: Tensor, k: int, is_input: bool, n_outputs: int) -> Tensor:
+def _output(node: Any, o: Tensor, k: int, is_input: bool, n_outputs: int, pure: bool) -> Tensor:
     if is_input:  # returned as it came: a view of it, for the Function's backward is not the input's
         base = o._base if o._is_view() else o
         if o._vc is None:
@@ -617,38 +589,38 @@ def _output(ctx: Any, o: Tensor, k: int, is_input: bool, n_outputs: int) -> Tens
         register_view(o, o._vc or [0, None])
     if o._is_view():
         assert o._extra is not None
-        o._extra.creation = "custom_function"
+        o._extra.creation = None if pure else "custom_function"
         o._extra.multi_view = n_outputs > 1
-    o._rg, o._edge = True, (ctx, k)
+    o._rg, o._edge = True, (node, k)
     return o
 
 
-def _keep(ctx: Any, args: tuple[Any, ...], given: tuple[Any, ...], results: tuple[Any, ...], watch: _Watch) -> None:
+def _keep(node: Any, args: tuple[Any, ...], given: tuple[Any, ...], results: tuple[Any, ...], watch: _Watch) -> None:
     """Save what forward asked to be saved, now that it is known what is an output.
 
     `given` are the arguments with their tangents: in forward over reverse they are what backward must see.
     """
-    dirty = {
-        id(t) for t in ctx.dirty_tensors or ()
-    }  # a view that was changed: its grad_fn reads the base, which has ctx
+    ctx = node.ctx
+    # A view that was changed: its grad_fn reads the base, which has the node.
+    dirty = {id(t) for t in ctx.dirty_tensors or ()}
     places = {
         id(o): k
         for k, o in enumerate(results)
-        if isinstance(o, Tensor) and o._edge is not None and (o._edge[0] is ctx or id(o) in dirty)
+        if isinstance(o, Tensor) and o._edge is not None and (o._edge[0] is node or id(o) in dirty)
     }
     inputs = {id(a): b for a, b in zip(args, given, strict=True)}
     saved = []
-    for i, t in enumerate(ctx.to_save or ()):
+    to_save, ctx.to_save = ctx.to_save, None  # also where a pack hook raises: no result may then be kept by its node
+    for i, t in enumerate(to_save or ()):
         if t is not None and not isinstance(t, Tensor):
             raise TypeError(
                 f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}"
             )
         output = places.get(id(t)) if t is not None else None
         lost = t is not None and output is None and id(t) not in inputs and watch.depends(t)
-        saved.append(Saved(ctx, inputs.get(id(t), t), output, lost))
-    ctx._kept = tuple(saved)
-    ctx.to_save = None
-    ctx._lost = tuple(
+        saved.append(Saved(node, inputs.get(id(t), t), output, lost))
+    node._kept = tuple(saved)
+    node._lost = tuple(
         name
         for name, t in ctx.__dict__.items()
         if isinstance(t, Tensor) and id(t) not in places and id(t) not in inputs and watch.depends(t)
@@ -656,9 +628,10 @@ def _keep(ctx: Any, args: tuple[Any, ...], given: tuple[Any, ...], results: tupl
 
 
 def _push(
-    cls: Any, ctx: Any, args: tuple[Any, ...], plain: tuple[Any, ...], results: tuple[Any, ...], level: int
+    cls: Any, node: Any, args: tuple[Any, ...], plain: tuple[Any, ...], results: tuple[Any, ...], level: int
 ) -> tuple[Any, ...]:
     """Forward mode: the user's jvp gives the tangents of the outputs."""
+    ctx = node.ctx
     given = []
     for a in args:
         t = tangent_at(a, level) if isinstance(a, Tensor) else None
@@ -704,7 +677,7 @@ def _push(
                 f"{list(t.shape)}."
             )
         attach(o, t, level)
-    for saved in ctx._kept:
+    for saved in node._kept:
         if saved.output is not None:
             saved.tangents = returned[saved.output]._extra.tangents
     return tuple(returned)
@@ -819,7 +792,7 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         if not before:
             return outputs
         # Also where no incoming gradient requires grad: what was saved may, and the second derivative would be wrong.
-        edges = tuple(e for e in (*getattr(ctx, "next", ()), *map(_edge, args)) if e[0] is not None)
+        edges = tuple(e for e in (*(ctx._node.next if isinstance(ctx, Context) else ()), *map(_edge, args)) if e[0] is not None)
         found = outputs if isinstance(outputs, tuple) else (outputs,)
         results = tuple(leaf_edge(wrap(t._array, True)) if isinstance(t, Tensor) else NO_EDGE for t in found)
         hung = tuple(_hung(t, Error(t, results, edges)) if isinstance(t, Tensor) and edges else t for t in found)

@@ -341,8 +341,14 @@ def _batched_forward(check: _Check) -> None:
         try:
             together = vmap(push)(wrap(many))
         except RuntimeError as error:
+            what = str(error)
+            if "randomness error mode" in what:
+                what = (
+                    "vmap: We do not yet support calling random operations inside of vmap. Please perform random operations "
+                    "outside of vmap as a workaround"
+                )
             raise GradcheckError(
-                f"While computing batched gradients, got: {error}\n\ngradcheck failed while testing batched forward gradient "
+                f"While computing batched gradients, got: {what}\n\ngradcheck failed while testing batched forward gradient "
                 "computation. check_batched_forward_grad=False turns this test off."
             ) from error
         for b in range(len(many)):
@@ -437,9 +443,53 @@ def gradgradcheck(
     )  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("get_numerical_jacobian", "get_analytical_jacobian"):
-        raise NotImplementedError(
-            f"torch.autograd.gradcheck.{name} is deprecated and not here: use autograd.functional.jacobian or gradcheck."
+# -- older names -------------------------------------------------------------------------------------------------------------
+
+
+def _private(name: str, grad_out: float) -> None:
+    warnings.warn(
+        f"`{name}` was part of PyTorch's private API and not meant to be exposed. We are deprecating it and it will be removed "
+        "in a future version of PyTorch. If you have a specific use for this or feature request for this to be a stable API, "
+        "please file us an issue at https://github.com/pytorch/pytorch/issues/new",
+        FutureWarning,
+        stacklevel=3,
+    )
+    if grad_out != 1.0:
+        raise ValueError(
+            f"Expected grad_out to be 1.0. {name} no longer supports values of grad_out != 1.0. See more details in the issue."
         )
-    raise AttributeError(f"module 'wengert.autograd.gradcheck' has no attribute {name!r}")
+
+
+def get_numerical_jacobian(
+    fn: Callable[..., Any], inputs: Any, target: Any = None, eps: float = 1e-3, grad_out: float = 1.0
+) -> tuple[Tensor, ...]:
+    """By finite differences, d (first output of `fn(inputs)`) / d (each of `target`): (input size, output size)."""
+    _private("get_numerical_jacobian", grad_out)
+    given = as_tuple(inputs)
+    chosen = [t for t in as_tuple(given if target is None else target) if isinstance(t, Tensor) and t._rg]
+    places = [next(i for i, t in enumerate(given) if t is c) for c in chosen]
+    found = []
+    for i in places:
+        parts = numerical(lambda *args: fn(args), given, i, eps)[0]
+        found.append(wrap(parts[0] if len(parts) == 1 else 0.5 * (parts[0] - 1j * parts[1])))
+    return tuple(found)
+
+
+def get_analytical_jacobian(
+    inputs: Any, output: Tensor, nondet_tol: float = 0.0, grad_out: float = 1.0
+) -> tuple[tuple[Tensor, ...], bool, bool, bool]:
+    """(Jacobians as (input size, output size), is backward reentrant, are sizes right, are dtypes right)."""
+    _private("get_analytical_jacobian", grad_out)
+    sources = [t for t in as_tuple(inputs) if isinstance(t, Tensor) and t._rg]
+    columns: list[list[Any]] = [[] for _ in sources]
+    steady = sizes = kinds = True
+    for u in basis(output, 1.0):
+        for k, (t, a, b) in enumerate(zip(sources, pulled(output, sources, u), pulled(output, sources, u), strict=True)):
+            if a is None:
+                a = b = np.zeros(t._array.shape, t._array.dtype)
+            steady = steady and bool(np.abs(a - b).max(initial=0) <= nondet_tol)
+            sizes = sizes and a.shape == t._array.shape
+            kinds = kinds and a.dtype == t._array.dtype
+            columns[k].append(np.conj(a.reshape(-1)))
+    found = tuple(wrap(np.array(c).T.copy()) for c in columns)
+    return found, steady, sizes, kinds

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.modes import LOCAL, set_mode
-from ..core.node import AccumulateGrad, Node, leaf_edge
+from ..core.node import AccumulateGrad, leaf_edge
+from ..core.node import Node as _Node
 from ..core.saved import Guarded
 from ..core.tensor import Tensor
 from ..core.views import bump
+from .context import Context
 
 __all__ = [
     "GradientEdge",
@@ -30,10 +32,25 @@ __all__ = [
 ]
 
 
+class _NodeMeta(type):
+    def __instancecheck__(cls, x: object) -> bool:
+        return isinstance(x, (_Node, Context))  # the context of a Function stands for its node
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return kind is cls or issubclass(kind, _Node)
+
+
+class Node(metaclass=_NodeMeta):
+    """What every node of the graph is an instance of; as in PyTorch, a name to ask with and not to derive from."""
+
+    def __new__(cls) -> Any:
+        raise TypeError("a Node is made by an operation: autograd.Function states one of your own")
+
+
 class GradientEdge(NamedTuple):
     """Where the gradient of a tensor enters the graph: stands for the tensor in `grad` and `backward`."""
 
-    node: Node
+    node: _Node
     output_nr: int
     ownership_token: Any = None
 
@@ -213,7 +230,7 @@ def _current_graph_task_id() -> int:
     return -1 if LOCAL.walk is None else int(LOCAL.walk[0])
 
 
-def _current_autograd_node() -> Node | None:
+def _current_autograd_node() -> _Node | None:
     """The node whose hook or Function is running."""
     return LOCAL.node if LOCAL.walk is not None else None
 
@@ -225,9 +242,9 @@ def queue_callback(callback: Callable[[], None]) -> None:
     LOCAL.walk[4].append(callback)
 
 
-def _will_engine_execute_node(node: Node) -> bool:
+def _will_engine_execute_node(node: _Node) -> bool:
     """Does the pass under way run this node (or has it done so)?"""
-    if not isinstance(node, Node):
+    if not isinstance(node, _Node):
         raise RuntimeError(f"_will_engine_execute_node expects an grad_fn, but got {type(node).__name__}")
     if LOCAL.walk is None:
         raise RuntimeError("_get_should_execute_nodes should only be called during the backward pass")

@@ -8,6 +8,7 @@ from ..profiler import profile as _profile
 from ..profiler import record_function as record_function
 from ..profiler.events import EventList as EventList
 from ..profiler.events import FunctionEvent as FunctionEvent
+from ..profiler.events import FunctionEventAvg as FunctionEventAvg
 
 
 class profile(_profile):

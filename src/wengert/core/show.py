@@ -16,6 +16,11 @@ def _numbers(array: Any, suffixes: Sequence[str] = ()) -> str:
     return format_tensor(array, default_float=dtypes.get_default_dtype().np, suffixes=suffixes)
 
 
+def _outdated(t: Any) -> bool:
+    """Is this a view, made while nothing was recorded, of something that requires grad and has been changed since?"""
+    return bool(t._extra.base is not None and t._extra.base._rg and t._vc[0] != t._extra.made)
+
+
 def tensor_repr(t: Any) -> str:
     array = t._array
     if LOCAL.transforms:
@@ -32,6 +37,8 @@ def tensor_repr(t: Any) -> str:
     elif t._rg:
         suffixes.append("requires_grad=True")
     extra = t._extra
+    if extra is not None and extra.creation in ("no_grad", "inference_mode") and not suffixes and _outdated(t):
+        suffixes.append("grad_fn=<Invalid>")
     if extra is not None and extra.tangents:
         from .forward_ad import tangent_level
 

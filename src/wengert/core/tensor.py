@@ -63,6 +63,7 @@ class TensorExtra:
 
     base: Any = None  # for a view: the tensor that is no view
     creation: str | None = None  # for a view: how it was made, if that forbids changing it in place
+    made = 0  # ... and the version that the memory then had
     multi_view = False  # one of several views of one operation
     hooks: Any = None  # of a leaf; those of other tensors are the node's
     post_hooks: Any = None
@@ -487,6 +488,19 @@ class Tensor(Methods, metaclass=TensorMeta):
         assert self._edge is not None
         return node.extra.tensor_hooks.get(self._edge[1]) if node.extra is not None else None
 
+    @_backward_hooks.setter
+    def _backward_hooks(self, hooks: dict[int, Any] | None) -> None:
+        found = hooks if hooks is None or isinstance(hooks, Hooks) else Hooks(hooks)
+        node = self.grad_fn
+        if node is None:
+            self.more().hooks = found
+        elif found is not None:
+            assert self._edge is not None
+            node.more().tensor_hooks[self._edge[1]] = found
+        elif node.extra is not None:
+            assert self._edge is not None
+            node.extra.tensor_hooks.pop(self._edge[1], None)
+
     @_backward_hooks.deleter
     def _backward_hooks(self) -> None:
         raise RuntimeError("Deletion of _backwards_hooks not allowed!")
@@ -601,6 +615,10 @@ class Tensor(Methods, metaclass=TensorMeta):
         from .show import tensor_repr
 
         return tensor_repr(self)
+
+    def __dir__(self) -> list[str]:
+        unset = {name for name in ("_acc", "_grad") if not hasattr(self, name)}
+        return [name for name in super().__dir__() if name not in unset]
 
     def __reversed__(self) -> Tensor:
         return self if self._array.ndim == 0 else self.flip(0)

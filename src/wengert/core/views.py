@@ -46,6 +46,7 @@ def mark_view(t: Tensor, x: Tensor, maybe: bool = False, multi: bool = False) ->
     # What forbids changing it, the nearest reason first: where it was made, then what its source was.
     if not LOCAL.grad:
         extra.creation = "inference_mode" if LOCAL.inference else "no_grad"
+        extra.made = counter[0]
     elif multi:
         extra.multi_view = True
     elif source is not None:

@@ -18,7 +18,7 @@ from ..kernels import generator as kernel
 from ..kernels import masking, special
 from . import pointwise
 from .arithmetic import mul
-from .pointwise import clamp, exp, keep, sigmoid, tanh, where
+from .pointwise import clamp, exp, keep, sigmoid, tanh, threshold_backward, where
 from .special import erf
 
 __all__ = [
@@ -188,8 +188,8 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     "threshold",
     method=False,
     inplace=True,
-    input=lambda g, input, threshold: keep(g, ~(input <= threshold)),
     domain="at the threshold the derivative is 0",
+    input=lambda g, input, threshold: threshold_backward(g, ~(input <= threshold)),
 )
 def _threshold(input: Array, threshold: Any, value: Any) -> Any:
     if input.dtype.kind == "b":

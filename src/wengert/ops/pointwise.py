@@ -490,7 +490,21 @@ def nan_to_num(input: Array, nan: Any = None, posinf: Any = None, neginf: Any = 
     return result
 
 
-@elementwise("relu", input=lambda g, out: keep(g, out > 0), inplace=True, domain="at 0 the derivative is taken as 0")
+@elementwise(
+    "threshold_backward",
+    promote=None,
+    input=lambda g, mask: threshold_backward(g, mask),
+    node="ThresholdBackwardBackward0",
+    method=False,
+    out=False,
+    tex="[{mask}] {input}",
+)
+def threshold_backward(input: Array, mask: Array) -> Any:
+    """`keep`, in the rules of relu and threshold: the graph of a second derivative names it as PyTorch does."""
+    return masking.keep(input, mask)
+
+
+@elementwise("relu", input=lambda g, out: threshold_backward(g, out > 0), inplace=True, domain="at 0 the derivative is taken as 0")
 def relu(input: Array) -> Any:
     """`max(input, 0)`, elementwise."""
     if input.dtype.kind == "b":

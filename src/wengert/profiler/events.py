@@ -62,20 +62,29 @@ class FunctionEvent:
 class FunctionEventAvg:
     """All events of one name (and shapes, if they were grouped by them), summed."""
 
-    def __init__(self, first: FunctionEvent) -> None:
-        self.key = first.name
-        self.input_shapes = first.input_shapes
-        self.stack = first.stack
+    def __init__(self, first: FunctionEvent | None = None) -> None:
+        self.key = None if first is None else first.name
+        self.input_shapes = [] if first is None else first.input_shapes
+        self.stack = [] if first is None else first.stack
         self.count = 0
         self.cpu_time_total = self.self_cpu_time_total = 0.0
         self.cpu_memory_usage = self.self_cpu_memory_usage = 0
 
-    def add(self, event: FunctionEvent) -> None:
+    @property
+    def device_time_total(self) -> int:
+        return 0  # there is the CPU only
+
+    def add(self, event: FunctionEvent | FunctionEventAvg) -> FunctionEventAvg:
+        if self.key is None:
+            self.key, self.input_shapes, self.stack = event.key, event.input_shapes, event.stack
         self.count += event.count
         self.cpu_time_total += event.cpu_time_total
         self.self_cpu_time_total += event.self_cpu_time_total
         self.cpu_memory_usage += event.cpu_memory_usage
         self.self_cpu_memory_usage += event.self_cpu_memory_usage
+        return self
+
+    __iadd__ = add
 
     @property
     def cpu_time(self) -> float:

@@ -1,0 +1,380 @@
+"""Facts of PyTorch's autograd that its own test files ask for and no other file here does."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+import weakref
+
+import pytest
+
+import wengert as torch
+from wengert.autograd import Function, forward_ad, gradcheck
+from wengert.autograd.function import once_differentiable
+
+
+def leaf(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.randn(*shape, dtype=dtype, requires_grad=True)
+
+
+def described(node) -> str:
+    inner = ", ".join(described(n) for n, _ in node.next_functions) if node is not None else ""
+    return "None" if node is None else f"{type(node).__name__}({inner})"
+
+
+# -- the graph of a gradient -------------------------------------------------------------------------------------------
+
+
+def test_a_grad_that_keeps_its_graph_is_a_recorded_copy() -> None:
+    x = leaf(3)
+    with pytest.warns(UserWarning, match="reference cycle"):
+        (x * x).sum().backward(create_graph=True)
+    assert described(x.grad.grad_fn).startswith("CopyBackwards(None, AddBackward0(")
+    x.grad = None
+
+
+def test_once_differentiable_shows_a_place_for_each_result() -> None:
+    class F(Function):
+        @staticmethod
+        def forward(ctx, a, number, b):
+            return a * number * b
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, g):
+            return g, None, 2 * g
+
+    a, b, g = leaf(2), leaf(2), torch.ones(2, dtype=torch.float64, requires_grad=True)
+    ga, gb = torch.autograd.grad(F.apply(a, 3, b), (a, b), g, create_graph=True)
+    for found in (ga, gb):
+        assert described(found.grad_fn) == "Error(AccumulateGrad(), None, AccumulateGrad())"
+        with pytest.raises(RuntimeError, match="marked with @once_differentiable"):
+            torch.autograd.grad(found.sum(), g)  # what came in is reached as well
+
+
+def test_the_second_derivative_of_relu_names_its_node_as_pytorch_does() -> None:
+    x = leaf(3)
+    for f in (torch.relu, lambda t: torch.nn.functional.threshold(t, 0.5, 0.0)):
+        (g,) = torch.autograd.grad(f(x).pow(2).sum(), x, create_graph=True)
+        assert g.grad_fn.name() == "ThresholdBackwardBackward0"
+
+
+def test_var_mean_and_std_mean_are_one_node_with_two_outputs() -> None:
+    x = leaf(4, 3)
+    for f, name in ((torch.var_mean, "VarMeanBackward0"), (torch.std_mean, "StdMeanBackward0")):
+        spread, mean = f(x, dim=0)
+        assert spread.grad_fn is mean.grad_fn and spread.grad_fn.name() == name
+        assert (spread.output_nr, mean.output_nr) == (0, 1)
+        assert [tuple(m.shape) for m in mean.grad_fn._input_metadata] == [(3,), (3,)]
+        seen = []
+        mean.grad_fn.register_prehook(lambda gs: seen.append(len(gs)))  # noqa: B023
+        (g,) = torch.autograd.grad((spread * 3 + mean).sum(), x)
+        single = torch.var if f is torch.var_mean else torch.std
+        (expected,) = torch.autograd.grad((single(x, dim=0) * 3 + x.mean(0)).sum(), x)
+        assert torch.allclose(g, expected) and seen == [2]
+
+
+# -- derivatives that nobody has stated --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "what"),
+    [
+        (torch.igamma, "igamma: input"),
+        (torch.igammac, "igammac: input"),
+        (torch.special.zeta, "zeta"),
+    ],
+)
+def test_an_argument_without_a_derivative_raises_when_it_is_asked_for(f, what: str) -> None:
+    a, x = torch.tensor([1.5, 2.5], requires_grad=True), torch.tensor([0.5, 2.0], requires_grad=True)
+    with pytest.raises(NotImplementedError, match=f"^the derivative for '{what}' is not implemented.$"):
+        f(a, x).sum().backward()
+    assert a.grad is None and x.grad is None
+    f(a.detach(), x).sum().backward()
+    assert x.grad is not None
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(a.detach(), torch.ones(2))
+        with pytest.raises(NotImplementedError, match="^Trying to use forward AD with .*(igamma|zeta).* that does not"):
+            f(dual, x.detach())
+
+
+# -- hooks -------------------------------------------------------------------------------------------------------------
+
+
+def test_posthooks_of_a_leaf_see_what_hooks_before_them_made_of_its_grad() -> None:
+    x = torch.zeros(2, requires_grad=True)
+    sink = (x * 1).grad_fn.next_functions[0][0]
+    seen = []
+    x.register_post_accumulate_grad_hook(lambda t: [t.grad.add_(4.0)].clear())
+    sink.register_hook(lambda ins, outs: seen.append(outs[0].clone()))
+    x.sum().backward()
+    assert torch.equal(seen[0], torch.full((2,), 5.0))
+
+
+def test_an_unpack_hook_knows_its_node_and_may_hook_it() -> None:
+    x = leaf(3)
+    calls = []
+
+    def halve(grads, outs):
+        calls.append(outs)
+        return tuple(None if g is None else g / 2 for g in grads)
+
+    def unpack(t):
+        torch._C._current_autograd_node().register_hook(halve)
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t, unpack):
+        y = x.sin()
+    y.sum().backward()
+    assert torch.allclose(x.grad, x.detach().cos() / 2)
+    assert calls == [(None,)]  # it came too late to be given what arrived
+
+
+def test_backward_hooks_of_a_tensor_may_be_assigned() -> None:
+    x, plain = leaf(2), torch.zeros(2)
+    seen = []
+    x._backward_hooks = {0: lambda g: seen.append("leaf")}
+    y = x * 2
+    y._backward_hooks = {0: lambda g: seen.append("result")}
+    plain._backward_hooks = {0: lambda g: seen.append("never")}
+    y.sum().backward()
+    assert seen == ["result", "leaf"]
+    with pytest.raises(RuntimeError, match="Deletion of _backwards_hooks not allowed!"):
+        del x._backward_hooks
+
+
+def test_a_result_whose_saving_was_cut_short_is_freed() -> None:
+    kept = []
+
+    class F(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x.clone()
+            ctx.save_for_backward(y)
+            kept.append(weakref.ref(y))
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            assert len(ctx.saved_tensors) == 1
+            return g
+
+    gc.disable()
+    try:
+        torch.utils.checkpoint.checkpoint(F.apply, leaf(2), use_reentrant=False).sum().backward()
+        assert [r() for r in kept] == [None, None]
+    finally:
+        gc.enable()
+
+
+# -- grad ---------------------------------------------------------------------------------------------------------------
+
+
+def test_zeros_of_materialize_grads_can_be_differentiated_again_with_create_graph() -> None:
+    x, y = leaf(2), leaf(2)
+    for again in (False, True):
+        (g,) = torch.autograd.grad(x.sum(), y, materialize_grads=True, create_graph=again)
+        assert g.requires_grad is again and torch.equal(g, torch.zeros(2, dtype=torch.float64))
+
+
+def test_any_attribute_of_ctx_is_the_users() -> None:
+    reserved = ["shape", "dtype", "next", "outs", "extra", "seq", "freed", "n_outputs", "name", "run", "release", "op"]
+
+    class F(Function):
+        @staticmethod
+        def forward(ctx, x):
+            for k, name in enumerate(reserved):
+                setattr(ctx, name, k)
+            ctx.save_for_backward(x)
+            return x.sum(0), x * 2
+
+        @staticmethod
+        def backward(ctx, g, h):
+            assert [getattr(ctx, name) for name in reserved] == list(range(len(reserved)))
+            assert ctx.later == "set on the node" and isinstance(ctx, torch.autograd.graph.Node)
+            return g.expand(ctx.saved_tensors[0].shape) + 2 * h
+
+    x = leaf(3, 2)
+    a, b = F.apply(x)
+    assert a.grad_fn.name() == "FBackward" and a.grad_fn.needs_input_grad == (True,)
+    a.grad_fn.later = "set on the node"
+    (a.sum() + b.sum()).backward()
+    assert torch.equal(x.grad, torch.full((3, 2), 3.0, dtype=torch.float64))
+
+    kept = []
+
+    class Stashed(Function):
+        @staticmethod
+        def forward(ctx, x):
+            kept.append(ctx)
+            ctx.save_for_backward(x)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    y = Stashed.apply(x)
+    assert kept[0].saved_tensors[0] is x and kept[0].next_functions[0][0].variable is x
+    del y
+    with pytest.raises(RuntimeError, match="after they have already been freed"):
+        _ = kept[0].saved_tensors
+
+
+# -- names ---------------------------------------------------------------------------------------------------------------
+
+
+def test_node_is_a_name_to_ask_with() -> None:
+    Node = torch.autograd.graph.Node
+    y = leaf(2).exp()
+    assert isinstance(y.grad_fn, Node) and isinstance(y.grad_fn.next_functions[0][0], Node)
+    assert issubclass(type(y.grad_fn), Node) and Node not in type(y.grad_fn).mro()
+    assert issubclass(torch.autograd.function.BackwardCFunction, Node) and issubclass(Node, Node)
+    assert not isinstance(Node, Node) and not isinstance(None, Node)
+    with pytest.raises(TypeError, match="made by an operation"):
+        Node()
+
+
+def test_resize_is_the_function_that_is_left_of_autograd_functions() -> None:
+    x = leaf(2, 3)
+    y = torch.autograd._functions.Resize.apply(x, (3, 2))
+    assert y.shape == (3, 2)
+    (y * 2).sum().backward()
+    assert torch.equal(x.grad, torch.full((2, 3), 2.0, dtype=torch.float64))
+    with pytest.raises(RuntimeError, match=r"^requested resize to 2x2 \(4 elements in total\), but the given tensor"):
+        torch.autograd._functions.Resize.apply(x, (2, 2))
+    assert torch.autograd.torch is torch
+
+
+def test_a_weak_reference_to_a_tensor_expires() -> None:
+    t = torch.zeros(1)
+    ref = torch._C._WeakTensorRef(t)
+    assert not ref.expired()
+    del t
+    assert ref.expired()
+
+
+def test_dir_of_a_tensor_names_what_it_has() -> None:
+    t = torch.zeros(2, 2)
+    names = dir(t)
+    names.remove("imag")  # of complex tensors only
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # .volatile and .T
+        assert [name for name in names if not hasattr(t, name)] == []
+
+
+def test_a_view_changed_behind_the_graph_prints_an_invalid_grad_fn() -> None:
+    x = torch.ones(1, requires_grad=True)
+    with torch.no_grad():
+        v = x[:]
+        assert repr(v) == "tensor([1.])"
+        v *= 2
+    assert repr(v) == "tensor([2.], grad_fn=<Invalid>)"
+
+
+# -- views made by a Function ---------------------------------------------------------------------------------------------
+
+
+def test_a_pure_view_function_may_be_changed_in_place() -> None:
+    ran = []
+
+    class Half(Function):
+        @staticmethod
+        def forward(ctx, x, pure):
+            ctx._is_pure_view = pure
+            return x[:1]
+
+        @staticmethod
+        def backward(ctx, g):
+            ran.append(1)
+            return torch.cat([g, torch.zeros_like(g)]), None
+
+    x = leaf(2)
+    with pytest.raises(RuntimeError, match="This view was created inside a custom Function"):
+        Half.apply(x.clone(), False).mul_(3)
+    Half.apply(x.clone(), True).mul_(3).sum().backward()
+    assert torch.equal(x.grad, torch.tensor([3.0, 0.0], dtype=torch.float64))
+    assert not ran  # the graph is made anew from the view itself
+
+    class Two(Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            ctx._is_pure_view = True
+            return a[:1], b
+
+        @staticmethod
+        def backward(ctx, ga, gb):
+            raise AssertionError
+
+    with pytest.raises(RuntimeError, match="^Pure view custom Function can only have one input Tensor and one output"):
+        Two.apply(x, x)
+
+
+# -- gradcheck's older names ------------------------------------------------------------------------------------------------
+
+
+def test_jacobians_by_the_older_names_of_gradcheck() -> None:
+    from wengert.autograd.gradcheck import get_analytical_jacobian, get_numerical_jacobian
+
+    a, b = leaf(2), leaf(2)
+    eye = torch.eye(2, dtype=torch.float64)
+    private = "was part of PyTorch's private API"
+    with pytest.warns(FutureWarning, match=f"`get_numerical_jacobian` {private}"):
+        found = get_numerical_jacobian(lambda xs: (2 * xs[0] + xs[1], xs[0]), (a, b), eps=1e-6)
+    assert torch.allclose(found[0], 2 * eye) and torch.allclose(found[1], eye)
+    with pytest.warns(FutureWarning, match=private):
+        (only,) = get_numerical_jacobian(lambda xs: xs[0] + 3 * xs[1], (a, b), target=b, eps=1e-6)
+    assert torch.allclose(only, 3 * eye)
+    with pytest.warns(FutureWarning, match=f"`get_analytical_jacobian` {private}"):
+        jacobians, *right = get_analytical_jacobian((a, b), 2 * a + b)
+    assert torch.equal(jacobians[0], 2 * eye) and torch.equal(jacobians[1], eye) and right == [True, True, True]
+    with (
+        pytest.warns(FutureWarning, match=private),
+        pytest.raises(ValueError, match="^Expected grad_out to be 1.0. get_num"),
+    ):
+        get_numerical_jacobian(lambda xs: xs[0], (a,), grad_out=2.0)
+
+
+def test_gradcheck_says_that_a_batched_jvp_draws_random_numbers() -> None:
+    class F(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def vjp(ctx, g):
+            return g * 2
+
+        @staticmethod
+        def jvp(ctx, t):
+            torch.randn_like(t)
+            return t * 2
+
+    with pytest.raises(RuntimeError, match="vmap: We do not yet support calling random operations inside of vmap"):
+        gradcheck(F.apply, (leaf(2),), check_forward_ad=True, check_batched_forward_grad=True)
+
+
+# -- the profiler's events ----------------------------------------------------------------------------------------------------
+
+
+def test_events_find_their_children_and_their_averages() -> None:
+    from wengert.autograd.profiler_util import EventList, FunctionEvent, FunctionEventAvg
+
+    spans = [(1, 0, 5), (1, 1, 2), (1, 3, 9), (1, 4, 5), (2, 1, 2)]
+    events = EventList(FunctionEvent(k, f"e{k}", thread, start, end) for k, (thread, start, end) in enumerate(spans))
+    events._populate_cpu_children()
+    assert [[c.id for c in e.cpu_children] for e in events] == [[1], [], [3], [], []]
+    assert events[0].self_cpu_time_total == 4 and events[3].cpu_parent is events[2]
+
+    average = FunctionEventAvg()
+    average.add(FunctionEvent(0, "f", 0, 10, 14))
+    average.add(FunctionEvent(1, "f", 0, 20, 26))
+    average.add(average)
+    assert (average.key, average.count, average.cpu_time_total, average.cpu_time) == ("f", 4, 20, 5)
+
+
+def test_autograd_knows_whether_a_profiler_looks_on() -> None:
+    assert not torch.autograd._profiler_enabled()
+    with torch.autograd.profiler.profile():
+        assert torch.autograd._profiler_enabled()
+    assert not torch.autograd._profiler_enabled()
