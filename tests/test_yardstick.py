@@ -63,7 +63,8 @@ def test_var_mean_and_std_mean_are_one_node_with_two_outputs() -> None:
     x = leaf(4, 3)
     for f, name in ((torch.var_mean, "VarMeanBackward0"), (torch.std_mean, "StdMeanBackward0")):
         spread, mean = f(x, dim=0)
-        assert spread.grad_fn is mean.grad_fn and spread.grad_fn.name() == name
+        assert spread.grad_fn is mean.grad_fn
+        assert spread.grad_fn.name() == name
         assert (spread.output_nr, mean.output_nr) == (0, 1)
         assert [tuple(m.shape) for m in mean.grad_fn._input_metadata] == [(3,), (3,)]
         seen = []
@@ -71,7 +72,8 @@ def test_var_mean_and_std_mean_are_one_node_with_two_outputs() -> None:
         (g,) = torch.autograd.grad((spread * 3 + mean).sum(), x)
         single = torch.var if f is torch.var_mean else torch.std
         (expected,) = torch.autograd.grad((single(x, dim=0) * 3 + x.mean(0)).sum(), x)
-        assert torch.allclose(g, expected) and seen == [2]
+        assert torch.allclose(g, expected)
+        assert seen == [2]
 
 
 # -- derivatives that nobody has stated --------------------------------------------------------------------------------
@@ -89,7 +91,8 @@ def test_an_argument_without_a_derivative_raises_when_it_is_asked_for(f, what: s
     a, x = torch.tensor([1.5, 2.5], requires_grad=True), torch.tensor([0.5, 2.0], requires_grad=True)
     with pytest.raises(NotImplementedError, match=f"^the derivative for '{what}' is not implemented.$"):
         f(a, x).sum().backward()
-    assert a.grad is None and x.grad is None
+    assert a.grad is None
+    assert x.grad is None
     f(a.detach(), x).sum().backward()
     assert x.grad is not None
     with forward_ad.dual_level():
@@ -174,7 +177,8 @@ def test_zeros_of_materialize_grads_can_be_differentiated_again_with_create_grap
     x, y = leaf(2), leaf(2)
     for again in (False, True):
         (g,) = torch.autograd.grad(x.sum(), y, materialize_grads=True, create_graph=again)
-        assert g.requires_grad is again and torch.equal(g, torch.zeros(2, dtype=torch.float64))
+        assert g.requires_grad is again
+        assert torch.equal(g, torch.zeros(2, dtype=torch.float64))
 
 
 def test_any_attribute_of_ctx_is_the_users() -> None:
@@ -191,12 +195,14 @@ def test_any_attribute_of_ctx_is_the_users() -> None:
         @staticmethod
         def backward(ctx, g, h):
             assert [getattr(ctx, name) for name in reserved] == list(range(len(reserved)))
-            assert ctx.later == "set on the node" and isinstance(ctx, torch.autograd.graph.Node)
+            assert ctx.later == "set on the node"
+            assert isinstance(ctx, torch.autograd.graph.Node)
             return g.expand(ctx.saved_tensors[0].shape) + 2 * h
 
     x = leaf(3, 2)
     a, b = F.apply(x)
-    assert a.grad_fn.name() == "FBackward" and a.grad_fn.needs_input_grad == (True,)
+    assert a.grad_fn.name() == "FBackward"
+    assert a.grad_fn.needs_input_grad == (True,)
     a.grad_fn.later = "set on the node"
     (a.sum() + b.sum()).backward()
     assert torch.equal(x.grad, torch.full((3, 2), 3.0, dtype=torch.float64))
@@ -215,7 +221,8 @@ def test_any_attribute_of_ctx_is_the_users() -> None:
             return g * 2
 
     y = Stashed.apply(x)
-    assert kept[0].saved_tensors[0] is x and kept[0].next_functions[0][0].variable is x
+    assert kept[0].saved_tensors[0] is x
+    assert kept[0].next_functions[0][0].variable is x
     del y
     with pytest.raises(RuntimeError, match="after they have already been freed"):
         _ = kept[0].saved_tensors
@@ -227,10 +234,14 @@ def test_any_attribute_of_ctx_is_the_users() -> None:
 def test_node_is_a_name_to_ask_with() -> None:
     Node = torch.autograd.graph.Node
     y = leaf(2).exp()
-    assert isinstance(y.grad_fn, Node) and isinstance(y.grad_fn.next_functions[0][0], Node)
-    assert issubclass(type(y.grad_fn), Node) and Node not in type(y.grad_fn).mro()
-    assert issubclass(torch.autograd.function.BackwardCFunction, Node) and issubclass(Node, Node)
-    assert not isinstance(Node, Node) and not isinstance(None, Node)
+    assert isinstance(y.grad_fn, Node)
+    assert isinstance(y.grad_fn.next_functions[0][0], Node)
+    assert issubclass(type(y.grad_fn), Node)
+    assert Node not in type(y.grad_fn).mro()
+    assert issubclass(torch.autograd.function.BackwardCFunction, Node)
+    assert issubclass(Node, Node)
+    assert not isinstance(Node, Node)
+    assert not isinstance(None, Node)
     with pytest.raises(TypeError, match="made by an operation"):
         Node()
 
@@ -321,13 +332,16 @@ def test_jacobians_by_the_older_names_of_gradcheck() -> None:
     private = "was part of PyTorch's private API"
     with pytest.warns(FutureWarning, match=f"`get_numerical_jacobian` {private}"):
         found = get_numerical_jacobian(lambda xs: (2 * xs[0] + xs[1], xs[0]), (a, b), eps=1e-6)
-    assert torch.allclose(found[0], 2 * eye) and torch.allclose(found[1], eye)
+    assert torch.allclose(found[0], 2 * eye)
+    assert torch.allclose(found[1], eye)
     with pytest.warns(FutureWarning, match=private):
         (only,) = get_numerical_jacobian(lambda xs: xs[0] + 3 * xs[1], (a, b), target=b, eps=1e-6)
     assert torch.allclose(only, 3 * eye)
     with pytest.warns(FutureWarning, match=f"`get_analytical_jacobian` {private}"):
         jacobians, *right = get_analytical_jacobian((a, b), 2 * a + b)
-    assert torch.equal(jacobians[0], 2 * eye) and torch.equal(jacobians[1], eye) and right == [True, True, True]
+    assert torch.equal(jacobians[0], 2 * eye)
+    assert torch.equal(jacobians[1], eye)
+    assert right == [True, True, True]
     with (
         pytest.warns(FutureWarning, match=private),
         pytest.raises(ValueError, match="^Expected grad_out to be 1.0. get_num"),
@@ -364,7 +378,8 @@ def test_events_find_their_children_and_their_averages() -> None:
     events = EventList(FunctionEvent(k, f"e{k}", thread, start, end) for k, (thread, start, end) in enumerate(spans))
     events._populate_cpu_children()
     assert [[c.id for c in e.cpu_children] for e in events] == [[1], [], [3], [], []]
-    assert events[0].self_cpu_time_total == 4 and events[3].cpu_parent is events[2]
+    assert events[0].self_cpu_time_total == 4
+    assert events[3].cpu_parent is events[2]
 
     average = FunctionEventAvg()
     average.add(FunctionEvent(0, "f", 0, 10, 14))

@@ -63,6 +63,14 @@ class Context(FunctionCtx):
 
     def __init__(self, node: Any) -> None:
         self.__node = weakref.ref(node)
+        self.__hash = hash(node)
+
+    # In PyTorch they are one object: here they are equal.
+    def __eq__(self, other: object) -> bool:
+        return self is other or self.__node() is other
+
+    def __hash__(self) -> int:
+        return self.__hash
 
     @property
     def _node(self) -> Any:

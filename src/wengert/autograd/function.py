@@ -792,7 +792,9 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         if not before:
             return outputs
         # Also where no incoming gradient requires grad: what was saved may, and the second derivative would be wrong.
-        edges = tuple(e for e in (*(ctx._node.next if isinstance(ctx, Context) else ()), *map(_edge, args)) if e[0] is not None)
+        edges = tuple(
+            e for e in (*(ctx._node.next if isinstance(ctx, Context) else ()), *map(_edge, args)) if e[0] is not None
+        )
         found = outputs if isinstance(outputs, tuple) else (outputs,)
         results = tuple(leaf_edge(wrap(t._array, True)) if isinstance(t, Tensor) else NO_EDGE for t in found)
         hung = tuple(_hung(t, Error(t, results, edges)) if isinstance(t, Tensor) and edges else t for t in found)

@@ -484,7 +484,9 @@ def get_analytical_jacobian(
     columns: list[list[Any]] = [[] for _ in sources]
     steady = sizes = kinds = True
     for u in basis(output, 1.0):
-        for k, (t, a, b) in enumerate(zip(sources, pulled(output, sources, u), pulled(output, sources, u), strict=True)):
+        for k, (t, a, b) in enumerate(
+            zip(sources, pulled(output, sources, u), pulled(output, sources, u), strict=True)
+        ):
             if a is None:
                 a = b = np.zeros(t._array.shape, t._array.dtype)
             steady = steady and bool(np.abs(a - b).max(initial=0) <= nondet_tol)

@@ -504,7 +504,12 @@ def threshold_backward(input: Array, mask: Array) -> Any:
     return masking.keep(input, mask)
 
 
-@elementwise("relu", input=lambda g, out: threshold_backward(g, out > 0), inplace=True, domain="at 0 the derivative is taken as 0")
+@elementwise(
+    "relu",
+    input=lambda g, out: threshold_backward(g, out > 0),
+    inplace=True,
+    domain="at 0 the derivative is taken as 0",
+)
 def relu(input: Array) -> Any:
     """`max(input, 0)`, elementwise."""
     if input.dtype.kind == "b":

@@ -532,7 +532,9 @@ def _root_back(g: Any, out: Any) -> Any:
 
 def _var_back(g: Any, input: Any, dim: Any, keepdim: bool, correction: Any) -> Any:
     shape = tuple(input.shape)
-    return spread(g * (2 / _freedom(shape, dim, correction)), shape, dim, keepdim) * (input - mean_dim(input, dim, True))
+    return spread(g * (2 / _freedom(shape, dim, correction)), shape, dim, keepdim) * (
+        input - mean_dim(input, dim, True)
+    )
 
 
 def _mean_back(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
