@@ -89,7 +89,7 @@ def test_var_mean_and_std_mean_are_one_node_with_two_outputs() -> None:
 )
 def test_an_argument_without_a_derivative_raises_when_it_is_asked_for(f, what: str) -> None:
     a, x = torch.tensor([1.5, 2.5], requires_grad=True), torch.tensor([0.5, 2.0], requires_grad=True)
-    with pytest.raises(NotImplementedError, match=f"^the derivative for '{what}' is not implemented.$"):
+    with pytest.raises(NotImplementedError, match=f"^the derivative for '{what}' is not implemented."):
         f(a, x).sum().backward()
     assert a.grad is None
     assert x.grad is None
