@@ -47,6 +47,8 @@ class ClosedForm(Part):
     def __init__(self, ledger: Ledger, x: Any = None, expand: bool | None = None) -> None:
         self.ledger = ledger
         wanted = [a.leaf for a in ledger.arrivals] if x is None else [value_of(ledger, x)]
+        if sum(any(v.requires_grad for v in s.outputs) for s in ledger.forward) > 2 * LONG:
+            raise _TooLong(_TOO_LARGE)
         self.symbols: dict[int, Any] = {}
         self.definitions: list[tuple[str, Any]] = []
         self.forms: list[Form] = []

@@ -19,6 +19,7 @@ from .notation import number, public_name
 from .part import Part
 from .recording import Value
 from .sites import line_of
+from .slopes import Mover
 
 NEAR = 1e-6  # so far to both sides
 # Where jax.grad chooses otherwise: found by running JAX 0.10.2 at such points. That PyTorch chooses as we do is tested.
@@ -147,24 +148,20 @@ def meetings(block: Block) -> list[Meeting]:
         if x.dtype.kind != "f":
             continue  # there is no below and above for complex numbers
         chosen = np.zeros(x.shape)
-        effect = np.zeros(x.shape)
-        pulled, arrived = pull(block, [_cast(w, block, k) for k, w in enumerate(weights)]), [t.value for t in terms]
-        for t, value in zip(terms, arrived, strict=True):
+        pulled = pull(block, [_cast(w, block, k) for k, w in enumerate(weights)])
+        for t in terms:
             part = pulled[place_of(block, t)]
             chosen = chosen + (0 if part is None else part)
-            effect = effect + np.abs(_numbers(value))
-        left, right = _sides(block, target, x.astype(np.float64), weights)
+        places, left, right = _sides(block, target, weights)
         quiet = any((g == 0).all() for g in given)
         jumps = np.isinf(left) | np.isinf(right)
         with np.errstate(invalid="ignore"):
             apart = np.abs(left - right) > 1e-3 * _scale(left, right)
         for k in np.flatnonzero(apart | jumps):
-            index = tuple(int(i) for i in np.unravel_index(k, x.shape)) if x.shape else ()
+            index = tuple(int(i) for i in np.unravel_index(places[k], x.shape)) if x.shape else ()
             same = given[0].shape == x.shape and len(given) == 1
             matters = bool(given[0][index] != 0) if same else not quiet
-            found.append(
-                Meeting(block, target, index, float(left[index]), float(right[index]), float(chosen[index]), matters)
-            )
+            found.append(Meeting(block, target, index, float(left[k]), float(right[k]), float(chosen[index]), matters))
     return found
 
 
@@ -193,31 +190,23 @@ def _numbers(shot: Any) -> Any:
     return np.asarray(shot.array)
 
 
-def _sides(block: Block, target: Value, x: Any, weights: list[Any]) -> tuple[Any, Any]:
-    """The slopes from below and from above, of the weighted sum of the results."""
-    known = {
-        id(v): whole(v).astype(np.float64)
-        for a in block.step.args
-        for v in (a if isinstance(a, list) else [a])
-        if isinstance(v, Value) and v.shot is not None and v.shot.dtype.kind == "f"
-    }
-
-    def total(at: Any) -> float:
-        results = compute(block.step, {**known, id(target): at})
-        return sum(float((w * r).sum()) for w, r in zip(weights, results, strict=False) if w is not None)
-
-    here = total(x)
-    left, right = np.zeros(x.shape), np.zeros(x.shape)
-
-    def slope(index: Any, h: float) -> float:
-        at = x.copy()
-        at[index] += h
-        return (total(at) - here) / h
-
-    for index in np.ndindex(x.shape):
-        for side, slopes in ((-1, left), (1, right)):
-            slopes[index] = found = slope(index, side * NEAR)
+def _sides(block: Block, target: Value, weights: list[Any]) -> tuple[Any, Any, Any]:
+    """(places, slopes from below, from above) of the weighted sum of the results; infinite at a jump."""
+    known = {id(v): _wide(whole(v)) for a in block.step.args for v in (a if isinstance(a, list) else [a])
+             if isinstance(v, Value) and v.shot is not None}  # fmt: skip
+    move = Mover(block, target, known, weights, compute(block.step, known))
+    sides = []
+    for side in (-1, 1):
+        h = np.full(move.places.size, side * NEAR)
+        found = (move(h) - move.here) / h
+        if (np.abs(found) > 1e3).any():
             # The slope of a jump grows as the step gets smaller.
-            if abs(found) > 1e3 and abs(slope(index, side * NEAR / 100)) > 50 * abs(found):
-                slopes[index] = np.copysign(np.inf, found)
-    return left, right
+            closer = (move(h / 100) - move.here) / (h / 100)
+            jump = (np.abs(found) > 1e3) & (np.abs(closer) > 50 * np.abs(found))
+            found = np.where(jump, np.copysign(np.inf, found), found)
+        sides.append(found)
+    return move.places, *sides
+
+
+def _wide(a: Any) -> Any:
+    return a.astype(np.float64) if a.dtype.kind == "f" else a

@@ -45,36 +45,55 @@ def slopes(block: Block, target: Value) -> Slopes:
         flat = referee.reshape(-1)
         return Slopes(np.arange(x.size), flat, flat, flat, np.full(x.size, TINY), "complex step", 1e-12, 1e-300)
 
-    def total(at: Any) -> float:
-        results = compute(block.step, {**known, id(target): at})
-        return sum(float(np.real(np.vdot(w, r))) for w, r in zip(weights, results, strict=False) if w is not None)
-
+    move = Mover(block, target, known, weights, base)
     # Results of lower precision (a cast to float32 within the program) want larger steps.
     eps = max((float(np.finfo(r.dtype).eps) for r in base if r.dtype.kind in "fc"), default=2.2e-16)
-    here = total(x)
     size = sum(float(np.abs(w * r).sum()) for w, r in zip(weights, base, strict=False)
                if w is not None and r.dtype.kind in "fc" and np.isfinite(r).all())  # fmt: skip
-    flat = x.reshape(-1)
-    units = (1.0, 1j) if x.dtype.kind == "c" else (1.0,)
-    places = np.arange(flat.size) if flat.size <= MOST else np.linspace(0, flat.size - 1, MOST).astype(int)
-    slope, left, right = (np.zeros(places.size, x.dtype) for _ in range(3))
-    steps = np.zeros(places.size)
-    for i, k in enumerate(places):
-        h = steps[i] = eps**0.2 * max(abs(flat[k]), 1e-2 if eps < 1e-10 else 1.0)
-        for unit in units:
+    steps = eps**0.2 * np.maximum(np.abs(x.reshape(-1)[move.places]), 1e-2 if eps < 1e-10 else 1.0)
+    slope, left, right = (np.zeros(move.places.size, x.dtype) for _ in range(3))
+    for unit in (1.0, 1j) if x.dtype.kind == "c" else (1.0,):
+        h = steps * unit
+        slope += unit * (8 * (move(h) - move(-h)) - (move(2 * h) - move(-2 * h))) / (12 * steps)
+        left += unit * (move.here - move(-h / 100)) / (steps / 100)
+        right += unit * (move(h / 100) - move.here) / (steps / 100)
+    noise = 4 * eps * size / max(float(steps.min(initial=np.inf)), 1e-30) if x.size else 0.0
+    return Slopes(move.places, slope, left, right, steps, "central differences", 1e-6 if eps < 1e-10 else 1e-2, noise)
 
-            def moved(t: float, k: Any = k, unit: Any = unit) -> float:
-                at = flat.copy()
-                at[k] += t * unit
-                return total(at.reshape(x.shape))
 
-            near, far = (moved(h), moved(-h)), (moved(2 * h), moved(-2 * h))
-            slope[i] += unit * (8 * (near[0] - near[1]) - (far[0] - far[1])) / (12 * h)
-            small = h * 1e-2
-            left[i] += unit * (here - moved(-small)) / small
-            right[i] += unit * (moved(small) - here) / small
-    noise = 4 * eps * size / max(float(steps.min(initial=np.inf)), 1e-30) if flat.size else 0.0
-    return Slopes(places, slope, left, right, steps, "central differences", 1e-6 if eps < 1e-10 else 1e-2, noise)
+class Mover:
+    """F, where elements of one argument are moved, each alone.
+
+    An elementwise operation lets all be moved at once, since none sees another; else it runs once for each of `places`.
+    """
+
+    def __init__(self, block: Block, target: Value, known: dict[int, Any], weights: list[Any], base: list[Any]) -> None:
+        self.step = block.step
+        self.target = target
+        self.known = known
+        self.weights = weights
+        self.x = known[id(target)]
+        once = sum(a is target for a in block.step.args) == 1
+        self.together = block.step.op.kind == "elementwise" and base[0].shape == self.x.shape and once
+        few = self.together or self.x.size <= MOST
+        self.places = np.arange(self.x.size) if few else np.linspace(0, self.x.size - 1, MOST).astype(int)
+        self.here = self(np.zeros(self.places.size))
+
+    def __call__(self, moves: Any) -> Any:
+        """F for each place where that element is moved by its part of `moves`; of a pointwise operation, its part of F."""
+        if self.together:
+            (result,) = self._results(self.x + moves.reshape(self.x.shape))
+            return np.real(np.conj(self.weights[0]) * result).reshape(-1)
+        found = np.zeros(self.places.size)
+        for i, k in enumerate(self.places):
+            at = self.x.reshape(-1).copy()
+            at[k] += moves[i]
+            results = zip(self.weights, self._results(at.reshape(self.x.shape)), strict=False)
+            found[i] = sum(float(np.real(np.vdot(w, r))) for w, r in results if w is not None)
+        return found
+
+    def _results(self, at: Any) -> list[Any]:
+        return compute(self.step, {**self.known, id(self.target): at})
 
 
 def _values(block: Block) -> list[Value]:
