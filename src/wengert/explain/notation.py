@@ -279,6 +279,9 @@ class Style:
     def on_keep(self, x: Any, mask: Any) -> tuple[str, int]:
         return f"where({self.write(mask)}, {self.write(x)}, 0)", ATOM
 
+    def on_threshold_backward(self, x: Any, mask: Any) -> tuple[str, int]:
+        return self.on_keep(x, mask)
+
     def on_add_scaled(self, a: Any, b: Any, alpha: Any) -> tuple[str, int]:
         return f"{self.write(a, SUM)} + {self.write(alpha, PRODUCT)} · {self.write(b, SIGN)}", SUM
 
