@@ -45,6 +45,8 @@ for options in (
     ((3, 2), (1, 2), (1, 1), (1, 1), False),
     ((2, 2), (2, 2), (0, 0), (1, 1), True),
     ((2, 3), (2, 1), (0, 0), (3, 2), True),
+    ((2, 2), (2, 2), (0, 0), (1, 1), False),
+    ((2, 2), (1, 3), (0, 0), (1, 1), False),
 ):
     CASES[f"max_pool {options}"] = (lambda o=options: pooling.max_pool(TIED, *o), loops.max_pool)
 

@@ -45,6 +45,9 @@ CALLS: dict[str, tuple[Any, list[tuple[int, ...]], list[str]]] = {
         ["channels_norm", "channels_norm_back"],
     ),
     "batch_norm, plain": (lambda x: F.batch_norm(x, None, None, training=True), [(20, 7, 1320)], ["channels_norm"]),
+    "cumsum, last": (lambda x: torch.cumsum(x, 1), [(43, 700)], ["running_sums"]),
+    "cumsum, first": (lambda x: torch.cumsum(x, 0), [(43, 700)], ["running_sums"]),
+    "cumsum, middle": (lambda x: torch.cumsum(x, 1), [(11, 43, 70)], ["running_sums"]),
 }
 
 

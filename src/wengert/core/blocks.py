@@ -42,7 +42,7 @@ def _by_loop(entry: tuple[Callable[..., Any], tuple[Any, ...]], flat: list[Any],
 
 
 def rowwise(function: Callable[..., Any], axis: int, *arrays: Any) -> Any:
-    """`function(*arrays, axis)`, which has the arrays' shape and works along `axis`: large ones by parts of axis 0."""
+    """`function(*arrays, axis, out)`, which has the arrays' shape and works along `axis`: large ones by parts of axis 0."""
     first = arrays[0]
     rows = first.shape[0] if first.ndim > 1 else 1
     if first.size < LARGE or axis == 0 or rows < 2 or get_num_threads() == 1:
@@ -53,7 +53,7 @@ def rowwise(function: Callable[..., Any], axis: int, *arrays: Any) -> Any:
 
     def work(start: int, stop: int) -> None:
         with np.errstate(all="ignore"):  # the caller's setting does not reach the other threads
-            result[start:stop] = function(*(a[start:stop] for a in arrays), axis)
+            function(*(a[start:stop] for a in arrays), axis, result[start:stop])
 
     share(work, rows, first.size)
     return result

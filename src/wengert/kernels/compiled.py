@@ -27,7 +27,6 @@ _available: bool | None = None
 _broken = False
 _spent = 0.0  # seconds, for compiling
 _lock = threading.Lock()
-_RESULT_LIKE = {"exp_sums_loop": 1}  # which array a loop's result is shaped as, where not the first
 
 
 def compiled(loop: Callable[..., None], n: int) -> Any:
@@ -63,7 +62,7 @@ def vector(name: str, n: int, *arrays: Any) -> Any:
         if not _worth(n):
             return None
         empty = [np.empty((0,) * a.ndim, dtype) for a in arrays]
-        found = _prepared("vector_math", name, (np.empty_like(empty[_RESULT_LIKE.get(name, 0)]), *empty))
+        found = _prepared("vector_math", name, (np.empty_like(empty[0]), *empty))
         if found is not None:
             _loops[key] = found
         return found

@@ -1,8 +1,8 @@
 # mypy: ignore-errors
-"""Loops over rows or channels, each in passes that stay in the cache: normalisation, forward and for the way back.
+"""Loops over rows or channels, each in passes that stay in the cache: normalisation, forward and for the way back; running sums.
 
 Only `compiled.machine` imports this module, for it needs Numba. The last two arguments say which part of the first axis
-to work on. What they compute is stated in NumPy in `kernels/normalisation`, the tests' reference.
+to work on. What they compute is stated in NumPy in `kernels/normalisation` and `scans`, the tests' reference.
 """
 
 from __future__ import annotations
@@ -111,3 +111,38 @@ def channels_norm_back(out, dw, db, g, x, w, mean, rstd, low, high):
         for i in range(examples):
             for j in range(places):
                 out[i, c, j] = (g[i, c, j] - total - (x[i, c, j] - m) * along) * scale
+
+
+@numba.njit(nogil=True, error_model="numpy", cache=True)
+def running_sums(out, x, backwards, low, high):
+    """Running sums of x (outer, n, inner) along n, from the end if `backwards`. Four rows at a time: each waits for itself."""
+    n, inner = x.shape[1], x.shape[2]
+    zero = x.dtype.type(0)
+    if inner > 1:
+        for a in range(low, high):
+            for k in range(n):
+                i = n - 1 - k if backwards else k
+                before = i + 1 if backwards else i - 1
+                for j in range(inner):
+                    out[a, i, j] = x[a, i, j] + (out[a, before, j] if k else zero)
+        return
+    a = low
+    while a + 4 <= high:
+        p, q, r, s = zero, zero, zero, zero
+        for k in range(n):
+            i = n - 1 - k if backwards else k
+            p += x[a, i, 0]
+            q += x[a + 1, i, 0]
+            r += x[a + 2, i, 0]
+            s += x[a + 3, i, 0]
+            out[a, i, 0] = p
+            out[a + 1, i, 0] = q
+            out[a + 2, i, 0] = r
+            out[a + 3, i, 0] = s
+        a += 4
+    for b in range(a, high):
+        p = zero
+        for k in range(n):
+            i = n - 1 - k if backwards else k
+            p += x[b, i, 0]
+            out[b, i, 0] = p

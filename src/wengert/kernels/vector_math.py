@@ -13,11 +13,13 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
 _scalar = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
+_INLINED = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy", "forceinline": True}
 _SINGLE, _DOUBLE = types.float32, types.float64
 
 
@@ -87,7 +89,7 @@ def _reduced(x: Any) -> Any:
     raise NotImplementedError
 
 
-@overload(_reduced, strict=False, jit_options={"nogil": True, "fastmath": {"contract"}})
+@overload(_reduced, strict=False, jit_options=_INLINED)
 def _reduced_overload(x: Any) -> Any:
     """exp(x) = (1 + q) a b with a and b powers of two; x must lie where they exist."""
     if x == _SINGLE:
@@ -163,7 +165,7 @@ def tanh(x):
 
 
 @_scalar
-def erf(x):
+def _erf_double(x):
     one = _as(x, 1.0)
     y = abs(x)
     y = _as(x, 6.0) if y > _as(x, 6.0) else y
@@ -198,6 +200,138 @@ def erf(x):
     return near if y <= _as(x, 0.46875) else far
 
 
+@_scalar
+def _erf_single(x):
+    """Near 0 an odd polynomial; beyond 0.9 one minus the exponential of a polynomial fitted to log(1 - erf)."""
+    one = _as(x, 1.0)
+    y = abs(x)
+    y = _as(x, 4.0) if y > _as(x, 4.0) else y
+    s = x * x
+    p = _as(x, -0.0006090495153330266) * s + _as(x, 0.005011992994695902)
+    p = p * s + _as(x, -0.02677893452346325)
+    p = p * s + _as(x, 0.11282141506671906)
+    p = p * s + _as(x, -0.3761252462863922)
+    p = p * s + _as(x, 0.12837915122509003)
+    near = p * x + x
+    q = _as(x, 1.0433114766783547e-05) * y + _as(x, -0.0003148581017740071)
+    q = q * y + _as(x, 0.0036103420425206423)
+    q = q * y + _as(x, -0.023694565519690514)
+    q = q * y + _as(x, 0.10615904629230499)
+    q = q * y + _as(x, 0.6351980566978455)
+    q = q * y + _as(x, 1.1286370754241943)
+    far = one - exp(-(q * y))
+    far = -far if x < _as(x, 0.0) else far
+    return near if y <= _as(x, 0.9) else far
+
+
+def erf(x: Any) -> Any:
+    raise NotImplementedError
+
+
+@overload(erf, strict=False, jit_options=_INLINED)
+def _erf_overload(x: Any) -> Any:
+    return (lambda x: _erf_single(x)) if x == _SINGLE else (lambda x: _erf_double(x))
+
+
+@intrinsic
+def _split(typingctx: Any, x: Any) -> Any:
+    """(m, e) with x = m 2**e and m from sqrt(1/2) to sqrt(2), for a normal positive x; e in the type of x."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        single = x == _SINGLE
+        integer = ir.IntType(32 if single else 64)
+        mantissa = 23 if single else 52
+        low = 0x3F3504F3 if single else 0x3FE6A09E667F3BCD  # sqrt(1/2)
+        kind = context.get_value_type(x)
+        bits = builder.sub(builder.bitcast(args[0], integer), integer(low))
+        e = builder.ashr(bits, integer(mantissa))
+        rest = builder.and_(bits, integer((1 << mantissa) - 1))
+        m = builder.bitcast(builder.add(rest, integer(low)), kind)
+        # as a number: the integer put into the last bits of 1.5 * 2**23 (or 2**52), which is then taken off
+        magic = 0x4B400000 if single else 0x4338000000000000
+        shifted = builder.bitcast(builder.add(e, integer(magic)), kind)
+        number = builder.fsub(shifted, ir.Constant(kind, 12582912.0 if single else 6755399441055744.0))
+        return context.make_tuple(builder, signature.return_type, (m, number))
+
+    return types.UniTuple(x, 2)(x), generate
+
+
+# log((1 + s) / (1 - s)) = 2 s (1 + s^2 / 3 + s^4 / 5 + ...) with s = (m - 1) / (m + 1), at most 0.172
+
+
+@_scalar
+def _log_tail_single(z):
+    p = _as(z, 1 / 9) * z + _as(z, 1 / 7)
+    p = p * z + _as(z, 1 / 5)
+    return p * z + _as(z, 1 / 3)
+
+
+@_scalar
+def _log_tail_double(z):
+    p = 1 / 21 * z + 1 / 19
+    p = p * z + 1 / 17
+    p = p * z + 1 / 15
+    p = p * z + 1 / 13
+    p = p * z + 1 / 11
+    p = p * z + 1 / 9
+    p = p * z + 1 / 7
+    p = p * z + 1 / 5
+    return p * z + 1 / 3
+
+
+def _log_parts(x: Any) -> Any:
+    raise NotImplementedError
+
+
+@overload(_log_parts, strict=False, jit_options=_INLINED)
+def _log_parts_overload(x: Any) -> Any:
+    """The smallest normal number, a power of two that makes denormals normal and its exponent, ln 2 in two parts."""
+    if x == _SINGLE:
+        return lambda x: (
+            _as(x, 1.1754943508222875e-38),
+            _as(x, 16777216.0),
+            _as(x, 24.0),
+            _as(x, 0.693359375),
+            _as(x, -2.1219444005469057e-4),
+        )
+    return lambda x: (
+        2.2250738585072014e-308,
+        18014398509481984.0,
+        54.0,
+        0.693147180369123816490,
+        1.90821492927058770002e-10,
+    )
+
+
+def _log_tail(z: Any) -> Any:
+    raise NotImplementedError
+
+
+@overload(_log_tail, strict=False, jit_options=_INLINED)
+def _log_tail_overload(z: Any) -> Any:
+    return (lambda z: _log_tail_single(z)) if z == _SINGLE else (lambda z: _log_tail_double(z))
+
+
+@_scalar
+def log(x):
+    zero, one = _as(x, 0.0), _as(x, 1.0)
+    smallest, lift, by, high, low = _log_parts(x)
+    tiny = x < smallest
+    y = x * lift if tiny else x
+    m, e = _split(y)
+    e = e - by if tiny else e
+    f = m - one
+    s = f / (f + _as(x, 2.0))
+    z = s * s
+    half = _as(x, 0.5) * f * f
+    # f - f^2/2 + s (f^2/2 + 2 z tail): the large part of it exact
+    r = s * (half + _as(x, 2.0) * z * _log_tail(z))
+    found = e * high - ((half - (r + e * low)) - f)
+    found = x if x * _as(x, 0.5) == x else found  # infinity
+    found = found if x > zero else (zero / zero if x != zero else -one / zero)
+    return found
+
+
 # -- loops over arrays: the result first -----------------------------------------------------------------------
 
 _loop = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy", cache=True)
@@ -227,6 +361,12 @@ def tanh_loop(out, x):
 def erf_loop(out, x):
     for i in range(out.size):
         out[i] = erf(x[i])
+
+
+@_loop
+def log_loop(out, x):
+    for i in range(out.size):
+        out[i] = log(x[i])
 
 
 @_loop
@@ -268,18 +408,21 @@ def softmax_loop(out, x, top):
             e = exp(x[i, j] - m)
             out[i, j] = e
             total += e
+        total = _as(m, 1.0) / total
         for j in range(x.shape[1]):
-            out[i, j] /= total
+            out[i, j] *= total
 
 
 @_summing
-def exp_sums_loop(out, x, top):
+def log_softmax_loop(out, x, top):
     for i in range(x.shape[0]):
         m = top[i]
         total = _as(m, 0.0)
         for j in range(x.shape[1]):
             total += exp(x[i, j] - m)
-        out[i] = total
+        total = np.log(total)
+        for j in range(x.shape[1]):
+            out[i, j] = (x[i, j] - m) - total
 
 
 @_summing

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, general, linear
+from ..kernels.scans import running_sums
 from .arranging import flip
 from .gathering import gather, gather_back
 from .shared import wrap_dim
@@ -21,13 +22,20 @@ def _typed(input: Any, dtype: Any) -> Any:
     return np.dtype(np.int64) if input.dtype.kind in "iub" else input.dtype
 
 
-@linear("cumsum", input=lambda g, dim: back_sum(g, dim), out=True, inplace=True)
+@linear("cumsum", input=lambda g, dim: back_sum(g, dim), fused=lambda g, dim: _back(g, dim), out=True, inplace=True)
 def cumsum(input: Array, dim: int, *, dtype: Any = None) -> Any:
     """Running sums along `dim`."""
     d = wrap_dim(dim, input.ndim)
     if input.ndim == 0:
         return input.astype(_typed(input, dtype))
+    if input.dtype == _typed(input, dtype):
+        return running_sums(input, d)
     return np.add.accumulate(input, axis=d, dtype=_typed(input, dtype))
+
+
+def _back(g: Any, dim: int) -> tuple[Any]:
+    """`back_sum` of a large array in one pass."""
+    return (running_sums(g, wrap_dim(dim, g.ndim), True),)
 
 
 def back_sum(g: Any, dim: int) -> Any:

@@ -25,6 +25,7 @@ def _backward(op: Any, loop: str, *rest: Any) -> None:
 _forward(pointwise.exp.op, "exp_loop")
 _forward(pointwise.sigmoid.op, "sigmoid_loop")
 _forward(pointwise.tanh.op, "tanh_loop")
+_forward(pointwise.log.op, "log_loop")
 _forward(special.erf.op, "erf_loop")
 _forward(activations._silu.op, "silu_loop")
 _backward(activations._silu.op, "silu_back_loop")
