@@ -147,10 +147,11 @@ if TYPE_CHECKING:
 
 # Imported when first asked for: `import wengert` stays quick.
 _LAZY = frozenset((
-    "_C", "__config__", "_dynamo", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "data",
-    "distributed", "distributions", "explain", "export", "fft", "hub", "jit", "library", "linalg", "masked", "mps", "mtia",
-    "multiprocessing", "nn", "onnx", "optim", "profiler", "quantization", "random", "serialization", "signal",
-    "sparse", "special", "storage", "types", "utils", "version", "xpu",
+    "_C", "__config__", "_dynamo", "accelerator", "alias", "amp", "backends", "compiler", "cpu", "cuda",
+    "data", "distributed", "distributions", "explain", "export", "fft", "functional", "fx", "hub", "jit",
+    "library", "linalg", "masked", "mps", "mtia", "multiprocessing", "nn", "onnx", "optim", "overrides",
+    "profiler", "quantization", "random", "return_types", "serialization", "signal", "sparse", "special",
+    "storage", "types", "utils", "version", "xpu",
 ))  # fmt: skip
 
 _KINDS = ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short")

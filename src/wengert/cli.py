@@ -1,4 +1,4 @@
-"""The command `wengert`: `demo`, `explain FILE` and `why FILE`. Works without Rich; with it there are colours."""
+"""The command `wengert`: `demo`, `explain FILE`, `why FILE` and `run FILE`. Works without Rich; with it there are colours."""
 
 from __future__ import annotations
 
@@ -74,6 +74,12 @@ def parser() -> argparse.ArgumentParser:
     question.add_argument("--zero", metavar="NAME", help="say why the gradient of NAME is zero")
     question.add_argument("--nan", action="store_true", help="say where the first NaN or infinity was made")
     why.add_argument("--json", action="store_true", help="print the answers as JSON")
+    program = commands.add_parser(
+        "run",
+        help="run a PyTorch script, unchanged: `import torch` is Wengert in it",
+        epilog="Arguments after -- are the script's own.",
+    )
+    program.add_argument("file", help="a Python script that imports torch")
     for command in (demo, show, why):
         command.add_argument("--width", type=int, help="columns (default: the terminal's)")
         command.add_argument("--color", choices=("auto", "always", "never"), default="auto")
@@ -109,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from .demo import run
 
             return run(args, Screen(args))
+        if args.command == "run":
+            return run_as_torch(args.file, rest)
         return why_file(args, rest) if args.command == "why" else explain_file(args, rest)
     except Trouble as trouble:
         print(f"wengert: {trouble}", file=sys.stderr)
@@ -214,6 +222,21 @@ def run_script(file: str, arguments: list[str], trace: Any) -> BaseException | N
             traceback.print_exception(type(error), error, tail or error.__traceback__)
         trace.finish(module.__dict__)
     return raised
+
+
+def run_as_torch(file: str, arguments: list[str]) -> int:
+    """Run a script in which `import torch` is Wengert. What it raises, it raises; its exit code is ours."""
+    import runpy
+
+    from .alias import install
+
+    if not os.path.isfile(file):
+        raise Trouble(f"cannot read {file}: no such file", 2)
+    install()
+    sys.argv = [file, *arguments]
+    sys.path[0] = os.path.dirname(os.path.abspath(file))
+    runpy.run_path(file, run_name="__main__")
+    return 0
 
 
 def write_files(explanation: Any, args: Any) -> None:

@@ -304,7 +304,13 @@ class Variable(metaclass=_VariableMeta):
 
     _execution_engine = SimpleNamespace(queue_callback=graph.queue_callback, is_checkpoint_valid=_accumulates)
 
-    def __new__(cls, data: Any = None, requires_grad: bool = False) -> Any:
+    def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool = False) -> Any:
+        if volatile:
+            warnings.warn(
+                "volatile was removed and now has no effect. Use `with torch.no_grad():` instead.",
+                UserWarning,
+                stacklevel=2,
+            )
         return (Tensor() if data is None else data.detach()).requires_grad_(requires_grad)
 
 

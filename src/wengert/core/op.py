@@ -25,12 +25,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from .returned import named_result
 
 TENSOR, OPTIONAL, LIST, PLAIN = "tensor", "optional", "list", "plain"
 
@@ -218,8 +219,7 @@ def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: di
     nodes = node if isinstance(node, dict) else {"": node}
     result: Any = tuple
     if len(outputs) > 1 and options.pop("named", True):
-        result = namedtuple(name.rsplit(".", 1)[-1], outputs)  # type: ignore[misc,no-redef]
-        result.__module__ = "torch.return_types"
+        result = named_result(name, outputs)
     op = Op(
         name=name,
         kind=kind,

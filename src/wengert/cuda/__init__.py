@@ -7,6 +7,8 @@ from typing import Any
 
 from ..environment.absent_device import namespace
 from ..environment.refusal import refusals
+from ..environment.settings import AcceleratorError as AcceleratorError
+from ..environment.settings import OutOfMemoryError as OutOfMemoryError
 from ..tensor_types import CUDA_TYPES
 from . import amp as amp
 
@@ -25,11 +27,7 @@ nccl = SimpleNamespace(is_available=lambda tensors: False, version=lambda: None)
 has_half, has_magma = False, False
 
 
-class OutOfMemoryError(RuntimeError):
-    """A GPU is out of memory. Never raised here; there to be caught."""
-
-
-CudaError = AcceleratorError = RuntimeError
+CudaError = RuntimeError
 
 
 def __getattr__(name: str) -> Any:

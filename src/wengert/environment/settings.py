@@ -12,6 +12,7 @@ from ..core import dtypes
 from ..core.device import CPU, as_device, device
 
 __all__ = [
+    "AcceleratorError", "OutOfMemoryError", "cond", "get_device_module", "is_vulkan_available", "set_anomaly_enabled",
     "are_deterministic_algorithms_enabled", "compile", "get_default_device", "get_deterministic_debug_mode",
     "get_float32_matmul_precision", "get_num_interop_threads", "is_deterministic_algorithms_warn_only_enabled",
     "is_warn_always_enabled", "set_default_device", "set_default_tensor_type", "set_deterministic_debug_mode",
@@ -112,6 +113,39 @@ def set_num_interop_threads(count: int) -> None:
     if count <= 0:
         raise RuntimeError("set_num_interop_threads expects a positive integer")
     _SET.interop_threads = count
+
+
+class AcceleratorError(RuntimeError):
+    """A device failed. Never raised here; there to be caught."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """A device is out of memory. Never raised here; there to be caught."""
+
+
+def is_vulkan_available() -> bool:
+    """False."""
+    return False
+
+
+def get_device_module(device: Any = None) -> Any:
+    """The module of a device: `wengert.cpu`."""
+    from .. import cpu
+
+    as_device(device)
+    return cpu
+
+
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Anomaly mode on or off, from here on."""
+    from ..autograd.anomaly_mode import set_detect_anomaly
+
+    set_detect_anomaly(mode, check_nan)
+
+
+def cond(pred: Any, true_fn: Any, false_fn: Any, operands: Any = ()) -> Any:
+    """`true_fn(*operands)` if `pred`, else `false_fn(*operands)`. Only the branch taken runs."""
+    return true_fn(*operands) if pred else false_fn(*operands)
 
 
 # -- defaults --------------------------------------------------------------------------------------------------

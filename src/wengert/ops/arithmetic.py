@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -132,13 +133,28 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     return sub(other, input, alpha=alpha)
 
 
-def add_(self: Any, other: Any, *, alpha: Any = 1) -> Any:
+def _number_first(name: str, alpha: Any, other: Any) -> tuple[Any, Any]:
+    """`(other, alpha)` of the deprecated `x.add_(alpha, other)`."""
+    warnings.warn(
+        f"This overload of {name} is deprecated:\n\t{name}(Number alpha, Tensor other)\nConsider using one of the following "
+        f"signatures instead:\n\t{name}(Tensor other, *, Number alpha = 1)",
+        UserWarning,
+        stacklevel=3,
+    )
+    return other, alpha
+
+
+def add_(self: Any, other: Any, scaled: Any = None, *, alpha: Any = 1) -> Any:
     """`self += alpha * other`."""
+    if scaled is not None:
+        other, alpha = _number_first("add_", other, scaled)
     return inplace(plus.op, (self, other)) if alpha == 1 else inplace(plus_scaled.op, (self, other, alpha))
 
 
-def sub_(self: Any, other: Any, *, alpha: Any = 1) -> Any:
+def sub_(self: Any, other: Any, scaled: Any = None, *, alpha: Any = 1) -> Any:
     """`self -= alpha * other`."""
+    if scaled is not None:
+        other, alpha = _number_first("sub_", other, scaled)
     return inplace(minus.op, (self, other)) if alpha == 1 else inplace(minus_scaled.op, (self, other, alpha))
 
 

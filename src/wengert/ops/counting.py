@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, composite, general
+from ..core.returned import named_result
 from ..core.tensor import Tensor, wrap
 from .shared import axes_of, wrap_dim
 
@@ -311,9 +311,8 @@ def _counted(points: Any, edges: list[Any], weight: Any, density: bool) -> Any:
     return total
 
 
-_Histogram = namedtuple("histogram", ["hist", "bin_edges"])
-_HistogramDD = namedtuple("histogramdd", ["hist", "bin_edges"])
-_Histogram.__module__ = _HistogramDD.__module__ = "torch.return_types"
+_Histogram = named_result("histogram", ["hist", "bin_edges"])
+_HistogramDD = named_result("histogramdd", ["hist", "bin_edges"])
 
 
 @composite("histogram", out=True)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.op import Array, composite, general
+from ..core.returned import named_result
 from ..kernels import linalg as kernel
 from .arranging import diag_embed, tril, triu
 from .joining import cat
@@ -422,14 +423,6 @@ def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool =
     return other - V @ (T @ (mH(V) @ other)) if left else other - ((other @ V) @ T) @ mH(V)
 
 
-def _tuple(name: str, *fields: str) -> Any:
-    from collections import namedtuple
-
-    made = namedtuple(name, fields)  # type: ignore[misc]
-    made.__module__ = "torch.return_types"
-    return made
-
-
-_LU = _tuple("linalg_lu", "P", "L", "U")
-_LUFactor = _tuple("linalg_lu_factor", "LU", "pivots")
-_QR = _tuple("qr", "Q", "R")
+_LU = named_result("linalg_lu", ["P", "L", "U"])
+_LUFactor = named_result("linalg_lu_factor", ["LU", "pivots"])
+_QR = named_result("qr", ["Q", "R"])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 from ..core.op import Array, composite, general
+from ..core.returned import named_result
 from ..kernels import ldl as kernel
 from .linalg_shared import at_least_matrix, broadcastable, checked, floating, refuse, square, stacked, word
 
@@ -16,8 +16,7 @@ def _no_derivative(name: str) -> Any:
     raise RuntimeError(f"derivative for aten::{name} is not implemented")
 
 
-LDL = namedtuple("linalg_ldl_factor", ["LD", "pivots"])
-LDL.__module__ = "torch.return_types"
+LDL = named_result("linalg_ldl_factor", ["LD", "pivots"])
 
 
 @general(

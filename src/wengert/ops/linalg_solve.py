@@ -5,13 +5,13 @@ Derivatives: d(A^-1 B) = A^-1 (dB - dA A^-1 B). Golub and Pereyra (1973) for the
 
 from __future__ import annotations
 
-from collections import namedtuple
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..core.op import Array, asked_always, composite, general
+from ..core.returned import named_result
 from ..kernels import linalg as kernel
 from .linalg_factor import lu_unpack, permutation_matrix
 from .linalg_shared import (
@@ -99,11 +99,9 @@ def _solved(A: Any, B: Any, left: bool) -> tuple[Any, Any]:
     return X.mT, info
 
 
-SolveEx = namedtuple("linalg_solve_ex", ["result", "info"])
-InvEx = namedtuple("linalg_inv_ex", ["inverse", "info"])
-Lstsq = namedtuple("linalg_lstsq", ["solution", "residuals", "rank", "singular_values"])
-for _made in (SolveEx, InvEx, Lstsq):
-    _made.__module__ = "torch.return_types"
+SolveEx = named_result("linalg_solve_ex", ["result", "info"])
+InvEx = named_result("linalg_inv_ex", ["inverse", "info"])
+Lstsq = named_result("linalg_lstsq", ["solution", "residuals", "rank", "singular_values"])
 
 
 @composite("linalg.solve", out=True)

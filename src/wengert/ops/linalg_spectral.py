@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.op import Array, asked_always, composite, general
+from ..core.returned import named_result
 from .arranging import diag_embed
 from .complex import imag
 from .linalg_shared import (
@@ -405,12 +406,4 @@ def pca_lowrank(A: Any, q: int | None = None, center: bool = True, niter: int = 
     return svd_lowrank(A - A.mean(-2, keepdim=True) if center else A, q, niter)
 
 
-def _named() -> Any:
-    from collections import namedtuple
-
-    made = namedtuple("svd", ["U", "S", "V"])
-    made.__module__ = "torch.return_types"
-    return made
-
-
-_SVD = _named()
+_SVD = named_result("svd", ["U", "S", "V"])

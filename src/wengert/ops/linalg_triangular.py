@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 from ..core.op import Array, asked_always, composite, general
+from ..core.returned import named_result
 from ..kernels import linalg as kernel
 from .arranging import tril, triu
 from .linalg_shared import at_least_matrix, broadcastable, floating, mH, same_dtype, square, stacked
@@ -74,14 +74,13 @@ def solve_triangular(A: Any, B: Any, *, upper: bool, left: bool = True, unitrian
     return solve_triangular_rows(A.mT, B.mT, not upper, unitriangular).mT
 
 
-TriangularSolve = namedtuple("triangular_solve", ["solution", "cloned_coefficient"])
-TriangularSolve.__module__ = "torch.return_types"
+TriangularSolve = named_result("triangular_solve", ["solution", "cloned_coefficient"])
 
 
 @composite("triangular_solve", names={"b": "input"}, out=True)
 def triangular_solve(
     b: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False
-) -> TriangularSolve:
+) -> Any:
     """`(solution, A)` of A X = b, or of A^T X = b: the older form of `linalg.solve_triangular`."""
     name = "torch.triangular_solve"
     for label, x in (("b", b), ("A", A)):

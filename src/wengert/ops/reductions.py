@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, composite, general, linear
+from ..core.returned import named_result
 from .shape import expand, unsqueeze_dims
 from .shared import axes_of, wrap_dim, wrap_dims
 
@@ -378,17 +379,7 @@ max = _overloads("max", _max_all, _max_dim, "maximum")
 min = _overloads("min", _min_all, _min_dim, "minimum")
 
 
-class _MinMax(tuple[Any, ...]):
-    """`(min, max)`, by name too."""
-
-    __slots__ = ()
-    _fields = ("min", "max")
-
-    def __new__(cls, low: Any, high: Any) -> _MinMax:
-        return tuple.__new__(cls, (low, high))
-
-    min = property(lambda self: self[0])
-    max = property(lambda self: self[1])
+_MinMax = named_result("aminmax", ["min", "max"])
 
 
 def _arg(name: str, find: Any) -> Any:

@@ -2,5 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from . import checkpoint as checkpoint
 from . import data as data
+from . import dlpack as dlpack
+from . import hooks as hooks
+
+_LAZY = frozenset(["_pytree", "benchmark", "tensorboard"])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return importlib.import_module("." + name, __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from . import (
     activation,
@@ -64,3 +65,9 @@ _FAMILIES = (
 if not TYPE_CHECKING:  # a checker takes every public name
     __all__ = sorted(["Module", *(name for family in _FAMILIES for name in family.__all__)])
 _ = lazy, module
+
+
+def __getattr__(name: str) -> Any:
+    if name == "utils":  # not imported above, where it would hide nn.utils
+        return importlib.import_module(".utils", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

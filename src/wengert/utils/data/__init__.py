@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from . import dataloader as dataloader
+from . import distributed as distributed
 from .collate import default_collate as default_collate
 from .collate import default_convert as default_convert
 from .dataset import ChainDataset as ChainDataset
