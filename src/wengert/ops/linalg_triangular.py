@@ -78,9 +78,7 @@ TriangularSolve = named_result("triangular_solve", ["solution", "cloned_coeffici
 
 
 @composite("triangular_solve", names={"b": "input"}, out=True)
-def triangular_solve(
-    b: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False
-) -> Any:
+def triangular_solve(b: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False) -> Any:
     """`(solution, A)` of A X = b, or of A^T X = b: the older form of `linalg.solve_triangular`."""
     name = "torch.triangular_solve"
     for label, x in (("b", b), ("A", A)):
