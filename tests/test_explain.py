@@ -51,7 +51,7 @@ def test_a_five_line_program_as_it_is_shown(tmp_path: Path) -> None:
         loss = 0.08333  program.py:10                                                      ∇x means ∂loss/∂x
 
         Forward
-          1  v1    = w · x     = [1.5, 3, 4.5]  line 8, keeps x, w
+          1  v1    = w · x     = [1.5, 3, 4.5]  line 8, keeps x
           2  v2    = v1 + b    = [2, 3.5, 5]    line 8
           3  error = v2 - y    = [0, 0.5, 0]    line 8
           4  v4    = error²    = [0, 0.25, 0]   line 9, keeps error

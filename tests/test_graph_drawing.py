@@ -55,7 +55,7 @@ def texts(svg: str) -> list[str]:
 def test_a_picture_shows_values_gradients_and_what_is_saved(tmp_path: Path) -> None:
     svg = last(LINEAR, tmp_path).svg()
     found = texts(svg)
-    for expected in ("error = v2 - y", "[0, 0.5, 0]", "∇ [0, 0.3333, 0]", "∇ 0.6667", "keeps x, w", "keeps error"):
+    for expected in ("error = v2 - y", "[0, 0.5, 0]", "∇ [0, 0.3333, 0]", "∇ 0.6667", "keeps x", "keeps error"):
         assert expected in found
     assert "data-" not in svg
     assert "<script" not in svg

@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -298,7 +298,7 @@ class _Watch(Observer):
     def depends(self, t: Any) -> bool:
         return isinstance(t, Tensor) and t._array.dtype.kind in "fcV" and id(_memory(t._array)) in self.known
 
-    def recorded(self, op: Any, vals: list[Any], outputs: list[Any]) -> None:
+    def recorded(self, op: Any, vals: Sequence[Any], outputs: Sequence[Any]) -> None:
         for p, v in zip(op.params, vals, strict=True):
             if not p.is_tensor or (op.joint is None and p.name not in op.rules):
                 continue

@@ -280,6 +280,10 @@ def walk(
     observers = LOCAL.observers
     batches = MODES.batches
     special = create or bool(captured) or anomaly is not None or bool(observers)
+    # Somebody looks on, and nothing else is special (leaves apart, which are captured where they end).
+    watched = (
+        bool(observers) and not create and anomaly is None and all(n.__class__ is AccumulateGrad for n in captured)
+    )
     undo: list[tuple[Any, Any, Any]] = []
     order = 0
     ready: list[tuple[int, int, Any]] = []
@@ -310,11 +314,18 @@ def walk(
                 lone = None
             g = pending.pop(node, None)
             if special or node.extra is not None or g is None:
-                grads = _special_step(
-                    node, g, node in owned, keep, create, captures, captured, live, anomaly, found, undo
-                )
-                if grads is None:
-                    continue
+                if watched and node.extra is None and g is not None and node.__class__ is not AccumulateGrad:
+                    for observer in observers:
+                        observer.before(node, g)
+                    grads = node.run(g, keep)
+                    for observer in observers:
+                        observer.after(node, g, grads)
+                else:
+                    grads = _special_step(
+                        node, g, node in owned, keep, create, captures, captured, live, anomaly, found, undo
+                    )
+                    if grads is None:
+                        continue
             elif node.__class__ is AccumulateGrad:
                 mine = node in owned or _own(g)  # on a line of its own: a call holds its other arguments
                 _accumulate(node, g, mine, create, undo, observers)

@@ -13,7 +13,7 @@ import inspect
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -52,7 +52,6 @@ class _Local(threading.local):
     # Not switches: what is running in this thread.
     walk: Any = None  # the innermost pass: its nodes (see core.backward)
     began = 0  # when the operation that observers are told of began, in ns
-    observing = False  # an operation is on the fast road although observers look on
     node: Any = None  # the node whose user code (a hook, a Function) runs
     transforms: tuple[Any, ...] = ()  # open func.grad, vjp, vmap and the like, innermost last (see func.opened)
     depth = 0  # passes inside passes (a Function whose backward calls backward)
@@ -111,7 +110,7 @@ def carried(fn: Callable[[], Any]) -> Any:
 class Observer:
     """Who looks on as operations are recorded and walked back; `set_mode("observers", ...)` lets it in."""
 
-    def recorded(self, op: Any, vals: list[Any], outputs: list[Any]) -> None:
+    def recorded(self, op: Any, vals: Sequence[Any], outputs: Sequence[Any]) -> Any:
         """An operation has run on `vals`."""
 
     def changed(self, op: Any, vals: list[Any], target: Any) -> None:

@@ -110,7 +110,7 @@ class InputMetadata:
 class Node:
     """One executed operation. Subclasses, one for each row of the tables, add slots for what they save."""
 
-    __slots__ = ("__weakref__", "dtype", "extra", "freed", "next", "outs", "seq", "shape")
+    __slots__ = ("__weakref__", "dtype", "extra", "freed", "next", "noted", "outs", "seq", "shape")
 
     op: ClassVar[Op | None] = None
     n_outputs: ClassVar[int] = 1
@@ -123,6 +123,7 @@ class Node:
     outs: tuple[tuple[tuple[int, ...], np.dtype[Any]], ...]
     extra: NodeExtra | None
     freed: bool
+    noted: Any  # what an observer knows of its forward; unset where none looked on
 
     # -- what the walk calls -------------------------------------------------------------------------------
     def run(self, g: Any, keep: bool) -> tuple[Any, ...]:

@@ -124,6 +124,7 @@ class Op:
     node_name: str = ""
     node_names: dict[str, str] = field(default_factory=dict)  # other names, by pattern of arguments
     function: Any = None
+    unwatched: Any = None  # the same where observers look on: see record
     doc: str = ""
     result: Any = tuple
     variants: dict[tuple[str, bool, bool], Any] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from . import dtypes
 from .backward import check_version, materialise, saved_output, versions_of
 from .batched import Batched, first_example, run_forward, top_level
 from .blocks import CHEAP, COMPILED, blockwise
-from .modes import LOCAL, MODES, count_active
+from .modes import LOCAL, MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, OPTIONAL, TENSOR, Op, Rule
 from .signatures import execute, parameters, public_signature
@@ -693,11 +693,18 @@ def _priority(x: Any) -> int:
 
 def careful(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
     """Run one operation with every check and every mode."""
-    if LOCAL.observers and not LOCAL.observing:
+    observers = LOCAL.observers
+    if observers:
         LOCAL.began = perf_counter_ns()
         if LOCAL.special == 1 and out is None:
-            return _observed(op, values)
-    LOCAL.observing = False
+            # No mode but somebody looking on: take the fast road as if nobody did, then tell.
+            result = (op.unwatched or _unwatched(op))(*values)
+            if result is not LEFT:
+                outputs = result if isinstance(result, tuple) else (result,)
+                if isinstance(outputs[0], Tensor):
+                    for observer in observers:
+                        observer.recorded(op, values, outputs)
+                return result
     vals, tensors, interpreter = classify(op, values)
     if interpreter is not None:
         return interpreter.__wengert_op__(op, vals)
@@ -726,24 +733,28 @@ def _by_definition(op: Op, vals: list[Any]) -> bool:
     return False
 
 
-def _observed(op: Op, values: tuple[Any, ...]) -> Any:
-    """No mode but somebody looking on: take the fast road as if nobody did, then tell. A call that ends up on the
-    careful road all the same is told of there."""
-    LOCAL.observing = True
-    count_active(-1)
-    try:
-        split = op.positional
-        keywords = {p.name: v for p, v in zip(op.params[split:], values[split:], strict=True)}
-        result = op.function(*values[:split], **keywords)
-    finally:
-        count_active(1)
-        told, LOCAL.observing = not LOCAL.observing, False
-    if not told:
-        outputs = result if isinstance(result, tuple) else (result,)
-        if isinstance(outputs[0], Tensor):
-            for observer in LOCAL.observers:
-                observer.recorded(op, list(values), outputs)
-    return result
+class _Nobody:
+    """Stands for MODES where the fast road is to run as if nobody looked on."""
+
+    active = 0
+
+
+LEFT = object()  # what such a call gives where the fast road would have left it to the careful one
+
+
+def _left(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
+    return LEFT
+
+
+def _unwatched(op: Op) -> Any:
+    """The row's function, with MODES and the careful road of its own; it takes every argument by position."""
+    _compile(op)
+    code, env = op.function.__code__, op.function.__globals__
+    count = len(op.params)
+    code = code.replace(co_argcount=count, co_kwonlyargcount=code.co_argcount + code.co_kwonlyargcount - count)
+    op.unwatched = FunctionType(code, {**env, "MODES": _Nobody, "CAREFUL": _left}, op.function.__name__)
+    op.unwatched.__kwdefaults__ = op.function.__kwdefaults__  # of out=, and of NumPy's names for arguments
+    return op.unwatched
 
 
 def _on_arrays(op: Op, vals: list[Any]) -> Any:

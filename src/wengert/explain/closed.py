@@ -7,7 +7,6 @@ rules that ran make of the program's own expressions. Its number is computed and
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 from .again import gradient_of, runs_again, starts, value_of
 from .export import _number
 from .latex import latex, tex_name
-from .ledger import Block, Ledger, _rule, operation
+from .ledger import Block, Ledger, operation
 from .notation import number, text
 from .part import Part, wrapped
 from .recording import Step, Value
@@ -144,7 +143,7 @@ class ClosedForm(Part):
             outs = [node.output_meta(k) for k in range(node.n_outputs)]
             rules = rule_of(type(node), self._saved(block), node.next, outs, gradients)
             for term, i in zip(block.terms, block.places, strict=True):
-                made = simplify(_rule(functools.partial(list, rules), i, term.stretched))
+                made = simplify(term.undone(rules[i]))
                 old = found.get(id(term.target))
                 made = _bounded(made if old is None else plus(old, made))
                 found[id(term.target)] = Numeral(made) if isinstance(made, NUMBERS) else made

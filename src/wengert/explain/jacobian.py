@@ -16,7 +16,7 @@ from ..core.tensor import Tensor
 from .again import block_of, place_of, pull
 from .cards import _term_rule
 from .export import _nested, _number, tex_array
-from .ledger import Block, Ledger, Term, operation, saved_symbols
+from .ledger import Block, Ledger, Term, operation
 from .notation import number, text
 from .numbers import shape_text, shot_text
 from .part import Part
@@ -230,7 +230,7 @@ def factor(block: Block, term: Term) -> str | None:
         return None
     outs = [node.output_meta(k) for k in range(node.n_outputs)]
     try:
-        rules = rule_of(type(node), saved_symbols(node, block.ran), node.next, outs, [1])
+        rules = rule_of(type(node), block.saved_symbols(), node.next, outs, [1])
         return text(rules[block.places[place_of(block, term)]], rename(block))
     except Exception:  # a mask that wants an array: the rule as it stands says it
         return None

@@ -26,14 +26,14 @@ def saved_values(block: Block, packed: bool = False) -> list[Value]:
     """The values that a node saved; or those that a saved-tensors hook packed, of which the node has what the hook made."""
     step = block.step
     names = {name for name, how in block.saved if how in ("tensor", "output", "list", "aux")}
-    names = {n for n in names if (_is_packed(block, n) if packed else block.ran.saved.get(n) is not None)}
+    names = {n for n in names if _is_packed(block, n) is packed}
     found = [v for p, a in zip(step.op.params, step.args, strict=False) if p.name in names for v in flat([a])]
     return found + [v for name, v in zip(step.op.outputs, step.outputs, strict=False) if name in names]
 
 
 def _is_packed(block: Block, name: str) -> bool:
     """Did a hook take it? Nothing is saved that no rule asks for, and then nothing was there to take."""
-    if block.ran.saved.get(name) is not None:
+    if not block.step.packed or block.ran.saved.get(name) is not None:
         return False
     op = block.step.op
     rules = [op.rules.get(t.argument) for t in block.terms] if op.joint is None else [op.joint]

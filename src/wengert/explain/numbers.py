@@ -31,8 +31,8 @@ def shot_text(shot: Shot | None, wide: int = WIDE) -> str:
     if shot.whole:
         if shot.size == 0:
             return f"empty {shape_text(shot.shape)}"
-        shown = array_text(shot.array)
-        if len(shown) <= wide:
+        shown = array_text(shot.array) if 3 * shot.size <= wide + 4 else None
+        if shown is not None and len(shown) <= wide:
             return shown
     elif shot.low is None:
         return f"shape {shape_text(shot.shape)}"
@@ -48,4 +48,4 @@ def summary(shot: Shot) -> str:
 
 def is_short(shot: Shot | None, wide: int = WIDE) -> bool:
     """Can the value stand in a formula?"""
-    return shot is not None and shot.whole and shot.size > 0 and len(array_text(shot.array)) <= wide
+    return shot is not None and shot.whole and 0 < 3 * shot.size <= wide + 4 and len(array_text(shot.array)) <= wide

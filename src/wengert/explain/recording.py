@@ -1,12 +1,12 @@
 """What a trace notes while a program runs: an observer of the engine, which writes down and interprets nothing.
 
-Small arrays are copied, large ones summarised at once (`Shot`), so a trace does not keep a program's memory alive.
-`ledger` makes of these notes what is shown.
+What it writes are `steps`, with numbers as `shots` keeps them. `ledger` makes of these notes what is shown. What a node had
+saved is looked up later among the arguments of its step, where that was watched.
 """
 
 from __future__ import annotations
 
-import math
+import collections
 import sys
 import weakref
 from pathlib import Path
@@ -15,233 +15,40 @@ from typing import Any
 import numpy as np
 
 from ..core.modes import LOCAL, Observer
-from ..core.node import AccumulateGrad
+from ..core.node import AccumulateGrad, Node
 from ..core.tensor import Tensor
+from .shots import BUDGET, WHOLE, Shots
+from .shots import Shot as Shot
+from .shots import shot as shot
+from .steps import NUMBERS, output_of, summarised_bad, unwatched
+from .steps import Engine as Engine
+from .steps import Pass as Pass
+from .steps import Ran as Ran
+from .steps import Step as Step
+from .steps import Value as Value
 
-SMALL = 64  # elements: up to here an array is kept whole
 _HERE = str(Path(__file__).resolve().parent.parent)
+_OPTIONS = frozenset([int, float, bool, complex, type(None), str])
+_SCALARS = frozenset(t for t in np.sctypeDict.values())
 _TENSORS = frozenset(["tensor", "list", "output", "aux"])
+_KNOWN: dict[str, bool] = {}
+STEPS = 20_000  # steps that a recorder remembers though nothing alive came of them
+_noted = vars(Node)["noted"].__get__  # raises at once where `node.noted` would search on
 
 
-class Shot:
-    """A value as it was: whole if it is small, else shape, extremes and norm."""
-
-    __slots__ = ("array", "bad", "dtype", "high", "low", "norm", "shape")
-
-    def __init__(self, array: Any) -> None:
-        self.shape: tuple[int, ...] = np.shape(array)
-        self.dtype = np.dtype(getattr(array, "dtype", type(array)))
-        self.array: Any = None
-        self.low: float | None = None
-        self.high: float | None = None
-        self.norm: float | None = None
-        self.bad = 0
-        if array.__class__ is not np.ndarray:
-            self.array = array if isinstance(array, (np.generic, int, float, complex)) else None
-        elif array.size <= SMALL:
-            self.array = array.copy()
-        else:
-            self.measure(array)
-
-    @classmethod
-    def unknown(cls, shape: Any, dtype: Any) -> Shot:
-        """Of a value nothing but shape and dtype is known."""
-        shot = cls.__new__(cls)
-        shot.shape, shot.dtype, shot.array, shot.bad = tuple(shape), np.dtype(dtype), None, 0
-        shot.low = shot.high = shot.norm = None
-        return shot
-
-    @property
-    def known(self) -> bool:
-        return self.array is not None or self.low is not None
-
-    def measure(self, array: Any) -> None:
-        if self.dtype.kind == "c":
-            array = np.abs(array)
-        if self.dtype.kind == "O":
-            return
-        self.low, self.high = array.min().item(), array.max().item()
-        flat = array.ravel()
-        if self.dtype.kind in "fc":
-            norm = float(np.sqrt(np.dot(flat, flat)))
-            if not np.isfinite(norm):
-                self.bad = int(array.size - np.isfinite(array).sum())
-                norm = float(np.linalg.norm(flat.astype(np.float64)))
-            self.norm = norm
-        else:
-            self.norm = float(np.sqrt(np.square(flat, dtype=np.float64).sum()))
-
-    @property
-    def whole(self) -> bool:
-        return self.array is not None
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    def stats(self) -> tuple[float, float, float]:
-        """(least, greatest, norm); of absolute values where the numbers are complex."""
-        if self.whole and self.low is None and self.size:
-            self.measure(np.asarray(self.array))
-        return self.low or 0.0, self.high or 0.0, self.norm or 0.0
-
-    def non_finite(self) -> int:
-        """How many elements are NaN or infinite."""
-        if self.whole and self.dtype.kind in "fc":
-            return int(self.size - np.isfinite(self.array).sum())
-        return self.bad
-
-
-def shot(raw: Any) -> Shot | None:
-    """The Shot of what was noted: None, a Shot, or a small array as it is."""
-    return raw if raw is None or raw.__class__ is Shot else Shot(raw)
-
-
-class Shots:
-    """Notes arrays: small ones are kept, large ones summarised, each once however often it is met."""
-
-    def __init__(self) -> None:
-        self.known: dict[int, tuple[Any, Shot]] = {}
-
-    def __call__(self, x: Any) -> Any:
-        """A copy of the value of a tensor, which may be changed in place later."""
-        if x is None:
-            return None
-        array = x._array if isinstance(x, Tensor) else x
-        if array.__class__ is not np.ndarray:
-            return array if isinstance(array, np.generic) else Shot(array)
-        return array.copy() if array.size <= SMALL else self.large(array)
-
-    def flying(self, x: Any) -> Any:
-        """A gradient on its way: nobody writes to it, so it need not be copied."""
-        if x is None:
-            return None
-        array = x._array if isinstance(x, Tensor) else x
-        if array.__class__ is not np.ndarray:
-            return array if isinstance(array, np.generic) else Shot(array)
-        return array if array.size <= SMALL else self.large(array)
-
-    def large(self, array: Any) -> Shot:
-        found = self.known.get(id(array))
-        if found is not None and found[0]() is array:
-            return found[1]
-        made = Shot(array)
-        if len(self.known) > 10_000:
-            self.known = {k: v for k, v in self.known.items() if v[0]() is not None}
-        self.known[id(array)] = (weakref.ref(array), made)
-        return made
-
-    def forget(self, x: Any) -> None:
-        """`x` was changed in place."""
-        self.known.pop(id(x._array), None)
-
-
-class Engine:
-    """Stands for the row of a step that has none: a user's Function, or what the engine does itself."""
-
-    params: tuple[Any, ...] = ()
-    variadic = False
-    single = False
-    domain = ""
-    tex = None
-
-    def __init__(self, name: str, outputs: int = 1) -> None:
-        self.name = name
-        self.outputs = ("out",) if outputs == 1 else tuple(f"out{k}" for k in range(outputs))
-        self.differentiable = (True,) * outputs
-
-
-class Step:
-    """One operation that ran forward."""
-
-    __slots__ = ("args", "cut", "inplace", "number", "op", "origin", "outputs", "scope", "seq", "site")
-
-    def __init__(self, number: int, op: Any, args: list[Any], site: Any) -> None:
-        self.number = number
-        self.op = op
-        self.args = args  # a Value for each tensor, a list of them, or the option itself
-        self.site = site  # (code, instruction, line, globals) in the user's program, or None
-        self.outputs: list[Value] = []
-        self.inplace = False
-        self.cut: str | None = None  # why no gradient goes through here
-        self.seq: int | None = None  # of its node
-        self.scope: Any = None  # the module's call it ran in (scopes)
-        self.origin: Ran | None = None  # the node whose backward made this step (create_graph)
-
-    @property
-    def order(self) -> int:
-        """1 for a step of the program, 2 for one that its backward made, ..."""
-        order, step = 1, self
-        while step.origin is not None and step.origin.step is not None:
-            order, step = order + 1, step.origin.step
-        return order
-
-
-class Value:
-    """A tensor at one time: what it was, who made it, where in the graph it is."""
-
-    __slots__ = ("__weakref__", "_raw", "grad_of", "made_by", "name", "nr", "requires_grad", "tensor", "view")
-
-    def __init__(self, raw: Any, requires_grad: bool, made_by: Step | None = None, nr: int = 0) -> None:
-        self._raw = raw
-        self.requires_grad = requires_grad
-        self.made_by = made_by
-        self.nr = nr
-        self.name: str | None = None
-        self.tensor: Any = None  # a weak reference
-        self.view = False  # of its maker's first argument
-        self.grad_of: Any = None  # the Value or (node's number, output) it is the gradient of (create_graph)
-
-    @property
-    def shot(self) -> Shot | None:
-        """What it was."""
-        self._raw = shot(self._raw)
-        return self._raw
-
-    @shot.setter
-    def shot(self, raw: Any) -> None:
-        self._raw = raw
-
-
-class Ran:
-    """One node that ran backward."""
-
-    __slots__ = ("g", "grads", "node", "saved", "step")
-
-    def __init__(self, node: Any, g: Any) -> None:
-        self.node = node
-        self.g = g
-        self.saved: dict[str, Any] = {}
-        self.grads: list[Any] | None = None
-        self.step: Step | None = None
-
-
-class Pass:
-    """One backward pass, as noted."""
-
-    def __init__(self, number: int, site: Any) -> None:
-        self.number = number
-        self.site = site
-        self.ran: list[Ran] = []
-        self.arrived: list[tuple[Any, Any, Any]] = []  # (sink, gradient, .grad afterwards)
-        self.held: dict[Any, Any] = {}  # .grad of each leaf before the pass
-        self.reached: frozenset[int] = frozenset()  # ids of the nodes that the walk counted
-        self.writes: list[Step] = []  # changes in place since the pass before
-        self.anchors: list[Value] = []  # through these the steps that led here stay known
-
-
-def site() -> Any:
-    """The user's place in the program: the innermost frame that is not Wengert's."""
-    frame = sys._getframe(2)
+def place(depth: int) -> Any:
+    """Where in the user's program we are: in the innermost frame, from `depth` outwards, that is not Wengert's."""
+    frame = sys._getframe(depth)
+    known = _KNOWN
     while frame is not None:
         code = frame.f_code
-        if not _internal(code.co_filename):
-            return code, frame.f_lasti, frame.f_lineno, frame.f_globals
+        internal = known.get(code.co_filename)
+        if internal is None:
+            internal = _internal(code.co_filename)
+        if not internal:
+            return code, frame.f_lasti, frame.f_globals
         frame = frame.f_back  # type: ignore[assignment]
     return None
-
-
-_KNOWN: dict[str, bool] = {}
 
 
 def _internal(filename: str) -> bool:
@@ -253,44 +60,85 @@ def _internal(filename: str) -> bool:
     return found
 
 
-class Recorder(Observer):
-    """Notes operations and passes. `keep`: the number of the one pass wanted, "last", or None for all."""
+def version_of(t: Any) -> int:
+    return t._vc[0] if t._vc is not None else 0
 
-    def __init__(self, *, keep: Any = None) -> None:
-        self.shots = Shots()
+
+class Recorder(Observer):
+    """Notes operations and passes. `keep`: the number of the one pass wanted, "last", or None for all.
+
+    What is known of a tensor with a place in the graph hangs on its node (`noted`: the Step) and lives as long as that;
+    a tensor without one is known by its identity and version while it lives.
+    """
+
+    def __init__(self, *, keep: Any = None, whole: int = WHOLE, budget: int = BUDGET, late: bool = False) -> None:
+        self.late = late  # the graph was made before anybody looked on
+        self.shots = Shots(whole, budget)
         self.keep = keep
         self.passes: list[Pass] = []
-        self.count = 0
         self.seen = 0  # passes begun
-        self.tensors: dict[int, Value] = {}  # by identity; a Value knows its tensor weakly
-        self.places: Any = weakref.WeakValueDictionary()  # by place in the graph: (node's number, output)
+        self.free: dict[int, Value] = {}  # tensors without a place in the graph, by identity
         self.room = 1024
-        self.running: Any = None
-        self.writes: list[Step] = []
-        self.names: dict[type, tuple[tuple[str, str], ...]] = {}
+        self.running: Any = None  # the walk that runs, or ran last
+        self.current: Any = None  # and its Pass
+        self.open: list[tuple[int, Pass]] = []  # passes inside passes, the innermost last
+        self.steps: collections.deque[Step] = collections.deque(maxlen=STEPS)
+        self.writes: list[Step] = []  # changes in place since the last pass began
+        self.began, self.ended = next(NUMBERS), sys.maxsize  # which steps are its own
+        self.names: dict[type, tuple[Any, Any]] = {}
+        self.held: dict[str, Any] = {}  # the tensors that the node which runs had saved, where gradients are large
         self.scope: Any = None  # the module's call that is running
 
-    # -- forward -------------------------------------------------------------------------------------------------------
+    def end(self) -> None:
+        """It looks on no more."""
+        self.ended = next(NUMBERS)
+
+    # -- who is who ----------------------------------------------------------------------------------------------------
+    def known(self, t: Any) -> Value | None:
+        """The Value of a tensor as it is now, if it has been met."""
+        edge = t._edge
+        if edge is not None:
+            return output_of(*edge)
+        found = self.free.get(id(t))
+        return found if found is not None and found.tensor() is t and found.version == version_of(t) else None
+
+    def met(self, t: Any) -> Value | None:
+        """The latest Value of a tensor, if this recorder has seen it made or used."""
+        if t._edge is None:
+            found = self.free.get(id(t))
+            return found if found is not None and found.tensor() is t else None
+        found = output_of(*t._edge)
+        made = found.made_by if found is not None else None
+        return found if made is not None and self.began < made.met < self.ended else None
+
     def value_of(self, t: Any) -> Value:
         """The Value of a tensor as it is now."""
-        found = self.tensors.get(id(t))
-        if found is not None and found.tensor() is t:
-            return found
-        if t._edge is not None:
-            # What a node saved comes back as another tensor at the same place of the graph.
-            found = self.places.get((t._edge[0].seq, t._edge[1]))
-            if found is not None:
-                return found
-        return self.enter(t, Value(self.shots(t), t._rg))
+        found = self.known(t)
+        edge = t._edge
+        if edge is None:
+            return self.enter(t, Value(self.shots(t), t._rg)) if found is None else found
+        if found is None:
+            step = unwatched(edge[0])
+            if edge[1] >= len(step.outputs):
+                return Value(self.shots(t), t._rg, step, edge[1])
+            found = step.outputs[edge[1]]
+        if not found.known:  # its step was not watched
+            found._raw = self.shots(t)
+            found.tensor = weakref.ref(t)
+        return found
 
     def enter(self, t: Any, value: Value) -> Value:
+        """Know `t`, which has no place in the graph, as `value`."""
         value.tensor = weakref.ref(t)
-        self.tensors[id(t)] = value
-        if len(self.tensors) > self.room:
-            self.tensors = {k: v for k, v in self.tensors.items() if v.tensor() is not None}
-            self.room = 1024 + 2 * len(self.tensors)
+        if t._vc is not None:
+            value.version = t._vc[0]
+        self.free[id(t)] = value
+        if len(self.free) > self.room:
+            self.free = {k: v for k, v in self.free.items() if v.tensor() is not None}
+            self.room = 1024 + 2 * len(self.free)
         return value
 
+    # -- forward -------------------------------------------------------------------------------------------------------
     def argument(self, x: Any) -> Any:
         if isinstance(x, Tensor):
             return self.value_of(x)
@@ -298,59 +146,137 @@ class Recorder(Observer):
             return [self.argument(y) for y in x]
         return x
 
-    def step(self, op: Any, vals: Any, place: Any) -> Step:
-        made = Step(self.count, op, [self.argument(v) for v in vals], place)
-        self.count += 1
-        made.scope = self.scope
-        if self.running is not None and LOCAL.walk is not None and self.passes[-1].ran:
-            made.origin = self.passes[-1].ran[-1]
+    def step(self, op: Any, args: list[Any], place: Any) -> Step:
+        made = Step(next(NUMBERS), op, args, place)
+        self.steps.append(made)
+        self.situate(made)
         return made
 
-    def into(self, made: Step, t: Any) -> None:
+    def situate(self, made: Step) -> None:
+        """Note in which module's call a step ran, or in which node's backward."""
+        if self.scope is not None:
+            made.scope = self.scope
+        if self.running is not None and LOCAL.walk is not None and self.current.ran:
+            made.origin = self.current.ran[-1]
+
+    def into(self, made: Step, t: Any) -> Value:
         """`t` is what `made` gave."""
-        value = self.enter(t, Value(self.shots(t), t._rg, made, len(made.outputs)))
-        value.view = t._base is not None
-        made.outputs.append(value)
-        if t._edge is not None:
-            made.seq = t._edge[0].seq
-            self.places[made.seq, t._edge[1]] = value
+        outputs = made.outputs
+        value = Value(self.shots(t), t._rg, made, len(outputs))
+        if t._extra is not None and t._extra.base is not None:
+            value.view = True
+        outputs.append(value)
+        edge = t._edge
+        if edge is None:
+            return self.enter(t, value)
+        value.tensor = weakref.ref(t)
+        node = edge[0]
+        made.seq = node.seq
+        node.noted = made
+        return value
 
-    def recorded(self, op: Any, vals: list[Any], outputs: Any) -> None:
-        if LOCAL.walk is not None and not LOCAL.grad:
-            return  # arithmetic of a rule
-        made = self.step(op, vals, site())
+    def recorded(self, op: Any, vals: Any, outputs: Any) -> Any:
+        walk = LOCAL.walk
+        if walk is not None and not LOCAL.grad:
+            return None  # arithmetic of a rule
+        took: list[Any] = []
+        for v in vals:
+            if v.__class__ is Tensor:
+                edge = v._edge
+                made = getattr(edge[0], "noted", None) if edge is not None else None
+                took.append(made if made is not None and made.simple else self.value_of(v))
+            else:
+                took.append(v if v.__class__ in _OPTIONS else self.argument(v))
+        made = Step(next(NUMBERS), op, took, place(3))
+        self.steps.append(made)
+        if self.scope is not None or walk is not None:
+            self.situate(made)
+        t = outputs[0]
+        array, edge, shots = t._array, t._edge, self.shots
+        if (
+            edge is not None and len(outputs) == 1 and t._extra is None and LOCAL.special == 1
+            and array.__class__ is np.ndarray and array.size <= shots.whole and shots.left > 0
+        ):  # fmt: skip
+            # The usual case: as `into` does it.
+            shots.left -= array.nbytes
+            made.raw = array.copy()
+            made.ref = weakref.ref(t)
+            node = edge[0]
+            made.seq = node.seq
+            node.noted = made
+            return made
+        made.packed = bool(LOCAL.saved_hooks)
+        made.simple = len(outputs) == 1
         for t in outputs:
-            self.into(made, t)
-        if not made.outputs[0].requires_grad:
+            value = self.into(made, t)
+        if not value.requires_grad:
             made.cut = self.cut(op, vals, outputs)
+        if any(map(summarised_bad, made.outputs)):
+            self.bad(made, vals, outputs)
+        return made
 
-    def changed(self, op: Any, vals: list[Any], target: Any) -> None:
-        old = self.tensors.get(id(target))
-        self.shots.forget(target)
-        made = self.step(op, vals, site())
-        made.inplace = True
-        if made.args and old is not None and old.tensor() is target:
-            made.args[0] = old
-        self.into(made, target)
-        self.writes.append(made)
-        made.cut = self.cut(op, vals, [target])
+    def bad(self, made: Step, vals: Any, outputs: Any) -> None:
+        """A step has given numbers that are not finite, of which there will be a summary only."""
+
+    def poisoned(self, node: Any, nr: int, g: Any, x: Any) -> None:
+        """A node has given a gradient that is not finite, of which there will be a summary only."""
+
+    def changed(self, op: Any, vals: Any, target: Any) -> None:
         base = target._base
+        old = [self.former(t) for t in (target, base) if t is not None]
+        if vals and vals[0] is not target and isinstance(vals[0], Tensor):
+            old[0] = self.known(vals[0]) or old[0]  # it stands for what the target was
+        self.shots.forget(target)
+        args = [old[0] if v is target else self.argument(v) for v in vals]
+        made = self.step(op, [old[0], *args[1:]] if args else args, place(2))
+        made.cut = self.cut(op, vals, [target])
+        self.overwrite(made, target)
+        self.writes.append(made)
+        if any(map(summarised_bad, made.outputs)):
+            self.bad(made, vals, [target])
         if base is not None:
             # A part of a tensor was overwritten: the whole is a new value too.
             self.shots.forget(base)
-            whole = Step(self.count, Engine("overwrite"), [self.value_of(base), made.outputs[0]], made.site)
-            self.count += 1
-            whole.inplace = True
-            self.into(whole, base)
+            self.overwrite(self.step(Engine("overwrite"), [old[1], made.outputs[0]], made.place), base)
+
+    def former(self, t: Any) -> Value:
+        """What a tensor was before it was changed in place just now."""
+        found = self.free.pop(id(t), None)
+        if found is not None and found.tensor() is t:
+            return found
+        edges = [t._edge] if t._edge is not None else []
+        edges += [e for edge in edges for e in edge[0].next[:1] if e[0] is not None]
+        for node, nr in edges:  # where it is now, if nothing was recorded; else where its new node points
+            found = output_of(node, nr)
+            if found is not None:
+                return found
+        return Value(Shot.unknown(t._array.shape, t._array.dtype), bool(edges))
+
+    def overwrite(self, made: Step, t: Any) -> None:
+        """`t` has become what `made` gave."""
+        made.inplace = True
+        edge = t._edge
+        kept: Step | None = getattr(edge[0], "noted", None) if edge is not None else None
+        if edge is not None and kept is None and edge[0].op is not None and edge[0].op is not made.op:
+            # It is a view, whose new node leads to the whole.
+            value = Value(self.shots(t), t._rg, made, 0)
+            value.view = True
+            made.outputs.append(value)
+            return
+        value = self.into(made, t)
+        if edge is not None and kept is not None:  # it was changed under no_grad, and keeps its place
+            edge[0].noted, made.seq, made.cut, kept.simple = kept, None, "no_grad", False
+            kept.now = {**(kept.now or {}), edge[1]: value}
 
     def applied(self, node: Any, args: Any, results: Any) -> None:
         """A user's Function has run."""
-        made = self.step(Engine(node.operation()), [a for a in args if isinstance(a, Tensor)], site())
+        given = [self.value_of(a) for a in args if isinstance(a, Tensor)]
+        made = self.step(Engine(node.operation()), given, place(2))
         for t in results:
             if isinstance(t, Tensor):
                 self.into(made, t)
 
-    def cut(self, op: Any, vals: list[Any], outputs: Any) -> str | None:
+    def cut(self, op: Any, vals: Any, outputs: Any) -> str | None:
         """Why no gradient flows through an operation whose arguments want one."""
         flat = [x for v in vals for x in (v if isinstance(v, (tuple, list)) else (v,))]
         if not any(isinstance(x, Tensor) and x._rg for x in flat) or any(t._rg for t in outputs):
@@ -363,57 +289,104 @@ class Recorder(Observer):
 
     # -- backward ------------------------------------------------------------------------------------------------------
     def before(self, node: Any, g: Any) -> None:
-        walk = LOCAL.walk
-        if walk is not self.running:
-            self.begin(walk, node, g)
-        names = self.names.get(node.__class__)
-        if names is None:
-            variant = getattr(node, "variant", None)
-            saves = variant.saves if variant is not None else {}
-            names = tuple((name, how) for name, (how, _) in saves.items() if how in _TENSORS)
-            self.names[node.__class__] = names
-        flying = self.shots.flying
-        ran = Ran(node, [flying(x) for x in g] if g.__class__ is list else flying(g))
-        for name, how in names:
+        if LOCAL.walk is not self.running:
+            self.turn_to(LOCAL.walk, node, g)
+        step = getattr(node, "noted", None)
+        names = self.names.get(node.__class__) or self.saves_of(node.__class__)
+        ran = Ran(node, g, step)
+        self.current.ran.append(ran)
+        if step is None:
+            step = ran.step = unwatched(node)
+        if g.__class__ is np.ndarray and g.size > self.shots.whole:
+            self.held = {name: getattr(node, name, None) for name, _ in names[0]}
+        wanted = names[step.op is node.op and step.time >= 0 and not step.packed]
+        if not wanted:
+            return
+        shots = self.shots
+        saved = ran.saved = {}
+        for name, how in wanted:
             value = getattr(node, name, None)
-            ran.saved[name] = [self.kept(v) for v in value or ()] if how == "list" else self.kept(value)
-        self.passes[-1].ran.append(ran)
+            array = value._array if value.__class__ is Tensor else value
+            if array.__class__ is np.ndarray and array.size <= shots.whole and shots.left > 0:
+                shots.left -= array.nbytes
+                saved[name] = array.copy()
+            else:
+                saved[name] = [self.kept(v) for v in value or ()] if how == "list" else self.kept(array)
+
+    def saves_of(self, cls: type) -> tuple[Any, Any]:
+        """(what nodes of a class saved; what of it is neither argument nor result, and known from nothing else)."""
+        variant = getattr(cls, "variant", None)
+        saves = {} if variant is None else variant.saves
+        found = tuple((name, how) for name, (how, _) in saves.items() if how in _TENSORS)
+        self.names[cls] = made = (found, tuple((name, how) for name, how in found if how == "aux"))
+        return made
 
     def kept(self, value: Any) -> Any:
         """A saved tensor; what a hook has packed is not unpacked for looking at."""
-        if value.__class__ is np.ndarray:
-            return value.copy() if value.size <= SMALL else self.shots.large(value)
-        return self.shots(value) if isinstance(value, Tensor) else None
+        return self.shots(value) if isinstance(value, (np.ndarray, Tensor)) else None
+
+    def turn_to(self, walk: Any, node: Any, g: Any) -> None:
+        """Another pass runs than did: a new one, or that in which one has just ended."""
+        self.running = walk
+        depth = max(LOCAL.depth, 1)
+        if len(self.open) >= depth and self.open[depth - 1][0] == walk[0]:
+            del self.open[depth:]
+            self.current = self.open[-1][1]
+            if self.keep == "last":
+                self.passes[:] = [self.current]
+            return
+        self.current = Pass(self.seen, place(2), walk[1])
+        self.open[depth - 1 :] = [(walk[0], self.current)]
+        self.begin(walk, node, g)
 
     def begin(self, walk: Any, node: Any, g: Any) -> None:
-        self.running = walk
-        new = Pass(self.seen, site())
+        """A pass begins."""
+        new = self.current
         self.seen += 1
+        new.writes, self.writes = self.writes, []
         if self.keep is not None and (self.keep == "last" or new.number <= self.keep):
             self.passes.clear()
-        self.passes.append(new)
-        new.writes, self.writes = self.writes, []
-        new.reached = frozenset(map(id, walk[1]))
-        for v in self.tensors.values():
-            t = v.tensor()
-            if t is not None and t._edge is not None and id(t._edge[0]) in new.reached:
-                new.anchors.append(v)
+        if self.keep in (None, "last") or new.number <= self.keep:
+            self.passes.append(new)
         for n in walk[1]:
-            if n.__class__ is AccumulateGrad:
+            if n.__class__ is not AccumulateGrad:
+                if self.late:
+                    try:
+                        _noted(n)
+                    except AttributeError:
+                        unwatched(n)
+            else:
                 grad = getattr(n.variable, "_grad", None)
                 new.held[n] = None if grad is None else self.shots(grad)
+                new.leaves[n] = self.value_of(n.variable)
         if isinstance(g, Tensor):
-            roots = [v for v in new.anchors if v.tensor()._edge[0] is node]
-            self.value_of(g).grad_of = roots[0] if roots else (node.seq, 0)
+            step = getattr(node, "noted", None)
+            self.value_of(g).grad_of = step.outputs[0] if step is not None else (node.seq, 0)
 
     def after(self, node: Any, g: Any, grads: tuple[Any, ...]) -> None:
-        for ran in reversed(self.passes[-1].ran):
-            if ran.node is node:
-                flying = self.shots.flying
-                ran.grads = [flying(x) for x in grads]
-                if g.__class__ is not np.ndarray and isinstance(g[0] if g.__class__ is list else g, Tensor):
-                    self.link(node, grads)
-                return
+        if LOCAL.walk is not self.running:  # passes ran inside it
+            self.turn_to(LOCAL.walk, node, g)
+        ran = self.current.ran[-1]
+        shots = self.shots
+        whole = shots.whole if shots.left > 0 else -1
+        if not (g.__class__ is np.ndarray and g.size <= whole):
+            ran.g = [shots.flying(x) for x in g] if g.__class__ is list else shots.flying(g)
+        ran.grads = grads
+        for nr, x in enumerate(grads):
+            if x is None or x.__class__ in _SCALARS:
+                continue
+            if x.__class__ is np.ndarray and x.size <= whole:
+                shots.left -= x.nbytes
+                continue
+            if ran.grads is grads:
+                ran.grads = list(grads)
+            ran.grads[nr] = flying = shots.flying(x)
+            if flying.__class__ is Shot and flying.non_finite():
+                self.poisoned(node, nr, g, x)
+        if self.held:
+            self.held = {}
+        if g.__class__ is not np.ndarray and isinstance(g[0] if g.__class__ is list else g, Tensor):
+            self.link(node, grads)
 
     def link(self, node: Any, grads: tuple[Any, ...]) -> None:
         """The gradients are themselves recorded: note what they are the gradients of."""
@@ -425,9 +398,9 @@ class Recorder(Observer):
                     value.grad_of = self.value_of(target.variable) if leaf else (target.seq, nr)
 
     def accumulated(self, node: Any, g: Any, leaf: Any) -> None:
-        if self.passes:
+        if self.current is not None:
             grad = leaf._grad
             held = None if grad is None else self.shots(grad)
             if grad is not None:
                 self.shots.forget(grad)
-            self.passes[-1].arrived.append((node, self.shots(g), held))
+            self.current.arrived.append((node, self.shots(g), held))

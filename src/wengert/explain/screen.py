@@ -149,7 +149,7 @@ def forward_lines(ledger: Ledger, width: int, limit: int | None) -> list[Line]:
     if limit is not None and len(steps) > limit:
         hidden = len(steps) - limit
         steps = steps[-limit:]
-    kept = {id(b.step): b for b in ledger.blocks}
+    kept = {id(s): b for s in steps if (b := ledger.block_of(s)) is not None}
     rows = []
     for step in steps:
         names = ", ".join(v.name or "?" for v in step.outputs)

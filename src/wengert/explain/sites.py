@@ -11,6 +11,7 @@ import functools
 import inspect
 import linecache
 import types
+from collections.abc import Iterator
 from typing import Any
 
 from ..core.tensor import Tensor
@@ -21,13 +22,19 @@ Span = tuple[int, int, int, int]
 class Place:
     """One expression of the program: the call or operator that ran an operation."""
 
-    def __init__(self, node: ast.AST | None, parent: ast.AST | None, text: str, globals: dict[str, Any]) -> None:
+    def __init__(self, node: ast.AST | None, parent: ast.AST | None, line: str, globals: dict[str, Any]) -> None:
         self.node = node
         self.parent = parent
-        self.text = text
-        self.globals = globals
+        self.line = line
+        # What the positional ones are called, None for those that are not just names.
+        self.arguments = self._arguments(globals)
 
-    @property
+    @functools.cached_property
+    def text(self) -> str:
+        """The expression, on one line."""
+        return " ".join(ast.unparse(self.node).split()) if self.node is not None else self.line.strip()
+
+    @functools.cached_property
     def target(self) -> str | None:
         """The variable that the result is assigned to."""
         parent = self.parent
@@ -39,7 +46,7 @@ class Place:
             return _text(parent.target)
         return None
 
-    @property
+    @functools.cached_property
     def callee(self) -> str | None:
         """The last name of the function called, "operator", or "subscript"."""
         node = self.node
@@ -49,9 +56,7 @@ class Place:
             return "subscript" if isinstance(node.ctx, ast.Load) else None
         return "operator" if isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Compare, ast.AugAssign)) else None
 
-    @property
-    def arguments(self) -> list[str | None]:
-        """What the positional arguments are called, None for those that are not just names."""
+    def _arguments(self, globals: dict[str, Any]) -> list[str | None]:
         node = self.node
         if isinstance(node, ast.BinOp):
             return [_text(node.left), _text(node.right)]
@@ -65,17 +70,17 @@ class Place:
             return [_text(node.left), _text(node.comparators[0])]
         if isinstance(node, ast.Call):
             given = [_text(a) for a in node.args]
-            if isinstance(node.func, ast.Attribute) and not self._is_module(node.func.value):
+            if isinstance(node.func, ast.Attribute) and not self._is_module(node.func.value, globals):
                 return [_text(node.func.value), *given]
             return given
         return []
 
-    def _is_module(self, x: ast.expr) -> bool:
+    def _is_module(self, x: ast.expr, globals: dict[str, Any]) -> bool:
         if isinstance(x, ast.Attribute):
-            return self._is_module(x.value)
+            return self._is_module(x.value, globals)
         if not isinstance(x, ast.Name):
             return False
-        return isinstance(self.globals.get(x.id), (types.ModuleType, type))
+        return isinstance(globals.get(x.id), (types.ModuleType, type))
 
 
 def _text(x: ast.expr) -> str | None:
@@ -91,22 +96,38 @@ def _text(x: ast.expr) -> str | None:
     return None
 
 
+class Code:
+    """What is known of one code object: where each instruction stands, and the Places asked for."""
+
+    def __init__(self, code: types.CodeType) -> None:
+        self.code = code
+        self.positions = list(code.co_positions())
+        self.places: dict[int, Place] = {}
+        self.lines = linecache.getlines(code.co_filename)
+
+
+_CODES: dict[int, Code] = {}  # by identity, which is theirs as long as they are in here
 _TREES: dict[str, tuple[list[str], dict[Span, tuple[ast.AST, ast.AST | None]]]] = {}
 
 
-def _tree(filename: str) -> dict[Span, tuple[ast.AST, ast.AST | None]]:
+def _known(code: types.CodeType) -> Code:
+    found = _CODES.get(id(code))
+    if found is None:
+        if len(_CODES) > 1000:
+            _CODES.clear()
+        found = _CODES[id(code)] = Code(code)
+    return found
+
+
+def _tree(filename: str, lines: list[str]) -> dict[Span, tuple[ast.AST, ast.AST | None]]:
     """Every expression of a file by where it stands, with what it is part of."""
-    lines = linecache.getlines(filename)
     known = _TREES.get(filename)
-    if known is None or known[0] is not lines:  # the same list as long as the file is
-        if len(_TREES) > 64:
-            _TREES.clear()
-        known = _TREES[filename] = lines, _parsed(lines)
-    return known[1]
-
-
-def _parsed(lines: list[str]) -> dict[Span, tuple[ast.AST, ast.AST | None]]:
+    if known is not None and known[0] is lines:
+        return known[1]
     found: dict[Span, tuple[ast.AST, ast.AST | None]] = {}
+    if len(_TREES) > 64:
+        _TREES.clear()
+    _TREES[filename] = (lines, found)
     try:
         tree = ast.parse("".join(lines))
     except (SyntaxError, ValueError):
@@ -121,75 +142,88 @@ def _parsed(lines: list[str]) -> dict[Span, tuple[ast.AST, ast.AST | None]]:
     return found
 
 
-@functools.lru_cache(4096)
-def _span(code: types.CodeType, instruction: int) -> Span | None:
-    for k, (line, end, column, stop) in enumerate(code.co_positions()):
-        if k == instruction // 2:
-            return None if None in (line, end, column, stop) else (line, end, column, stop)  # type: ignore[return-value]
-    return None
-
-
 def place(site: Any) -> Place | None:
-    """The expression at a site noted by `recording.site`."""
+    """The expression at a place noted by `recording.place`, or at a site."""
     if site is None:
         return None
-    code, instruction, line, globals = site
-    span = _span(code, instruction)
-    source = linecache.getline(code.co_filename, line)
-    if span is None or not source:
-        return Place(None, None, source.strip(), globals)
-    node, parent = _tree(code.co_filename).get(span, (None, None))
-    text = " ".join(ast.unparse(node).split()) if node is not None else source.strip()
-    return Place(node, parent, text, globals)
+    code, instruction, globals = site[0], site[1], site[-1]
+    known = _known(code)
+    found = known.places.get(instruction)
+    if found is None:
+        span = known.positions[instruction // 2]
+        line = known.lines[span[0] - 1] if span[0] is not None and 0 < span[0] <= len(known.lines) else ""
+        node, parent = None, None
+        if line and None not in span:
+            node, parent = _tree(code.co_filename, known.lines).get(span, (None, None))
+        found = known.places[instruction] = Place(node, parent, line, globals)
+    return found
+
+
+def _span(code: types.CodeType, instruction: int) -> Span | None:
+    found = _known(code).positions[instruction // 2]
+    return None if None in found else found  # type: ignore[return-value]
+
+
+def site_of(place: Any) -> Any:
+    """(code, instruction, line, globals) of what `recording.place` noted."""
+    if place is None or len(place) == 4:
+        return place
+    code, instruction, globals = place
+    return code, instruction, _known(code).positions[instruction // 2][0] or code.co_firstlineno, globals
 
 
 def line_of(site: Any) -> tuple[str, int, str] | None:
     """(file, line number, the line itself) of a site."""
     if site is None:
         return None
-    code, _, line, _ = site
+    code, _, line, _ = site_of(site)
     return code.co_filename, line, linecache.getline(code.co_filename, line).strip()
 
 
 # -- variables ---------------------------------------------------------------------------------------------------------
 
 
-def name_tensors(variables: dict[str, Any]) -> tuple[dict[int, str], dict[tuple[int, int], str]]:
-    """Names of the tensors in some variables: by identity, and by their place in the graph (node, output).
+def named_tensors(variables: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in some variables with their names, the best name first.
 
     Parameters are named as their module names them; a tensor's own `name` goes first.
     """
-    by_id: dict[int, str] = {}
-    by_edge: dict[tuple[int, int], str] = {}
 
-    def enter(name: str, x: Any) -> None:
+    def call(name: str, x: Tensor) -> tuple[str, Tensor]:
         own = x._extra.name if x._extra is not None else None
-        by_id.setdefault(id(x), own or name)
-        if x._edge is not None:
-            by_edge.setdefault((id(x._edge[0]), x._edge[1]), own or name)
+        return own or name, x
 
     items = [(k, v) for k, v in variables.items() if k.isidentifier() and not k.startswith("__")]
     modules = [(k, v) for k, v in items if callable(getattr(v, "named_parameters", None)) and not isinstance(v, type)]
     for k, v in modules:
         found = list(v.named_parameters()) + list(getattr(v, "named_buffers", list)())
         for name, p in found:
-            enter(name if len(modules) == 1 or k == "self" else f"{k}.{name}", p)
+            yield call(name if len(modules) == 1 or k == "self" else f"{k}.{name}", p)
     for k, v in items:
         if isinstance(v, Tensor):
-            enter(k, v)
+            yield call(k, v)
     for k, v in items:
         if isinstance(v, dict):
-            for key, x in list(v.items())[:1000]:
-                if isinstance(x, Tensor):
-                    enter(f"{k}[{key!r}]", x)
+            inner = [(f"{k}[{key!r}]", x) for key, x in list(v.items())[:1000]]
         elif isinstance(v, (list, tuple)):
-            for i, x in enumerate(v[:1000]):
-                if isinstance(x, Tensor):
-                    enter(f"{k}[{i}]", x)
+            inner = [(f"{k}[{i}]", x) for i, x in enumerate(v[:1000])]
         elif not isinstance(v, (Tensor, type, types.ModuleType)) and hasattr(v, "__dict__"):
-            for key, x in list(vars(v).items()):
-                if isinstance(x, Tensor):
-                    enter(key if k == "self" else f"{k}.{key}", x)
+            inner = [(key if k == "self" else f"{k}.{key}", x) for key, x in list(vars(v).items())]
+        else:
+            continue
+        for name, x in inner:
+            if isinstance(x, Tensor):
+                yield call(name, x)
+
+
+def name_tensors(variables: dict[str, Any]) -> tuple[dict[int, str], dict[tuple[int, int], str]]:
+    """Names of the tensors in some variables: by identity, and by their place in the graph (node's number, output)."""
+    by_id: dict[int, str] = {}
+    by_edge: dict[tuple[int, int], str] = {}
+    for name, x in named_tensors(variables):
+        by_id.setdefault(id(x), name)
+        if x._edge is not None:
+            by_edge.setdefault((x._edge[0].seq, x._edge[1]), name)
     return by_id, by_edge
 
 

@@ -10,12 +10,15 @@ from ..core import backward
 from ..core.modes import LOCAL, set_mode
 from ..core.node import FREED_MESSAGE, AccumulateGrad
 from ..core.tensor import Tensor
-from .ledger import Builder, Ledger
+from . import collector
+from .building import Builder
+from .ledger import Ledger
 from .parts import Parts
 from .recording import _internal
 from .scopes import Watch
 from .screen import lay_out, plain
-from .sites import name_tensors, variables_of
+from .shots import BUDGET, WHOLE
+from .sites import named_tensors, variables_of
 from .watching import Watcher, remember
 
 
@@ -28,7 +31,8 @@ class Explanation(Parts):
 
     def text(self, width: int | None = None, limit: int | None = None) -> str:
         """The ledger as plain text."""
-        return plain(lay_out(self.ledger, width or shutil.get_terminal_size((100, 40)).columns, limit))
+        with collector.paused():
+            return plain(lay_out(self.ledger, width or shutil.get_terminal_size((100, 40)).columns, limit))
 
     def svg(self, *, detail: bool | None = None) -> str:
         """The graph in both directions as an SVG picture; `detail=False` draws each module's call as one box."""
@@ -78,7 +82,12 @@ def explain(output: Any, grad: Any = None, *, _frame: Any = None) -> Explanation
             "explain(): this tensor has no grad_fn, so there is no backward pass to show. It is a leaf, or was made "
             "under no_grad, detached, or from tensors that do not require grad."
         )
-    recorder = Watcher()
+    with collector.paused():
+        return _explain(output, grad, _frame or sys._getframe(1))
+
+
+def _explain(output: Any, grad: Any, frame: Any) -> Explanation:
+    recorder = Watcher(late=True)
     recorder_on = set_mode("observers", (*LOCAL.observers, recorder))
     sinks = _sinks(output._edge[0])
     try:
@@ -94,6 +103,7 @@ def explain(output: Any, grad: Any = None, *, _frame: Any = None) -> Explanation
         ) from None
     finally:
         set_mode("observers", recorder_on)
+        recorder.end()
     if not recorder.passes:
         raise RuntimeError("explain(): no step of this graph needs a gradient")
     noted = recorder.passes[-1]
@@ -102,14 +112,9 @@ def explain(output: Any, grad: Any = None, *, _frame: Any = None) -> Explanation
         if g is not None:
             noted.arrived.append((sink, recorder.shots(g), recorder.shots(g)))
     noted.held = {}
-    noted.site = None
-    root = recorder.value_of(output)
-    builder = Builder(recorder, noted, variables_of(_frame or sys._getframe(1)))
-    node, nr = output._edge
-    made = builder.step(node)
-    root.made_by, root.nr = made, nr
-    made.outputs[nr] = builder.values[id(node), nr] = root
-    return Explanation(builder.build())
+    noted.place = None
+    recorder.value_of(output)
+    return Explanation(Builder(recorder, noted, variables_of(frame)).build())
 
 
 def _sinks(node: Any) -> list[AccumulateGrad]:
@@ -131,13 +136,17 @@ def _sinks(node: Any) -> list[AccumulateGrad]:
 class Trace:
     """Watches the program between `with` and its end. `passes` are the backward passes it saw."""
 
-    def __init__(self, keep: Any = None, *, recorder: Watcher | None = None) -> None:
-        self.recorder = Watcher(keep=keep) if recorder is None else recorder
+    def __init__(
+        self, keep: Any = None, *, whole: int = WHOLE, budget: int = BUDGET, recorder: Watcher | None = None
+    ) -> None:
+        self.recorder = Watcher(keep=keep, whole=whole, budget=budget) if recorder is None else recorder
         self._before: Any = None
+        self._collector: Any = None
         self._watch = Watch(self.recorder)
         self._made: dict[int, Explanation] = {}
 
     def __enter__(self) -> Trace:
+        self._collector = collector.seldom()
         self._before = set_mode("observers", (*LOCAL.observers, self.recorder))
         self._watch.start()
         return self
@@ -145,6 +154,7 @@ class Trace:
     def __exit__(self, *exc: Any) -> None:
         self._watch.stop()
         set_mode("observers", self._before)
+        collector.as_before(self._collector)
         remember(self.recorder)
         frame = sys._getframe(1)
         if not _internal(frame.f_code.co_filename):
@@ -153,11 +163,10 @@ class Trace:
     def finish(self, variables: dict[str, Any]) -> None:
         """Note now what the program's variables are called."""
         self.recorder.finished(variables)
-        by_id, _ = name_tensors(variables)
-        for key, name in by_id.items():
-            value = self.recorder.tensors.get(key)
-            if value is not None and value.tensor() is not None:
-                value.name = name
+        for name, t in reversed(list(named_tensors(variables))):  # the best name comes last
+            value = self.recorder.known(t)
+            if value is not None:
+                value.given = name
 
     @property
     def passes(self) -> list[Explanation]:
@@ -180,6 +189,10 @@ class Trace:
         return "\n".join(str(p) for p in self.passes) or "no backward pass ran inside the block"
 
 
-def trace() -> Trace:
-    """Watch a piece of program: `with wengert.explain.trace() as t: ...; print(t)`. Slow: for looking only."""
-    return Trace()
+def trace(*, whole: int = WHOLE, budget: int = BUDGET) -> Trace:
+    """Watch a piece of program: `with wengert.explain.trace() as t: ...; print(t)`.
+
+    Arrays of at most `whole` elements are kept as they were, as long as they take `budget` bytes together; of all others
+    there is a summary: shape, least, greatest, norm, and how many elements are not finite.
+    """
+    return Trace(whole=whole, budget=budget)

@@ -7,6 +7,9 @@ Note [Born here, or passed on]
     arguments. On the way back a node that was given a bad gradient may have a bad local derivative of its own: its rule
     is then run once more on that gradient with the bad elements set to 0. What is bad still is the node's own making.
     So one pass finds every place, not only the first.
+
+    Of small arrays all numbers are kept, so they are looked through when somebody asks (`births`, `poisons`); of large ones
+    there is a summary, which says at once that numbers are not finite, and then what made them is still there.
 """
 
 from __future__ import annotations
@@ -21,12 +24,13 @@ import numpy as np
 
 from ..core.modes import LOCAL
 from ..core.tensor import Tensor
-from .recording import Engine, Pass, Recorder, Shots, Step, Value, _internal, site
+from .ledger import remembered
+from .recording import _TENSORS, Engine, Pass, Ran, Recorder, Shot, Shots, Step, Value, _internal, place
 from .rules import StandIn, rule_of
+from .steps import NUMBERS, is_bad
 from .symbols import Name, Symbol
 
 ROOM = 1000  # places that are remembered
-STEPS = 20_000  # steps that are remembered though nothing alive came of them
 _LATEST: list[Any] = []  # weak references to the traces that look on or did, the latest last
 _KEPT: collections.deque[Watcher] = collections.deque(maxlen=2)
 
@@ -93,96 +97,80 @@ class Read:
 class Watcher(Recorder):
     """A Recorder that also notes cuts, values read out, changes in place, and births of numbers that are not finite."""
 
-    def __init__(self, *, keep: Any = None, known: Recorder | None = None) -> None:
-        super().__init__(keep=keep)
-        self.steps: collections.deque[Step] = collections.deque(maxlen=STEPS)
+    def __init__(self, *, known: Recorder | None = None, **options: Any) -> None:
+        super().__init__(**options)
         self.reads: dict[Any, Read] = {}
         self.written_by: dict[int, tuple[Any, list[Write]]] = {}  # by version counter, which is held
-        self.births: dict[int, Birth] = {}  # going forward: by number of the step
-        self.poisons: dict[int, list[Birth]] = {}  # going back: by number of the pass
-        self.first_bad: Pass | None = None
+        self._births: dict[int, Birth] = {}  # going forward: by time of the step
+        self._poisons: dict[int, list[Birth]] = {}  # going back: by number of the pass
+        self._looked = -1  # the steps up to this time have been looked through
+        self._first_bad: Pass | None = None
         self.begun: list[tuple[int, Any, frozenset[int]]] = []  # number, site, the nodes' sequence numbers
-        self._held: dict[str, Any] = {}
         self.traced: Any = None  # of a light copy: a weak reference to the trace's own
         if known is not None:
-            self.tensors, self.places = known.tensors, known.places
-            self.count, self.room = known.count, known.room
+            self.free, self.room = known.free, known.room
         else:
             _LATEST[:] = [r for r in _LATEST if r() is not None][-8:]
             _LATEST.append(weakref.ref(self))
 
     # -- forward -------------------------------------------------------------------------------------------------------
-    def step(self, op: Any, vals: Any, place: Any) -> Step:
-        made = super().step(op, vals, place)
-        self.steps.append(made)
-        return made
-
-    def into(self, made: Step, t: Any) -> None:
-        super().into(made, t)
-        if not self.steps or self.steps[-1] is not made:
-            self.steps.append(made)
-
-    def recorded(self, op: Any, vals: list[Any], outputs: Any) -> None:
-        if LOCAL.walk is not None and not LOCAL.grad:
-            return
-        super().recorded(op, vals, outputs)
-        self.check(self.steps[-1], vals, outputs)
-
-    def changed(self, op: Any, vals: list[Any], target: Any) -> None:
-        at = self.count
-        super().changed(op, vals, target)
-        made = next((s for s in reversed(self.steps) if s.number == at), None)
-        if made is not None:
-            self.check(made, vals, [target])
-
-    def check(self, made: Step, vals: list[Any], outputs: Any) -> None:
+    def bad(self, made: Step, vals: Any, outputs: Any) -> None:
         for nr, t in enumerate(outputs):
-            array = t._array
-            if array.__class__ is np.ndarray and array.dtype.kind in "fc" and not np.isfinite(array).all():
+            array = _array(t)
+            if array.dtype.kind in "fc" and not np.isfinite(array).all():
                 given = [_array(x) for v in vals for x in (v if isinstance(v, (tuple, list)) else (v,)) if _floating(x)]
                 bad = _born(array, given, made.op.kind == "elementwise" if hasattr(made.op, "kind") else False)
                 if bad is not None:
                     birth = Birth(nr, bad, array)
                     birth.step = made
                     for p, v in zip(made.op.params, vals, strict=False):
-                        if isinstance(v, (Tensor, int, float)) and not isinstance(v, bool):
-                            birth.saved[p.name] = _element(_array(v), birth.index, array.shape)
-                    if len(self.births) < ROOM:
-                        self.births[made.number] = birth
+                        if isinstance(v, (Tensor, np.ndarray, np.generic, int, float)) and not isinstance(v, bool):
+                            known = isinstance(v, (Tensor, np.ndarray, np.generic))
+                            birth.saved[p.name] = _element(_array(v) if known else v, birth.index, array.shape)
+                    if len(self._births) < ROOM:
+                        self._births[made.time] = birth
                     return
+
+    @property
+    def births(self) -> dict[int, Birth]:
+        """Where numbers that are not finite were made going forward: by time of the step."""
+        for step in list(self.steps):
+            if step.time > self._looked and any(v.raw.__class__ is not Shot and is_bad(v.raw) for v in step.outputs):
+                vals = [[_noted(v) for v in a] if isinstance(a, list) else _noted(a) for a in step.args]
+                self.bad(step, vals, [v.raw for v in step.outputs if v.raw.__class__ is not Shot])
+        self._looked = self.steps[-1].time if self.steps else -1
+        return self._births
 
     def left(self, how: str, t: Any, result: Any = None) -> None:
         if LOCAL.walk is not None and not LOCAL.grad:
             return
         if result is not None:
-            known = self.tensors.get(id(t))
-            before = self.tensors.get(id(result))
-            if before is not None and before.tensor() is result and before.made_by is not None and result is not t:
+            known = self.met(t)
+            before = self.met(result) if result is not t else None
+            if before is not None and before.made_by is not None:
                 if before.made_by.op.name == how and (t._rg or known is not None):
-                    before.made_by.args.append(self.value_of(t))  # one leaf made of several tensors
+                    # One leaf made of several tensors.
+                    before.made_by.args = [*before.made_by.args, self.value_of(t)]
             elif t._rg or (known is not None and known.made_by is not None):
-                made = Step(self.count, Engine(how), [self.value_of(t)], site())
-                self.count += 1
+                made = self.step(Engine(how), [self.value_of(t)], place(2))
                 made.cut = how
-                made.scope = self.scope
                 made.inplace = how == "detach_"
                 made.outputs.append(self.enter(result, Value(self.shots(t), result._rg and not made.inplace, made)))
-                self.steps.append(made)
             return
         depth = 1
         while _plumbing((frame := sys._getframe(depth)).f_code.co_filename):
             depth += 1
         if len(self.reads) < ROOM and not _internal(frame.f_code.co_filename):
             key = how, frame.f_code, frame.f_lasti
-            if t._rg or id(t) in self.tensors:  # of each place the latest
-                self.reads[key] = Read(how, self.value_of(t), site(), self.count, t._array)
+            if t._rg or self.met(t) is not None:  # of each place the latest
+                self.reads[key] = Read(how, self.value_of(t), place(1), next(NUMBERS), t._array)
 
     def written(self, t: Any) -> None:
         counter = t._vc
         if len(self.written_by) > ROOM:
             self.written_by.pop(next(iter(self.written_by)))
         _, written = self.written_by.setdefault(id(counter), (counter, []))
-        written.append(Write(site(), counter[0]))
+        written.append(Write(place(1), counter[0]))
         del written[:-100]
 
     def finished(self, variables: dict[str, Any]) -> None:
@@ -191,35 +179,56 @@ class Watcher(Recorder):
     # -- backward ------------------------------------------------------------------------------------------------------
     def begin(self, walk: Any, node: Any, g: Any) -> None:
         before = self.passes[-1] if self.passes else None
+        if before is not None and self.keep is not None:
+            self.judge(before)  # it may be let go now
         super().begin(walk, node, g)
-        if before is not None and before is self.first_bad and before not in self.passes:
+        if before is not None and before is self._first_bad and before not in self.passes:
             self.passes.insert(0, before)  # the pass in which things went wrong is the one to look at
-        new = self.passes[-1]
-        self.begun = [*self.begun[-19:], (new.number, new.site, frozenset(n.seq for n in walk[1]))]
+        new = self.current
+        self.begun = [*self.begun[-19:], (new.number, new.place, frozenset(n.seq for n in walk[1]))]
 
-    def before(self, node: Any, g: Any) -> None:
-        super().before(node, g)
-        self._held = {}
-        variant = getattr(node, "variant", None)
-        if variant is not None:
-            self._held = {name: getattr(node, name, None) for name in variant.saves}
+    def poisoned(self, node: Any, nr: int, g: Any, x: Any) -> None:
+        held = {} if getattr(node, "variant", None) is None else {k: getattr(node, k, None) for k in node.variant.saves}
+        self.poison(self.current, node, nr, g, x, {k: _plain(v) for k, v in (held | self.held).items()})
 
-    def after(self, node: Any, g: Any, grads: tuple[Any, ...]) -> None:
-        super().after(node, g, grads)
-        for nr, x in enumerate(grads):
-            if x is not None and node.next[nr][0] is not None:
-                array = _array(x)
-                if array.dtype.kind in "fc" and not np.isfinite(array).all():
-                    self.first_bad = self.first_bad or self.passes[-1]
-                    self.poison(node, nr, g, array)
-        self._held = {}
+    def judge(self, noted: Pass) -> None:
+        """Look through the gradients of a pass, as far as it has not been done."""
+        for ran in noted.ran[noted.judged :]:
+            if ran.grads is None:
+                break
+            noted.judged += 1
+            for nr, x in enumerate(ran.grads):
+                if x.__class__ is not Shot and is_bad(x):
+                    self.poison(noted, ran.node, nr, ran.g, x, _held(ran))
 
-    def poison(self, node: Any, nr: int, g: Any, array: Any) -> None:
+    @property
+    def poisons(self) -> dict[int, list[Birth]]:
+        """Where gradients that are not finite were made: by number of the pass."""
+        for noted in self.passes:
+            self.judge(noted)
+        return self._poisons
+
+    @property
+    def first_bad(self) -> Pass | None:
+        """The first pass in which a gradient was not finite."""
+        for noted in self.passes:
+            self.judge(noted)
+        return self._first_bad
+
+    @first_bad.setter
+    def first_bad(self, noted: Pass | None) -> None:
+        self._first_bad = noted
+
+    def poison(self, noted: Pass, node: Any, nr: int, g: Any, x: Any, held: dict[str, Any]) -> None:
         """Note a gradient that is not finite, unless it has only been passed on."""
+        array = _array(x)
+        if node.next[nr][0] is None or array.dtype.kind not in "fc" or np.isfinite(array).all():
+            return
+        if self._first_bad is None or noted.number < self._first_bad.number:
+            self._first_bad = noted
         several = isinstance(g, (list, tuple))
         incoming = [None if x is None else _array(x) for x in (g if several else [g])]
         given = [x for x in incoming if x is not None]
-        held = {k: _plain(v) for k, v in self._held.items()}
         clean = all(np.isfinite(x).all() for x in given)
         if not clean:
             if getattr(node, "variant", None) is None:
@@ -242,7 +251,7 @@ class Watcher(Recorder):
             made.slope = None if slope is None or slope[nr] is None else np.asarray(slope[nr])[()]
         seen = made.saved if made.g is not None else held
         made.inherited = any(_is_bad(v) for v in seen.values())
-        self.poisons.setdefault(self.passes[-1].number, []).append(made)
+        self._poisons.setdefault(noted.number, []).append(made)
 
     def pass_through(self, seq: int) -> tuple[int, Any] | None:
         """The latest pass that ran the node `seq` before the one that is last: (number, site)."""
@@ -254,7 +263,33 @@ def _plumbing(filename: str) -> bool:
 
 
 def _array(x: Any) -> Any:
+    if isinstance(x, Shot):  # of a large array: only whether it has such numbers
+        low = 0.0 if x.low is None else x.low
+        return np.asarray(
+            low if low != low else np.inf if x.non_finite() else 0.0, x.dtype if x.dtype.kind in "fc" else None
+        )
     return np.asarray(x._array if isinstance(x, Tensor) else x)
+
+
+def _noted(a: Any) -> Any:
+    """An argument of a step, as it was noted."""
+    return a.raw if isinstance(a, Value) and a.known else None if isinstance(a, Value) else a
+
+
+def _held(ran: Ran) -> dict[str, Any]:
+    """What a node had saved, as it was noted: arrays and options."""
+    found: dict[str, Any] = {}
+    variant = getattr(ran.node, "variant", None)
+    for name, (how, _) in variant.saves.items() if variant is not None else ():
+        if how in _TENSORS:
+            raw = ran.saved.get(name)
+            raw = remembered(ran.step, name) if raw is None and ran.step.op is ran.node.op else raw
+            raw = raw if isinstance(raw, list) else [raw]
+            plain = [None if x.__class__ in (Shot, tuple) else x for x in raw]
+            found[name] = plain if how == "list" else plain[0]
+        else:
+            found[name] = getattr(ran.node, name, None)
+    return found
 
 
 def _plain(x: Any) -> Any:
@@ -265,9 +300,9 @@ def _plain(x: Any) -> Any:
 
 
 def _floating(x: Any) -> bool:
-    return (isinstance(x, Tensor) and x._array.__class__ is np.ndarray) or (
-        isinstance(x, (float, complex, np.floating)) and not isinstance(x, bool)
-    )
+    if isinstance(x, Tensor):
+        return x._array.__class__ is np.ndarray
+    return isinstance(x, (float, complex, np.inexact, np.ndarray, Shot)) and not isinstance(x, bool)
 
 
 def _is_bad(x: Any) -> bool:
@@ -336,11 +371,12 @@ def _rule_at(node: Any, nr: int, made: Birth) -> Any:
 def remember(recorder: Any) -> None:
     """A trace has ended. What it noted going forward stays known for a while though nobody holds the trace: the last two
     are kept, without the passes, which would keep their graphs alive."""
+    recorder.end()
     if recorder.__class__ is Watcher:
         light = copy.copy(recorder)
-        light.passes, light.poisons, light.first_bad, light.running = [], {}, None, None
+        light.passes, light._poisons, light._first_bad, light.running = [], {}, None, None
         light.shots = Shots()
-        light._held = {}
+        light.current, light.open, light.held = None, [], {}
         light.traced = weakref.ref(recorder)
         _KEPT.append(light)
 
@@ -350,7 +386,6 @@ def watcher_of(*tensors: Any) -> Watcher | None:
     full = [r for r in (ref() for ref in reversed(_LATEST)) if r is not None]
     for t in tensors:
         for recorder in (*full, *(r for r in reversed(_KEPT) if r.traced is not None and r.traced() is None)):
-            value = recorder.tensors.get(id(t))
-            if value is not None and value.tensor() is t:
+            if recorder.met(t) is not None:
                 return recorder
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import Any
 
@@ -62,7 +62,7 @@ class Recorder(Observer):
         self.events.append(FunctionEvent(name, kind, *times, thread=thread, stack=stack, **more))
 
     # -- what the engine tells ---------------------------------------------------------------------------------------
-    def recorded(self, op: Any, vals: list[Any], outputs: Any) -> None:
+    def recorded(self, op: Any, vals: Sequence[Any], outputs: Any) -> None:
         made = [t for t in outputs if isinstance(t, Tensor)]
         edge = made[0]._edge if made else None
         self.note(

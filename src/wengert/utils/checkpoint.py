@@ -21,7 +21,7 @@ import threading
 import traceback
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -147,7 +147,7 @@ class _Trace(Observer):
         self.lines = lines
         self.stacks: list[str] = []
 
-    def recorded(self, op: Any, vals: list[Any], outputs: list[Any]) -> None:
+    def recorded(self, op: Any, vals: Sequence[Any], outputs: Sequence[Any]) -> None:
         self.ops.append(op.name)
         if self.lines:
             frames = [f for f in traceback.extract_stack() if not f.filename.startswith((_HERE, "<wengert"))]

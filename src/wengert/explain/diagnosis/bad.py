@@ -14,7 +14,7 @@ import numpy as np
 from ...core.tensor import Tensor
 from ..ledger import flat
 from ..notation import Style, number, text
-from ..recording import Shot, Step, Value
+from ..recording import Step, Value, shot
 from ..sites import line_of, place
 from ..symbols import Name
 from ..watching import ROOM, Birth, Watcher, watcher_of
@@ -48,7 +48,7 @@ def _of_leaf(t: Tensor, names: Names) -> Why:
                 from .looking import of_pass
 
                 return of_look(of_pass(watcher, noted, names))
-        value = watcher.tensors.get(id(t))
+        value = watcher.met(t)
         if value is not None and value.made_by is not None and not np.isfinite(t._array).all():
             return _forward_only(watcher, value, name)
     if t._array.dtype.kind in "fc" and not np.isfinite(t._array).all():
@@ -171,8 +171,8 @@ def _sources(found: Look, learnt: bool) -> list[Site]:
     sites = []
     for v in found.ledger.values():
         t = v.tensor() if v.tensor is not None else None
-        if t is not None and v.made_by is None and bad_word(v.shot) is None and bad_word(Shot(t._array)):
-            v.shot = Shot(t._array)  # changed since it was first seen, by an optimizer's step
+        if t is not None and v.made_by is None and bad_word(v.shot) is None and bad_word(shot(found.watcher.shots(t))):
+            v.shot = found.watcher.shots(t)  # changed since it was first seen, by an optimizer's step
         word = bad_word(v.shot)
         if learnt and word == "infinite" and not v.requires_grad:
             continue
@@ -320,11 +320,9 @@ def sender(found: Look, birth: Birth) -> tuple[Any, str | None, Step | None] | N
 
 def _masks(found: Look, node: Any) -> bool:
     """Does a product have a factor with zeros in it?"""
-    return any(
-        getattr(s, "whole", isinstance(s, np.ndarray)) and not np.all(np.asarray(getattr(s, "array", s)))
-        for s in found.ran[node].saved.values()
-        if s is not None
-    )
+    block = found.blocks.get(node.seq)
+    saved = [shot(block.held(name)) for name, how in block.saved if how == "tensor"] if block is not None else []
+    return any(s is not None and s.whole and not np.all(s.array) for s in saved)
 
 
 # -- what to change ----------------------------------------------------------------------------------------------------

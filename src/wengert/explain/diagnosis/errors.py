@@ -204,7 +204,7 @@ def _nothing_requires(trail: Trail, name: str, used: str, leaves: list[str]) -> 
 def _constant_gradient(trail: Trail, t: Tensor, name: str) -> Why | None:
     """A gradient that is to be differentiated again, and is a constant."""
     watcher = watcher_of(t)
-    value = watcher.tensors.get(id(t)) if watcher is not None else None
+    value = watcher.met(t) if watcher is not None else None
     is_gradient = value is not None and value.grad_of is not None
     line, created = None, None
     frame = trail.user[0] if trail.user is not None else None

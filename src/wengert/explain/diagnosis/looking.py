@@ -14,7 +14,8 @@ from ...core import backward
 from ...core.modes import LOCAL, set_mode
 from ...core.node import FREED_MESSAGE, AccumulateGrad
 from ...core.tensor import Tensor
-from ..ledger import Builder, Ledger
+from ..building import Builder
+from ..ledger import Ledger
 from ..recording import Pass, Shot, Step, Value
 from ..watching import Birth, Watcher, watcher_of
 from . import routes
@@ -40,8 +41,7 @@ class Look:
         self.blocks = {b.step.seq: b for b in ledger.blocks if b.step.seq is not None}
 
     def step(self, node: Any) -> Step | None:
-        found: Step | None = self.builder.by_seq.get(node.seq)
-        return found
+        return self.builder.step(node)
 
     def value(self, node: Any, nr: int) -> Value:
         return self.builder.value(node, nr)
@@ -75,9 +75,9 @@ def of_pass(watcher: Watcher, noted: Pass, names: Names | None) -> Look:
 
 
 def _run(loss: Tensor, known: Watcher | None, names: Names | None) -> Look:
-    watcher = Watcher(known=known)
+    watcher = Watcher(known=known, late=True)
     assert loss._edge is not None
-    node, nr = loss._edge
+    node, _ = loss._edge
     sinks = [n for n in routes.reachable(node) if n.__class__ is AccumulateGrad]
     before = set_mode("observers", (*LOCAL.observers, watcher))
     start = None if loss._array.size == 1 else _ones(loss)
@@ -87,20 +87,17 @@ def _run(loss: Tensor, known: Watcher | None, names: Names | None) -> Look:
         )
     finally:
         set_mode("observers", before)
+        watcher.end()
     noted = watcher.passes[-1]
     for sink in sinks:
         g = found.get((sink, 0))
         if g is not None:
             noted.arrived.append((sink, watcher.shots(g), watcher.shots(g)))
-    noted.held, noted.site = {}, None
+    noted.held, noted.place = {}, None
+    watcher.value_of(loss)
     builder = Builder(watcher, noted, names.variables if names is not None else {})
-    root = watcher.value_of(loss)
-    if root.made_by is None:
-        made = builder.step(node)
-        root.made_by, root.nr = made, nr
-        made.outputs[nr] = builder.values[id(node), nr] = root
     if known is not None:
-        watcher.births, watcher.written_by, watcher.steps = known.births, known.written_by, known.steps
+        watcher._births, watcher.written_by, watcher.steps = known.births, known.written_by, known.steps
     return Look(builder.build(), builder, watcher, noted, names)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 from ...core.tensor import Tensor
@@ -191,8 +192,8 @@ class _Question:
         return reading.code_at(code.co_filename, uses[-1].line) if uses else None
 
     def step_of(self, t: Tensor) -> Step | None:
-        value = self.watcher.tensors.get(id(t)) if self.watcher is not None else None
-        return value.made_by if value is not None and value.tensor() is t else None
+        value = self.watcher.met(t) if self.watcher is not None else None
+        return value.made_by if value is not None else None
 
     # -- x needs none --------------------------------------------------------------------------------------------------
     def needs_no_grad(self) -> Why:
@@ -297,9 +298,9 @@ class _Question:
         """loss was not made from x as a tensor: did the program read x's value out, and go on with that?"""
         steps, values = routes.ancestors(root)
         mine = [v for s in watcher.steps for v in _values(s) if v.tensor is not None and v.tensor() is self.x]
-        now = watcher.tensors.get(id(self.x))
+        now = watcher.met(self.x)
         used, marked = routes.descendants(watcher.steps, [*mine, *([now] if now is not None else [])])
-        last = steps[-1].number if steps else watcher.count
+        last = steps[-1].met if steps else sys.maxsize
         reads = [r for r in watcher.reads.values() if id(r.value) in marked and r.number <= last]
         if reads:
             best = max(reads, key=lambda r: (matches(r, steps, values), r.number))
@@ -331,8 +332,8 @@ class _Question:
     def out(self, read: Read, used: list[Step], steps: list[Step]) -> Why:
         kind = read.how
         line = line_of(read.site)
-        before = [s for s in used if s.number < read.number and id(read.value) in {id(v) for v in s.outputs}]
-        cut = next((s.cut for s in used if s.cut and s.number < read.number), None)
+        before = [s for s in used if s.met < read.number and id(read.value) in {id(v) for v in s.outputs}]
+        cut = next((s.cut for s in used if s.cut and s.met < read.number), None)
         happened, change = advice.CUT.get(kind, advice.CUT["item"])
         if kind == "bool" and cut == "not differentiable":
             happened = "it only enters a comparison that decides an `if`; which branch is taken has no derivative"

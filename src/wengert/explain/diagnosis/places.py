@@ -44,7 +44,7 @@ class Names:
             return None
         found = self.by_id.get(id(t))
         if found is None and t._edge is not None:
-            found = self.by_edge.get((id(t._edge[0]), t._edge[1]))
+            found = self.by_edge.get((t._edge[0].seq, t._edge[1]))
         own = t._extra.name if t._extra is not None else None
         return own or found
 

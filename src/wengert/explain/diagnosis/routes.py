@@ -74,14 +74,14 @@ def ancestors(loss: Value) -> tuple[list[Step], list[Value]]:
                 if id(a) not in values:
                     values[id(a)] = a
                     stack.append(a)
-    return sorted(steps.values(), key=lambda s: s.number), list(values.values())
+    return sorted(steps.values(), key=lambda s: s.met), list(values.values())
 
 
 def descendants(steps: Iterable[Step], start: Iterable[Value]) -> tuple[list[Step], set[int]]:
     """The steps that used a value or what came of it, in order, and the ids of all those values."""
     marked = {id(v) for v in start}
     used = []
-    for step in sorted(steps, key=lambda s: s.number):
+    for step in sorted(steps, key=lambda s: s.met):
         if any(id(a) in marked for a in flat(step.args)):
             used.append(step)
             marked.update(id(v) for v in step.outputs)

@@ -45,10 +45,10 @@ class ScriptWatcher(Watcher):
     def begin(self, walk: Any, node: Any, g: Any) -> None:
         super().begin(walk, node, g)
         self.name_leaves()
-        new = self.passes[-1]
-        for v in new.anchors:
-            t = v.tensor()
-            if t is not None and t._edge[0] is node:
+        new = self.current
+        for v in node.noted.outputs:
+            t = v.tensor() if v.tensor is not None else None
+            if t is not None and t._edge is not None and t._edge[0] is node:
                 self.root = (self.called.get(id(t), "loss"), t)
                 if t._array.dtype.kind in "fc" and not np.isfinite(t._array).all():
                     self.first_bad = self.first_bad or new
