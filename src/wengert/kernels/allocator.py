@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-_TRIM, _MAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD in malloc.h
+_TRIM, _MAP, _ARENAS = -1, -3, -8  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD and M_ARENA_MAX in malloc.h
 KEEP = 1 << 29  # free bytes at the end of the heap from which memory is given back
 MAPPED = 1 << 26  # bytes of an array from which it is asked of the system by itself
 
@@ -29,4 +29,5 @@ def keep_freed_memory() -> bool:
     import ctypes
 
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_MAP, MAPPED)) and bool(mallopt(_TRIM, KEEP))
+    # One heap for all threads: what one has freed another uses, and only this heap grows without the system's help.
+    return all([mallopt(_MAP, MAPPED), mallopt(_TRIM, KEEP), mallopt(_ARENAS, 1)])

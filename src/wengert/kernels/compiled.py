@@ -69,7 +69,9 @@ def vector(name: str, n: int, *arrays: Any) -> Any:
 
 
 def machine(name: str, n: int, *values: Any) -> Any:
-    """The loop `name` of `row_loops`, for a call with these `values` on `n` elements; None if NumPy should compute it.
+    """The loop `name` of `row_loops`, or `module.name`, for a call with these `values` on `n` elements.
+
+    None if NumPy should compute it.
 
     The arrays among the values must be contiguous; those of numbers all float32 or all float64, the others int64.
     """
@@ -93,7 +95,8 @@ def machine(name: str, n: int, *values: Any) -> Any:
             return None
         with _lock:
             if found is None and _worth(n):
-                found = _prepared("row_loops", name, values)
+                module, _, simple = name.rpartition(".")
+                found = _prepared(module or "row_loops", simple, values)
                 if found is not None:
                     _loops[key] = found
     return found

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from . import tiles
 from .threads import share_products
 
 Ints = tuple[int, ...]
@@ -137,11 +138,11 @@ def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: In
     o, kernel = w.shape[0], w.shape[2:]
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
     k = (c // groups) * math.prod(kernel)
-    result = np.empty((n, o, *out), np.result_type(x, w))
     matrix = np.ascontiguousarray(w).reshape(groups, o // groups, k)
-    if not result.size:
-        return result
+    if not n * o * math.prod(out):
+        return np.empty((n, o, *out), np.result_type(x, w))
     if _plain(kernel, stride, padding):
+        result = np.empty((n, o, *out), np.result_type(x, w))
         images, planes = np.ascontiguousarray(x).reshape(n, groups, k, -1), result.reshape(n, groups, o // groups, -1)
 
         def multiply(low: int, high: int) -> None:
@@ -149,8 +150,12 @@ def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: In
 
         share_products(multiply, n, result.size * k)
         return _add_bias(result, bias)
+    found = tiles.forward(x, w, bias, stride, padding, dilation, out) if groups == 1 else None
+    if found is not None:
+        return found
     pieces = _pieces(n, out, c * math.prod(kernel) * math.prod(out) * x.itemsize)
     few = o // groups < _FEW
+    result = np.empty((n, o, *out), np.result_type(x, w))
 
     def work(low: int, high: int) -> None:
         unfolding = _Unfolding(x, kernel, out, stride, padding, dilation)
@@ -184,6 +189,10 @@ def weight_grad(x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints,
     out = g.shape[2:]
     k = (c // groups) * math.prod(kernel)
     plain = _plain(kernel, stride, padding)
+    if groups == 1 and not plain:
+        found = tiles.weight_grad(x, g, weight_shape, stride, padding, dilation)
+        if found is not None:
+            return found
     pieces = _pieces(n, out, c * math.prod(kernel) * math.prod(out) * x.itemsize)
     totals: dict[int, Any] = {}
 
@@ -218,17 +227,19 @@ def input_grad(g: Any, w: Any, bias: Any, size: Ints, stride: Ints, padding: Int
     out = tuple(g.shape[2:])
     reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
     if (
-        2 * o <= 3 * c
-        and all(s == 1 for s in stride)
+        all(s == 1 for s in stride)
         and all(p <= r for p, r in zip(padding, reach, strict=True))
         and output_size(size, kernel, stride, padding, dilation) == out
     ):
-        # Without strides it is the convolution with the kernel turned round, and nothing has to be added up;
-        # but what is unfolded then is g, which may have many more channels.
+        # Without strides it is the convolution with the kernel turned round, and nothing has to be added up.
         turned = w.reshape(groups, o // groups, c // groups, *kernel).swapaxes(1, 2)
         turned = np.flip(turned, tuple(range(3, turned.ndim))).reshape(c, o // groups, *kernel)
         rest = tuple(r - p for r, p in zip(reach, padding, strict=True))
-        return forward(g, turned, bias, stride, rest, dilation, groups)
+        direct = tiles.forward(g, turned, bias, stride, rest, dilation, size) if groups == 1 else None
+        if direct is not None:
+            return direct
+        if 2 * o <= 3 * c:  # it is g that is unfolded here, which may have many more channels
+            return forward(g, turned, bias, stride, rest, dilation, groups)
     length = math.prod(out)
     gm = np.ascontiguousarray(g).reshape(n, groups, o // groups, length)
     matrix = np.ascontiguousarray(w).reshape(groups, o // groups, -1).swapaxes(-1, -2)
