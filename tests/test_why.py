@@ -1,7 +1,6 @@
 """`wengert.explain.why_*` and `wengert why`: small real programs, what is wrong with each, and that it is said, with the line.
 
-The numbers in names and docstrings are those of the threads on the public trackers in which users asked for it:
-160016, 143658, 182156, 187297 and so on.
+Docstrings number the threads in which users asked for it; names carry the numbers these have on their trackers.
 """
 
 from __future__ import annotations
@@ -43,6 +42,7 @@ def source(why: Why) -> str:
 
 
 def test_106556_none_through_item() -> None:
+    """Thread 10."""
     w = torch.tensor([2.0, 3.0], requires_grad=True)
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     with trace():
@@ -59,6 +59,7 @@ def test_106556_none_through_item() -> None:
 
 
 def test_106556_none_without_a_trace_is_read_from_the_source() -> None:
+    """Thread 10."""
     w = torch.tensor([2.0, 3.0], requires_grad=True)
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     scale = (w * 2).sum().item()
@@ -71,6 +72,7 @@ def test_106556_none_without_a_trace_is_read_from_the_source() -> None:
 
 
 def test_91529_none_through_detach_and_data() -> None:
+    """Thread 10."""
     w = torch.tensor([2.0, 3.0], requires_grad=True)
     v = torch.tensor(1.0, requires_grad=True)
     with trace():
@@ -87,6 +89,7 @@ def test_91529_none_through_detach_and_data() -> None:
 
 
 def test_42984_none_through_no_grad_names_the_block() -> None:
+    """Thread 11."""
     w = torch.tensor([2.0, 3.0], requires_grad=True)
     v = torch.tensor(1.0, requires_grad=True)
     with trace():
@@ -105,6 +108,7 @@ def embed(w: Any) -> Any:
 
 
 def test_42984_none_through_a_decorated_function() -> None:
+    """Thread 11."""
     w = torch.tensor([2.0, 3.0], requires_grad=True)
     v = torch.tensor(1.0, requires_grad=True)
     with trace():
@@ -129,6 +133,7 @@ def test_42984_none_through_a_decorated_function() -> None:
 )
 @pytest.mark.filterwarnings("ignore:To copy construct", "ignore:Converting a tensor")
 def test_31919_none_each_way_out_of_the_graph(cut: Callable[[Any], Any], kind: str) -> None:
+    """Thread 11."""
     w = torch.tensor([2.0, 3.0], requires_grad=True)
     v = torch.tensor(1.0, requires_grad=True)
     with trace():
@@ -239,11 +244,67 @@ def test_why_none_asks_for_tensors() -> None:
         why_none(torch.tensor(1.0), 2.0)
 
 
+def written_by_setitem(w: Any, v: Any) -> Any:
+    out = torch.zeros(3)
+    for i in range(3):
+        out[i] = w[i] * i
+    return out * v
+
+
+def written_through_data(w: Any, v: Any) -> Any:
+    out = torch.zeros(3)
+    for i in range(3):
+        out.data[i] = w[i] * i
+    return out * v
+
+
+def written_through_numpy(w: Any, v: Any) -> Any:
+    out = torch.zeros(3)
+    for i in range(3):
+        out.numpy()[i] = w[i].item() * i
+    return out * v
+
+
+@pytest.mark.parametrize(
+    ("program", "kind", "cure"),
+    [
+        (written_by_setitem, "not run", []),
+        (written_through_data, "data", ["out[i] = w[i] * i"]),
+        (written_through_numpy, "item", ["out[i] = w[i] * i"]),
+    ],
+)
+def test_177_none_of_a_result_filled_in_a_loop(program: Callable[..., Any], kind: str, cure: list[str]) -> None:
+    """Thread 19."""
+    w = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    v = torch.tensor(1.0, requires_grad=True)
+    with trace():
+        loss = program(w, v).sum()
+    found = why_none(loss, w)
+    assert (found.kind, found.rewrite) == (kind, cure)
+
+
+def test_none_through_inference_mode_and_indices() -> None:
+    w = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    v = torch.tensor(1.0, requires_grad=True)
+    with trace():
+        with torch.inference_mode():
+            feature = w * 2
+        loss = (feature.clone() + v).sum()
+    why = why_none(loss, w)
+    assert (why.kind, source(why)) == ("inference_mode", "feature = w * 2")
+    with trace():
+        loss = v * w.max(0).indices
+    assert why_none(loss, w).kind == "argmax"
+    with trace():
+        loss = v * F.one_hot(w.long()).float().sum()
+    assert why_none(loss, w).kind == "integer"
+
+
 # -- NaN ---------------------------------------------------------------------------------------------------------------
 
 
 def test_160016_nan_the_first_cause_and_not_the_last() -> None:
-    """The logarithm makes -inf; the product only makes NaN of it."""
+    """Thread 1. The logarithm makes -inf; the product only makes NaN of it."""
     p = torch.tensor([0.0, 0.5], requires_grad=True)
     with trace():
         entropy = p * torch.log(p)
@@ -256,6 +317,7 @@ def test_160016_nan_the_first_cause_and_not_the_last() -> None:
 
 
 def test_143658_nan_index_incoming_gradient_slope_and_product() -> None:
+    """Thread 2."""
     x = torch.tensor([4.0, 0.0], requires_grad=True)
     with trace():
         loss = x.sqrt().sum()
@@ -269,6 +331,7 @@ def test_143658_nan_index_incoming_gradient_slope_and_product() -> None:
 
 
 def test_182156_nan_what_only_passes_it_on_is_not_blamed() -> None:
+    """Thread 3."""
     x = torch.tensor([0.0, 1.0], requires_grad=True)
     with trace():
         a = 1 / x
@@ -280,6 +343,7 @@ def test_182156_nan_what_only_passes_it_on_is_not_blamed() -> None:
 
 
 def test_187297_nan_from_the_branch_not_taken_and_the_double_where() -> None:
+    """Thread 5."""
     x = torch.tensor([4.0, 0.0, -1.0], requires_grad=True)
     with trace() as t:
         y = torch.where(x > 0, torch.sqrt(x), 0.0)
@@ -311,6 +375,7 @@ def test_187297_nan_from_the_branch_not_taken_and_the_double_where() -> None:
     ],
 )
 def test_68425_nan_what_is_proposed_is_a_cure(program: str, tmp_path: Path) -> None:
+    """Thread 5."""
     values = [0.5, 0.0, 1.0] if "asin" in program else [4.0, 0.0, 1.0]
     start = f"import wengert as torch\nx = torch.tensor({values}, requires_grad=True)\n"
     end = "\nloss = y.sum()\n"
@@ -331,7 +396,7 @@ def test_68425_nan_what_is_proposed_is_a_cure(program: str, tmp_path: Path) -> N
 
 
 def test_558_nan_all_poison_sites_in_one_pass() -> None:
-    """Several terms with the same poison, some behind others: each is found, not only the first."""
+    """Thread 6. Several terms with the same poison, some behind others: each is found, not only the first."""
     x = torch.tensor([4.0, 0.0, 2.0], requires_grad=True)
     with trace() as t:
         a = torch.where(x > 0, torch.sqrt(x), 0.0)
@@ -352,6 +417,7 @@ def test_558_nan_all_poison_sites_in_one_pass() -> None:
 
 
 def test_558_what_lies_behind_a_poison_is_found_though_it_is_given_nan() -> None:
+    """Thread 6."""
     x = torch.tensor([0.0, 1.0], requires_grad=True)
     with trace():
         inner = torch.sqrt(x)
@@ -387,6 +453,7 @@ def test_nan_softmax_of_a_row_that_is_masked_out() -> None:
 
 
 def test_2421_norm_at_zero_is_finite_and_known_as_a_convention() -> None:
+    """Thread 7."""
     x = torch.zeros(3, requires_grad=True)
     with trace():
         loss = x.norm()
@@ -435,6 +502,7 @@ def test_nan_of_an_input() -> None:
 
 
 def test_59172_zero_and_not_none_dead_relu() -> None:
+    """Thread 9."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))
     with torch.no_grad():
@@ -453,7 +521,7 @@ def test_59172_zero_and_not_none_dead_relu() -> None:
 
 
 def test_59172_none_and_not_zero() -> None:
-    """`why_zero` of what gets no gradient at all says so."""
+    """Thread 9. `why_zero` of what gets no gradient at all says so."""
     w = torch.tensor([2.0, 3.0], requires_grad=True)
     v = torch.tensor(1.0, requires_grad=True)
     with trace():
@@ -488,6 +556,7 @@ def test_59172_none_and_not_zero() -> None:
     ],
 )
 def test_184572_zero_each_kind(program: Callable[[Any], Any], kind: str) -> None:
+    """Thread 8."""
     x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     with trace():
         loss = program(x)
@@ -534,6 +603,8 @@ def test_zero_of_an_intermediate() -> None:
 
 
 def test_96265_in_place_names_the_variable_who_saved_it_and_who_wrote() -> None:
+    """Thread 15."""
+
     def program() -> None:
         x = torch.tensor([1.0, 2.0], requires_grad=True)
         y = x * 3
@@ -550,6 +621,8 @@ def test_96265_in_place_names_the_variable_who_saved_it_and_who_wrote() -> None:
 
 
 def test_18523_in_place_without_a_trace() -> None:
+    """Thread 15."""
+
     def program() -> None:
         x = torch.tensor([1.0, 2.0], requires_grad=True)
         y = x * 3
@@ -564,6 +637,8 @@ def test_18523_in_place_without_a_trace() -> None:
 
 
 def test_9391_in_place_sigmoid_saves_its_result() -> None:
+    """Thread 16."""
+
     def fails() -> None:
         x = torch.tensor([1.0, 2.0], requires_grad=True)
         y = torch.sigmoid(x)
@@ -582,6 +657,8 @@ def test_9391_in_place_sigmoid_saves_its_result() -> None:
 
 
 def test_30987_in_place_through_data() -> None:
+    """Thread 17."""
+
     def program() -> None:
         x = torch.tensor([1.0, 2.0], requires_grad=True)
         y = x * x
@@ -659,6 +736,8 @@ def test_not_scalar() -> None:
 
 @pytest.mark.parametrize("watched", [True, False])
 def test_91529_no_grad_fn(watched: bool) -> None:
+    """Thread 10."""
+
     def program() -> None:
         x = torch.tensor([1.0, 2.0], requires_grad=True)
         y = x.detach() * 2
@@ -675,6 +754,8 @@ def test_91529_no_grad_fn(watched: bool) -> None:
 
 
 def test_5479_the_second_derivative_of_something_linear() -> None:
+    """Thread 12."""
+
     def program() -> None:
         x = torch.tensor([1.0, 2.0], requires_grad=True)
         y = (3 * x).sum()
@@ -698,7 +779,9 @@ def test_a_gradient_without_create_graph() -> None:
     assert source(why) == "(g,) = torch.autograd.grad(y, x)"
 
 
-def test_8_and_14_numpy_is_refused_and_said_why() -> None:
+def test_8_numpy_is_refused_and_said_why() -> None:
+    """Thread 14."""
+
     def program() -> None:
         x = torch.tensor([1.0, 2.0], requires_grad=True)
         print(x.numpy())
@@ -709,6 +792,8 @@ def test_8_and_14_numpy_is_refused_and_said_why() -> None:
 
 
 def test_24849_an_unused_input_of_grad() -> None:
+    """Thread 11."""
+
     def program() -> None:
         x = torch.tensor([1.0, 2.0], requires_grad=True)
         w = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -763,7 +848,9 @@ class Wrong(torch.autograd.Function):
         return g
 
 
-def test_44_a_mistake_in_a_function_points_into_it() -> None:
+def test_43405_a_mistake_in_a_function_points_into_it() -> None:
+    """Thread 44."""
+
     def program() -> None:
         x = torch.ones(2, requires_grad=True)
         Wrong.apply(x, x).sum().backward()
@@ -787,6 +874,8 @@ class Cube(torch.autograd.Function):
 
 
 def test_104040_a_function_that_saved_an_intermediate() -> None:
+    """Thread 34."""
+
     def program() -> None:
         x = torch.tensor(2.0, requires_grad=True)
         (g,) = torch.autograd.grad(Cube.apply(x), x, create_graph=True)
@@ -798,6 +887,8 @@ def test_104040_a_function_that_saved_an_intermediate() -> None:
 
 
 def test_43405_an_error_in_a_hook_is_the_programs_own() -> None:
+    """Thread 44."""
+
     def program() -> None:
         def hook(g: Any) -> Any:
             return 1 / 0
@@ -812,6 +903,8 @@ def test_43405_an_error_in_a_hook_is_the_programs_own() -> None:
 
 
 def test_43405_anomaly_mode_is_explained_too() -> None:
+    """Thread 44."""
+
     def program() -> None:
         x = torch.tensor([0.0, 1.0], requires_grad=True)
         with torch.autograd.set_detect_anomaly(True):
@@ -824,6 +917,8 @@ def test_43405_anomaly_mode_is_explained_too() -> None:
 
 
 def test_711_what_has_no_derivative_is_named() -> None:
+    """Thread 43."""
+
     def program() -> None:
         class Half(torch.autograd.Function):
             @staticmethod
@@ -945,6 +1040,7 @@ TRAINING = """
 
 
 def test_106556_command_lists_parameters_without_a_gradient(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Thread 10."""
     code, out = why(TRAINING, tmp_path, capsys)
     assert code == 0
     assert "scale.grad is None because the way from scale to loss is cut: .item()" in out
@@ -957,6 +1053,7 @@ def test_106556_command_lists_parameters_without_a_gradient(tmp_path: Path, caps
 
 
 def test_47175_command_sees_a_forgotten_zero_grad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Thread 13."""
     program = TRAINING.replace("optimizer.zero_grad()", "pass")
     _, out = why(program, tmp_path, capsys)
     assert "second.bias.grad still held the gradient of an earlier pass, already used by a step" in out
@@ -982,7 +1079,7 @@ def test_adding_up_on_purpose_is_no_mistake(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_742_command_finds_the_first_nan_of_a_training_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The loss becomes NaN in the third pass because a gradient was NaN in the second."""
+    """Thread 4. The loss becomes NaN in the third pass because a gradient was NaN in the second."""
     program = """
     import wengert as torch
     w = torch.tensor([2.0, 1.0], requires_grad=True)

@@ -17,6 +17,7 @@ from .answer import Code, Site, Why
 from .places import Names, bare_name, caller, declared, source_of, step_site
 
 _HOW = {"no_grad": ("no_grad", "set_grad_enabled"), "inference_mode": ("inference_mode",)}
+_WHOLE = frozenset(["integer", "argmax", "comparison"])
 _NOT_WATCHED = (
     "This is read from the source, as nothing watched the program run. To be certain, put it under "
     "`with wengert.explain.trace() as t:`, or run `wengert why SCRIPT`."
@@ -245,16 +246,20 @@ class _Question:
         """Values lead from x to loss, and somewhere on the way the gradient does not come back."""
         if not way[0][0].requires_grad:
             return self.told("late", way[0][1], way)
-        for value, step in way:
-            if step.cut or (value.requires_grad and not any(v.requires_grad for v in step.outputs)):
+        after = [*(v for v, _ in way[1:]), watcher.value_of(self.loss)]
+        for (value, step), result in zip(way, after, strict=True):
+            if step.cut or (value.requires_grad and not result.requires_grad):
+                several = len(step.outputs) > 1  # of max(dim) the indices
                 kind = advice.kind_of_cut(bare_name(step.op.name), step.cut or "not differentiable")
-                return self.told(kind, step, way)
+                return self.told("argmax" if several and kind == "not differentiable" else kind, step, way)
         writes = next((s for _, s in way if s.inplace), way[-1][1])
         return self.told("overwritten", writes, way)
 
     def told(self, kind: str, step: Step, way: list[tuple[Value, Step]]) -> Why:
-        happened, change = advice.CUT[kind]
         line = line_of(step.site)
+        if kind == "no_grad" and line is not None and reading.around(*line[:2], ("inference_mode",)) is not None:
+            kind = "inference_mode"
+        happened, change = advice.CUT[kind]
         sites: list[Site] = []
         seen: set[Any] = set()
         for _, s in way:
@@ -280,9 +285,8 @@ class _Question:
             what = "the block begins" if block[1] == "with" else "the function is decorated"
             return [], [f"{what} at line {block[0]}: {reading.code_at(line[0], block[0])[2]}"]
         words = {
-            "item": ("item", "float"), "tolist": ("tolist",), "detach": ("detach",), "data": ("data",),
+            "item": ("item", "float", "numpy", "detach"), "tolist": ("tolist",), "detach": ("detach",), "data": ("data",),
             "tensor": ("tensor",), "numpy": ("detach", "numpy", "from_numpy", "cpu"), "Parameter": ("Parameter",),
-            "integer": ("long", "int", "round", "short"),
         }.get(kind)  # fmt: skip
         if words is None:
             return [], []
@@ -309,7 +313,16 @@ class _Question:
         loose = [s for s in used if id(s) in ends and not self.fills(s)]
         if not loose:
             return self.unused()
+        whole = [s for s in loose if s.cut and advice.kind_of_cut(bare_name(s.op.name), s.cut) in _WHOLE]
+        if whole:
+            kind = advice.kind_of_cut(bare_name(whole[-1].op.name), whole[-1].cut or "")
+            return self.told(
+                kind, whole[-1], [(v, s) for s in used if s.number <= whole[-1].number for v in _values(s)[:1]]
+            )
         step = loose[-1]
+        line = line_of(step.site)
+        if line is not None and reading.writes_data(line[0], line[1]):
+            return self.told("data", step, [(v, s) for s in loose for v in _values(s)[:1]])
         target = place(step.site)
         result = target.target if target is not None else None
         end = (

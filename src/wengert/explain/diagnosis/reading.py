@@ -125,6 +125,13 @@ def without(filename: str, line: int, *names: str) -> str | None:
     return ast.unparse(made) if left_out else None
 
 
+def writes_data(filename: str, line: int) -> bool:
+    """Does the statement at a line write through `.data`?"""
+    s = statement_at(filename, line)
+    targets = s.targets if isinstance(s, ast.Assign) else [s.target] if isinstance(s, ast.AugAssign) else []
+    return any(isinstance(n, ast.Attribute) and n.attr == "data" for t in targets for n in ast.walk(t))
+
+
 def calls(filename: str, line: int, *names: str) -> list[ast.Call]:
     """Calls of functions or methods by these names in the statement at a line."""
     statement = statement_at(filename, line)

@@ -24,11 +24,30 @@ from .nothing import why_none
 from .places import Names, bare_name, caller, line_of_node, operation, source_of
 
 _FACTORS = frozenset(
-    ["mul", "matmul", "linear", "conv", "einsum", "bilinear", "addmm", "addcmul", "outer", "lerp", "div"]
+    [
+        "mul",
+        "matmul",
+        "linear",
+        "conv",
+        "convolution",
+        "convolution_transpose",
+        "einsum",
+        "bilinear",
+        "addmm",
+        "addcmul",
+        "outer",
+        "lerp",
+        "div",
+    ]
 )
 _KINKS = frozenset(["abs", "sgn", "norm", "linalg_vector_norm", "vector_norm", "cdist", "dist", "l1_loss"])
+# Operations that put values into places, or choose them by place.
+_PLACES = frozenset(
+    ["index_copy", "index_add", "index_put", "scatter", "scatter_add", "scatter_reduce", "cat", "stack", "copy", "cummax",
+     "cummin", "sort", "topk", "kthvalue", "median", "mode", "max_pool1d", "max_pool2d", "max_pool3d", "dropout"]
+)  # fmt: skip
 _NORMALISE = frozenset(
-    ["softmax", "log_softmax", "layer_norm", "batch_norm", "group_norm", "instance_norm", "normalize"]
+    ["softmax", "safe_softmax", "log_softmax", "layer_norm", "batch_norm", "group_norm", "instance_norm", "normalize"]
 )
 _LOSSES = frozenset(["mse_loss", "smooth_l1_loss", "huber_loss", "l1_loss", "kl_div", "cosine_similarity"])
 _OVERWRITES = frozenset(["zero_", "fill_", "copy_", "zero", "fill", "copy", "overwrite"])
@@ -229,7 +248,8 @@ class _Question:
             return self.site(
                 block, f"{said}: nothing of {name} was chosen here where a gradient came back", "structural", came
             )
-        if bare in _FACTORS:
+        kind = getattr(step.op, "kind", "")
+        if bare in _FACTORS or (kind == "linear" and len(flat(step.args)) > 1 and bare not in _PLACES):
             others = [v for v in flat(step.args) if v is not term.target]
             zero = next((v for v in others if is_zero(v.shot)), None)
             if zero is not None:
@@ -259,15 +279,24 @@ class _Question:
         if bare in advice.SATURATED:
             result = f"result = {shot_text(out)}" if out is not None and out.known else ""
             return self.site(block, f"{said}: {bare} is flat where {name} is", "saturated", held, result, came)
-        if step.op.params and getattr(step.op, "kind", "") == "elementwise":
+        if kind == "elementwise":
             return self.site(block, f"{said}: its slope is 0 at this {name}", "stationary", held)
-        return self.site(block, f"{said} hands on a gradient of zero", "structural", came)
+        if kind == "linear" or bare in _PLACES:
+            return self.site(
+                block, f"{said}: nothing of {name} comes through here where a gradient came back", "structural", came
+            )
+        return self.site(block, f"{said}: its derivative is 0 at these values", "stationary", held, came)
 
     def normalised(self, block: Block, term: Term, said: str, op: str, held: str, came: str) -> Site | None:
         g = next((g for g in block.gradient if g is not None), None)
         shot = term.target.shot
         dim = next((a for a in block.step.args if isinstance(a, int) and not isinstance(a, bool)), -1)
-        if op in ("softmax", "log_softmax") and shot is not None and shot.shape and shot.shape[dim] == 1:
+        if (
+            op in ("softmax", "log_softmax", "safe_softmax")
+            and shot is not None
+            and shot.shape
+            and shot.shape[dim] == 1
+        ):
             return self.site(
                 block,
                 f"{said}: over a dimension of size 1 the result is always the same",
@@ -302,12 +331,8 @@ def _none(shot: Shot | None) -> bool:
 
 def _tiny(gradients: list[Shot | None]) -> bool:
     """Are all incoming numbers so small that a product with an ordinary number vanishes?"""
-    for g in gradients:
-        if g is not None and g.known and g.size and g.dtype.kind == "f":
-            low, high, _ = g.stats()
-            if max(abs(low), abs(high)) > np.finfo(g.dtype).tiny * 4:
-                return False
-    return True
+    found = [g for g in gradients if g is not None and g.known and g.size and g.dtype.kind in "fc"]
+    return bool(found) and all(max(map(abs, g.stats()[:2])) <= np.finfo(g.dtype).tiny * 4 for g in found)
 
 
 def _no_zeros(shot: Shot | None) -> bool:
