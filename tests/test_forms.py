@@ -618,3 +618,36 @@ def test_names_are_pytorchs() -> None:
     assert torch.resize_as_(input=torch.empty(0), the_template=X).shape == (2, 2)
     with pytest.raises(TypeError, match=r"matrix_exp\(\): argument 'input' \(position 1\) must be Tensor, not int"):
         torch.linalg.matrix_exp(3)
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("a", "x", "p"),
+    [  # to 17 digits, from 40-digit arithmetic
+        (0.5, 0.5, 0.68268949213708590),
+        (10.0, 12.0, 0.75760783832948765),
+        (500.0, 478.0, 0.16262688456783882),
+        (1e6, 1e6, 0.50013298076087259),
+        (1e6, 998000.0, 0.022696114006736803),
+        (1e10, 1e10, 0.50000132980760134),
+        (1e300, 1e300, 0.5),
+    ],
+)
+def test_incomplete_gamma(a: float, x: float, p: float) -> None:
+    a_, x_ = torch.tensor(a, dtype=F64), torch.tensor(x, dtype=F64)
+    assert torch.igamma(a_, x_).item() == pytest.approx(p, rel=1e-12)
+    assert torch.igammac(a_, x_).item() == pytest.approx(1 - p, rel=1e-12)
+
+
+def test_incomplete_gamma_at_the_ends() -> None:
+    a = torch.tensor([0.0, 0.0, 1.0, math.inf, 1.0, math.inf, -1.0])
+    x = torch.tensor([0.0, 1.0, 0.0, 1.0, math.inf, math.inf, 1.0])
+    assert torch.allclose(torch.igamma(a, x), torch.tensor([math.nan, 1, 0, 0, 1, math.nan, math.nan]), equal_nan=True)
+
+
+def test_ranges_of_integers_cut_their_ends() -> None:
+    assert torch.arange(0.0, -8.000001, -4.0, dtype=I64).tolist() == [0, -4]
+    assert torch.linspace(0, 50, 50, dtype=I64)[25].item() == 25
+    assert torch.logspace(4.3, 2, 3, base=5.0, dtype=I64).tolist() == [625, 125, 25]

@@ -513,8 +513,10 @@ def arange(
         start, end, step = given.get("start", 0), given["end"], given.get("step", 1)
     if "step" in named:
         step = _number(named["step"])
-    length = _steps(start, end, step)
     d = _range_dtype(dtype, out, start, end, step)
+    if d == np.int64:  # what lies between integers does not count
+        start, end, step = int(start), int(end), int(step)
+    length = _steps(start, end, step)
     if d.kind in "iu" and int(step) == 0:
         raise ValueError("step must be nonzero")
     return _finish(_progression(start, step, length, d), out, requires_grad)
@@ -623,6 +625,8 @@ def logspace(
     """`steps` powers of `base`, the exponents at equal distances from `start` to `end`."""
     check_options(device, layout, pin_memory, dtype, out)
     d = _spaced_dtype(dtype, out, start, end)
+    if d.kind in "iu":
+        start, end = int(_number(start)), int(_number(end))
     wide = np.dtype(np.complex128 if d.kind == "c" else np.float64)
     exponents = _spaced("logspace", start, end, steps, wide)
     return _finish(np.power(wide.type(base), exponents).astype(d), out, requires_grad)

@@ -14,7 +14,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.op import Array, composite, elementwise, general, missing
 from ..core.views import inplace
-from ..kernels import bessel, polynomials
+from ..kernels import bessel, incomplete, polynomials
 from ..kernels import special as kernel
 from . import pointwise
 from .arithmetic import NUMBERS, mul, need_tensors
@@ -177,7 +177,7 @@ def _floats(name: str) -> Any:
 )
 def igamma(input: Array, other: Array) -> Any:
     """The regularised lower incomplete gamma function."""
-    return kernel.igamma(input, other)
+    return incomplete.igamma(input, other)
 
 
 @elementwise(
@@ -191,7 +191,7 @@ def igamma(input: Array, other: Array) -> Any:
 )
 def igammac(input: Array, other: Array) -> Any:
     """The regularised upper incomplete gamma function."""
-    return kernel.igammac(input, other)
+    return incomplete.igammac(input, other)
 
 
 @elementwise(
