@@ -195,7 +195,7 @@ def _check_dtype(name: str, i: int, count: int, have: dtypes.dtype, want: dtypes
 def _check_places(name: str, target: Tensor, read: list[Tensor]) -> None:
     if name in _APART:
         for x in read:
-            if np.may_share_memory(target._array, x._array):
+            if x is target or np.may_share_memory(target._array, x._array):
                 check_partial_overlap(target._array, x._array, whole=True)
     elif name in _NOT_IN_PART or (name in TABLE and TABLE[name].kind == "elementwise"):
         for x in read:

@@ -39,10 +39,14 @@ def _incomplete(a: Array, x: Array, upper: bool) -> Array:
     near = regular & (a > _LARGE) & (np.abs(x - a) < _NEAR * a)
     below = regular & ~near & (x < a + 1)
     above = regular & ~near & ~below
-    for where, value, is_upper in ((near, _uniform, upper), (below, _series, False), (above, _fraction, True)):
-        if where.any():
-            found = value(a[where], x[where]) if value is not _uniform else _uniform(a[where], x[where], upper)
-            result[where] = found if is_upper == upper else 1 - found
+    if near.any():
+        result[near] = _uniform(a[near], x[near], upper)
+    if below.any():
+        p = _series(a[below], x[below])
+        result[below] = 1 - p if upper else p
+    if above.any():
+        q = _fraction(a[above], x[above])
+        result[above] = q if upper else 1 - q
     low, high = (1.0, 0.0) if upper else (0.0, 1.0)
     valid = (a >= 0) & (x >= 0)
     result = np.where(valid & (a == 0) & (x > 0), high, result)
