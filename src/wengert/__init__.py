@@ -151,7 +151,7 @@ _LAZY = frozenset((
     "data", "distributed", "distributions", "explain", "export", "fft", "functional", "fx", "hub", "jit",
     "library", "linalg", "masked", "mps", "mtia", "multiprocessing", "nn", "onnx", "optim", "overrides",
     "profiler", "quantization", "random", "return_types", "serialization", "signal", "sparse", "special",
-    "storage", "types", "utils", "version", "xpu",
+    "storage", "testing", "types", "utils", "version", "xpu",
 ))  # fmt: skip
 
 _KINDS = ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short")
