@@ -1245,3 +1245,62 @@ def test_an_unused_parameter_is_shown_where_its_module_declares_it(
 ) -> None:
     _, out = why(TRAINING, tmp_path, capsys, "--none", "spare.weight")
     assert "program.py:10: self.spare = nn.Linear(3, 3)\nchange: call the module that spare.weight belongs to" in out
+
+
+def test_nan_in_a_lambda_is_cured_in_its_place() -> None:
+    x = torch.tensor([0.0, 4.0], requires_grad=True)
+    with trace() as t:
+        root = lambda a: torch.where(a > 0, a.sqrt(), 0.0)
+        loss = root(x).sum()
+        loss.backward()
+    why = why_nan(loss)
+    assert why.rewrite == ["root = lambda a: torch.where(a > 0, torch.where(a > 0, a, 1.0).sqrt(), 0.0)"]
+    assert t.passes
+
+
+def test_nan_of_a_double_backward_names_the_step_whose_backward_made_it() -> None:
+    x = torch.tensor([0.0, 1.0], requires_grad=True)
+    with trace():
+        y = x.sqrt().sum()
+        (g,) = torch.autograd.grad(y, x, create_graph=True)
+        penalty = (g * g).sum()
+    why = why_nan(penalty)
+    assert why.sites[0].what == "the backward of sqrt, recorded, makes an infinity: x.sqrt()"
+    assert source(why) == "y = x.sqrt().sum()"
+
+
+class Root(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x.sqrt()
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return g / (2 * x.sqrt())
+
+
+def test_nan_of_a_function_points_into_its_backward() -> None:
+    x = torch.tensor([0.0, 1.0], requires_grad=True)
+    with trace():
+        loss = Root.apply(x).sum()
+    why = why_nan(loss)
+    assert (why.kind, source(why)) == ("backward", "return g / (2 * x.sqrt())")
+    assert "Root.backward" in why.advice
+
+
+def test_nan_under_checkpoint_is_found_in_the_second_run() -> None:
+    from wengert.utils.checkpoint import checkpoint
+
+    def block(a: Any) -> Any:
+        return torch.where(a > 0, a.log(), 0.0)
+
+    x = torch.tensor([0.0, 4.0], requires_grad=True)
+    with trace() as t:
+        loss = checkpoint(block, x, use_reentrant=False).sum()
+        loss.backward()
+    why = why_nan(loss)
+    assert source(why) == "return torch.where(a > 0, a.log(), 0.0)"
+    assert why.rewrite == ["safe = torch.where(a > 0, a, 1.0)", "return torch.where(a > 0, safe.log(), 0.0)"]
+    assert t.passes

@@ -6,7 +6,6 @@ into words, and a gradient of 0 that met an infinite slope is followed up to the
 
 from __future__ import annotations
 
-import ast
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,14 @@ from ...core.tensor import Tensor
 from ..ledger import flat
 from ..notation import Style, number, text
 from ..recording import Step, Value, shot
-from ..sites import line_of, place
+from ..sites import line_of
 from ..symbols import Name
 from ..watching import ROOM, Birth, Watcher, watcher_of
-from . import advice, reading
+from . import advice
 from .answer import Code, Site, Why
+from .cures import argument_of, double_where, safe_value
 from .looking import Look, bad_word, look
-from .places import Names, bare_name, caller, line_of_node, operation, source_of
+from .places import Names, bare_name, caller, function_of, line_of_node, operation, rule_line, source_of
 
 
 def why_nan(loss: Any) -> Why:
@@ -210,14 +210,13 @@ def _count(array: Any) -> str:
 
 
 def _forward_site(birth: Birth | None, step: Step) -> Site:
-    op = bare_name(step.op.name)
+    op, step_line = _what(step)
     word = next((w for w in (bad_word(v.shot) for v in step.outputs) if w), "NaN")
-    code = source_of(step)
-    site = Site(
-        f"{op} makes {'an infinity' if word == 'infinite' else word} going forward" + (f": {code}" if code else ""),
-        line_of(step.site),
-        op,
-    )
+    word = "an infinity" if word == "infinite" else word
+    made = _first(step)
+    code = source_of(made)
+    said = f"{op} makes {word} going forward" if made is step else f"the backward of {op}, recorded, makes {word}"
+    site = Site(said + (f": {code}" if code else ""), step_line, op)
     if birth is not None:
         at = f" at {list(birth.index)}" if birth.index else ""
         given = ", ".join(f"{_called(step, name)} = {number(v)}" for name, v in birth.saved.items() if _is_number(v))
@@ -231,6 +230,18 @@ def _forward_site(birth: Birth | None, step: Step) -> Site:
             if v.shot is not None and v.shot.known
         ]
     return site
+
+
+def _first(step: Step) -> Step:
+    """The step of the program whose backward, recorded by create_graph, made this one; or the step itself."""
+    while step.origin is not None and step.origin.step is not None:
+        step = step.origin.step
+    return step
+
+
+def _what(step: Step) -> tuple[str, Code | None]:
+    made = _first(step)
+    return bare_name(made.op.name), line_of(made.site)
 
 
 def _described(v: Value) -> str:
@@ -344,8 +355,7 @@ def _told(kind: str, title: str, first: tuple[Birth | None, Step] | None, found:
             ),
         )
     _, step = first
-    op = bare_name(step.op.name)
-    line = line_of(step.site)
+    op, line = _what(step)
     if line is None and found is not None:
         line = line_of_node(_node_of(found, step), step, found.names)
         if sites and sites[0].line is None:
@@ -369,6 +379,12 @@ def _finish_backward(why: Why, found: Look, birth: Birth, step: Step | None) -> 
     op = operation(birth.node)
     why.line = line_of_node(birth.node, step, found.names)
     chooser = sender(found, birth)
+    if birth.node.user_code:
+        why.line = rule_line(function_of(birth.node)) or why.line
+        why.advice = (
+            f"this derivative is the program's own: guard what it divides by or takes a root of, in {op}.backward."
+        )
+        return
     if chooser is None:
         why.advice = advice.nan_advice(op) + "."
         return
@@ -387,93 +403,6 @@ def _finish_backward(why: Why, found: Look, birth: Birth, step: Step | None) -> 
         why.rewrite = double_where(step, why.line, chose, where, op, argument)
     elif operation(other) in ("masked_fill", "mul"):
         why.rewrite = [
-            f"safe = torch.where(mask, {_argument(step, why.line, op) or 'x'}, {_safe(op)})",
+            f"safe = torch.where(mask, {argument_of(step, why.line, op) or 'x'}, {safe_value(op)})",
             "# use safe below",
         ]
-
-
-def _safe(op: str) -> str:
-    return "0.0" if op in advice.NOT_ONE else "1.0"
-
-
-def _argument(step: Step | None, line: Code | None, op: str) -> str | None:
-    """The first argument of an operation, as the source has it."""
-    node = _expression(step, line, op)
-    if isinstance(node, ast.Call):
-        f = node.func
-        method = isinstance(f, ast.Attribute) and not (isinstance(f.value, ast.Name) and f.value.id in _MODULES)
-        if method and isinstance(f, ast.Attribute):
-            return ast.unparse(f.value)
-        return ast.unparse(node.args[0]) if node.args else None
-    if isinstance(node, ast.BinOp):
-        return ast.unparse(node.right if op in ("div", "true_divide") else node.left)
-    return None
-
-
-_MODULES = frozenset(["torch", "wengert", "F", "nn", "wg", "w"])
-
-
-def _expression(step: Step | None, line: Code | None, *names: str) -> ast.AST | None:
-    if step is not None and step.site is not None:
-        found = place(step.site)
-        if found is not None and found.node is not None:
-            return found.node
-    if line is not None:
-        return next(iter(reading.calls(line[0], line[1], *names)), None)
-    return None
-
-
-def double_where(
-    step: Step | None, line: Code | None, chose: Step | None, where: Code | None, op: str, argument: str | None
-) -> list[str]:
-    """The rewrite: `safe = where(condition, x, 1)`, and the operation on that; in the program's own words if known."""
-    outer = _expression(chose, where, "where")
-    inner = _expression(step, line, op)
-    x = _argument(step, line, op)
-    if not isinstance(outer, ast.Call) or x is None or inner is None:
-        return [
-            f"safe = torch.where(condition, x, {_safe(op)})",
-            f"y = torch.where(condition, torch.{op}(safe), other)",
-        ]
-    head = ast.unparse(outer.func)
-    args = [ast.unparse(a) for a in outer.args]
-    if len(args) == 3:
-        condition, first = args[0], args[1]
-    elif len(args) == 2 and isinstance(outer.func, ast.Attribute):
-        condition, first = args[0], ast.unparse(outer.func.value)
-        head = "torch.where"
-    else:
-        return []
-    other = args[-1]
-    keep = (x, _safe(op)) if argument == "input" else (_safe(op), x)
-    safe = f"safe = {head}({condition}, {keep[0]}, {keep[1]})"
-    old = ast.unparse(inner)
-    new = _with_safe(inner, x)
-    parts = [first.replace(old, new), other.replace(old, new)]
-    if old in (first, other) or old in first or old in other:
-        return [safe, *_statement(where, outer, f"{head}({condition}, {parts[0]}, {parts[1]})")]
-    return [safe, *_statement(line, inner, new)]
-
-
-def _statement(where: Code | None, outer: ast.AST, new: str) -> list[str]:
-    """The statement that `outer` stands in, with `new` in its place."""
-    found = reading.statement_at(where[0], where[1]) if where is not None else None
-    whole = (
-        ast.unparse(found)
-        if isinstance(found, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr))
-        else ""
-    )
-    old = ast.unparse(outer)
-    return [whole.replace(old, new)] if old in whole else [f"... = {new}"]
-
-
-def _with_safe(node: ast.AST, x: str) -> str:
-    """An expression with its argument `x` replaced by `safe`."""
-
-    class Swap(ast.NodeTransformer):
-        def visit(self, n: ast.AST) -> Any:
-            if isinstance(n, ast.expr) and ast.unparse(n) == x:
-                return ast.Name("safe", ast.Load())
-            return self.generic_visit(n)
-
-    return ast.unparse(Swap().visit(ast.parse(ast.unparse(node), mode="eval").body))

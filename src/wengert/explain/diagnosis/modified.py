@@ -112,7 +112,7 @@ def _written_lines(trail: Trail, names: set[str], parameter: bool) -> list[Code]
             hit = (reading.dotted(target) or "").removesuffix(".data") in names
         elif isinstance(s, ast.Assign):
             hit = any(isinstance(t, ast.Subscript) and reading.dotted(t.value) in names for t in s.targets)
-        for call in reading._expressions(s):
+        for call in reading.calls_in(s):
             f = call.func
             if isinstance(f, ast.Attribute):
                 on = (reading.dotted(f.value) or "").removesuffix(".data")
@@ -233,7 +233,7 @@ def _earlier(trail: Trail, node: Any) -> Code | None:
     code = trail.user[0].f_code
     lines = []
     for s in reading.statements(code.co_filename, code):
-        for call in reading._expressions(s):
+        for call in reading.calls_in(s):
             if (
                 isinstance(call.func, ast.Attribute)
                 and call.func.attr in ("backward", "grad")

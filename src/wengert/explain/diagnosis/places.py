@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from typing import Any
@@ -75,6 +76,21 @@ def declared(leaf: Any, modules: list[Any]) -> Code | None:
                 path, _, attribute = path.rpartition(".")
                 module = held[path]
     return None
+
+
+def function_of(node: Any) -> Any:
+    """The user's Function that a node runs the backward of."""
+    return getattr(node, "_forward_cls", None)
+
+
+def rule_line(function: Any) -> Code | None:
+    """Where a Function's backward returns its gradients."""
+    rule = getattr(function, "vjp" if function is not None and "vjp" in vars(function) else "backward", None)
+    code = getattr(rule, "__code__", None)
+    if code is None:
+        return None
+    returns = [s.lineno for s in reading.statements(code.co_filename, code) if isinstance(s, ast.Return)]
+    return reading.code_at(code.co_filename, returns[-1] if returns else code.co_firstlineno)
 
 
 def bare_name(op: str) -> str:

@@ -136,10 +136,10 @@ def calls(filename: str, line: int, *names: str) -> list[ast.Call]:
     """Calls of functions or methods by these names in the statement at a line."""
     statement = statement_at(filename, line)
     found = [n for n in ast.walk(statement) if isinstance(n, ast.Call)] if statement is not None else []
-    return [c for c in found if _callee(c) in names]
+    return [c for c in found if callee(c) in names]
 
 
-def _callee(call: ast.Call) -> str:
+def callee(call: ast.Call) -> str:
     f = call.func
     return f.attr if isinstance(f, ast.Attribute) else f.id if isinstance(f, ast.Name) else ""
 
@@ -159,7 +159,7 @@ def only_call(filename: str, code: Any, *names: str, mentions: str | None = None
     operators = tuple(o for n in names for o in _OPERATORS.get(n, ()))
     for s in statements(filename, code):
         for e in _all_expressions(s):
-            called = isinstance(e, ast.Call) and _callee(e) in names
+            called = isinstance(e, ast.Call) and callee(e) in names
             if called or (operators and isinstance(e, ast.BinOp) and isinstance(e.op, operators)):
                 words = [dotted(x) for x in ast.walk(e) if isinstance(x, ast.expr)]
                 if mentions is None or mentions in words:
@@ -173,7 +173,7 @@ def _all_expressions(statement: ast.stmt) -> Iterator[ast.AST]:
             yield from ast.walk(child)
 
 
-def _expressions(statement: ast.stmt) -> Iterator[ast.Call]:
+def calls_in(statement: ast.stmt) -> Iterator[ast.Call]:
     """The calls in a statement, without those of the statements inside it."""
     yield from (n for n in _all_expressions(statement) if isinstance(n, ast.Call))
 
@@ -207,7 +207,7 @@ def _uses(e: ast.AST, cuts: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[s
     elif name is not None and not isinstance(e, ast.Subscript):
         yield name, cuts
     elif isinstance(e, ast.Call):
-        last = _callee(e)
+        last = callee(e)
         method = isinstance(e.func, ast.Attribute)
         cut = CUTS.get(last) if not (method and last in _BUILTIN) else {"int": "integer", "bool": "integer"}.get(last)
         root = (dotted(e.func) or "").split(".")[0]
