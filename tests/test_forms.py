@@ -158,6 +158,9 @@ def test_dropout_in_place(name: str) -> None:
 def test_removed_functions_say_what_to_use(name: str) -> None:
     with pytest.raises(RuntimeError, match=r"now removed\. Instead of torch\." + name + r" use torch\.linalg\."):
         getattr(torch, name)(torch.ones(2, 2))
+    if name != "matrix_rank":
+        with pytest.raises(RuntimeError, match=r"now removed\. Instead of torch\." + name):
+            getattr(torch.ones(2, 2), name)()
 
 
 def test_what_is_not_here_says_what_to_use() -> None:

@@ -13,6 +13,7 @@ from ..core.op import COMPOSITES
 from ..core.tensor import Tensor
 from . import linalg_norms, recurrent
 from .random import alpha_dropout, dropout, dropout2d, feature_alpha_dropout
+from .removed import REMOVED, removed
 from .shared import wrap_dim
 
 # What PyTorch offers as a function too, though it belongs to a tensor.
@@ -30,7 +31,7 @@ def functions() -> dict[str, Any]:
     """Every function stated here, by name. Called when Tensor has its methods."""
     found = {name: _method(name) for name in _OF_TENSORS.split()}
     found.update((name, _numbered(name, names)) for name, names in _LOSSES.items())
-    found.update((name, _removed(name)) for name in REMOVED)
+    found.update((name, removed(name)) for name in REMOVED)
     found.update((name, _declined(name, why)) for why, names in _DECLINED.items() for name in names.split())
     found.update((name, _recurrent(name, mode)) for name, mode in _RECURRENT.items())
     found.update(
@@ -239,28 +240,6 @@ def _recurrent(name: str, mode: str) -> Any:
         f"The layers of nn.{mode.split('_')[0]} over a sequence: (output, last states), from the list of its weights."
     )
     return run
-
-
-# -- names that PyTorch removed --------------------------------------------------------------------------------
-
-REMOVED = {
-    "eig": "torch.linalg.eig",
-    "lstsq": "torch.linalg.lstsq, which has its arguments reversed",
-    "matrix_rank": "torch.linalg.matrix_rank",
-    "solve": "torch.linalg.solve, which has its arguments reversed",
-    "symeig": "torch.linalg.eigh, which reads the lower triangle",
-}
-
-
-def _removed(name: str) -> Any:
-    def raises(*args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError(
-            f"This function was deprecated since version 1.9 and is now removed. Instead of torch.{name} use {REMOVED[name]}."
-        )
-
-    raises.__name__ = raises.__qualname__ = name
-    raises.__doc__ = f"Removed from PyTorch: use {REMOVED[name]}."
-    return raises
 
 
 # -- names for what is not here --------------------------------------------------------------------------------

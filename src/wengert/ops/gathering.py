@@ -202,5 +202,6 @@ def take_along_dim(input: Any, indices: Any, dim: Any = None) -> Any:
     full = list(np.broadcast_shapes((*shape[:d], 1, *shape[d + 1 :]), (*places[:d], 1, *places[d + 1 :])))
     full_input, full_index = list(full), list(full)
     full_input[d], full_index[d] = shape[d], places[d]
-    counted = where(indices < 0, indices + shape[d], indices)  # from the end, as in NumPy
+    from_the_end = (indices < 0) & (indices >= -shape[d])  # as in NumPy
+    counted = where(from_the_end, indices + shape[d], indices)
     return gather(expand(input, tuple(full_input)), d, expand(counted, tuple(full_index)))

@@ -16,6 +16,7 @@ from ..core.tensor import Tensor, legacy_array
 from ..core.tensor import wrap as leaf
 from ..core.views import bump, check_inplace, inplace_composite
 from . import joining, places, shape
+from .removed import removed
 from .special import polygamma
 
 __all__: list[str] = []
@@ -60,6 +61,8 @@ def install(T: Any) -> None:
         *(reinforce, resize, resize_as, storage_type, to_dense, unsafe_split_with_sizes, cpu, cuda, xpu),
     ):
         setattr(T, f.__name__, f)
+    for name in ("eig", "lstsq", "solve", "symeig"):
+        setattr(T, name, removed(name))
     T.const_data_ptr = T.data_ptr
     T.dequantize = to_dense
     T.sparse_dim, T.dense_dim = lambda self: 0, T.dim
