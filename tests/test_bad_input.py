@@ -24,6 +24,24 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
         "mat1 and mat2 shapes cannot be multiplied (2x3 and 5x4)",
     ),
     (
+        "special functions of complex numbers",
+        lambda: torch.erf(torch.tensor([1 + 1j])),
+        NotImplementedError,
+        "\"erf_vml_cpu\" not implemented for 'ComplexFloat'",
+    ),
+    (
+        "polygamma of complex numbers",
+        lambda: torch.polygamma(1, torch.tensor([1 + 1j], dtype=torch.complex128)),
+        NotImplementedError,
+        "\"trigamma\" not implemented for 'ComplexDouble'",
+    ),
+    (
+        "Hurwitz's zeta function of complex numbers",
+        lambda: torch.special.zeta(torch.tensor([1 + 1j]), torch.ones(1)),
+        NotImplementedError,
+        "\"zeta_cpu\" not implemented for 'ComplexFloat'",
+    ),
+    (
         "sum of shapes that do not broadcast",
         lambda: torch.ones(2, 3) + torch.ones(4),
         RuntimeError,

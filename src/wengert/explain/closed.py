@@ -144,6 +144,13 @@ class ClosedForm(Part):
             rules = rule_of(type(node), self._saved(block), node.next, outs, gradients)
             for term, i in zip(block.terms, block.places, strict=True):
                 made = simplify(term.undone(rules[i]))
+                if (
+                    isinstance(made, Symbol)
+                    and made.is_complex()
+                    and term.value is not None
+                    and term.value.dtype.kind == "f"
+                ):
+                    made = made.real  # as the engine casts it
                 old = found.get(id(term.target))
                 made = _bounded(made if old is None else plus(old, made))
                 found[id(term.target)] = Numeral(made) if isinstance(made, NUMBERS) else made

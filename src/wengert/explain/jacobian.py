@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
-from .again import block_of, place_of, pull
+from .again import block_of, place_of, pull, value_of
 from .cards import _term_rule
 from .export import _nested, _number, tex_array
 from .ledger import Block, Ledger, Term, operation
@@ -37,12 +37,14 @@ class LocalJacobian(Part):
         self.terms: list[Term] = _arguments(self.block, argument)
         self.target = self.terms[0].target
         step = self.block.step
-        if len(self.block.outputs) > 1 and sum(g is not None for g in self.block.gradient) > 1:
-            raise NotImplementedError(
-                f"jacobian() of {operation(step)}, which has several results with gradients; use "
-                "torch.autograd.functional.jacobian on the function"
-            )
-        self.nr = next(k for k, g in enumerate(self.block.gradient) if g is not None)
+        came = [k for k, g in enumerate(self.block.gradient) if g is not None]
+        named = None if isinstance(of, (int, Block)) else value_of(ledger, of)
+        chosen = [k for k in came if named is None or self.block.outputs[k] is named]
+        if len(chosen) != 1:
+            names = ", ".join(self.block.outputs[k].name or "?" for k in came)
+            raise ValueError(f"step {step.number} {operation(step)} has several results, say of which: {names}")
+        self.nr = chosen[0]
+        self.alone = len(came) == 1
         self.out = self.block.outputs[self.nr]
         self.meta_out = self.block.ran.node.output_meta(self.nr)
         target, nr = self.block.ran.node.next[self.block.places[place_of(self.block, self.terms[0])]]
@@ -110,7 +112,7 @@ class LocalJacobian(Part):
     def agreement(self) -> float | None:
         """The largest difference between Jᵀ·∇out, multiplied out, and what the engine gave. None if it was not kept."""
         g, given = self.block.gradient[self.nr], self._given
-        if g is None or not g.whole or given is None or not self.small:
+        if g is None or not g.whole or given is None or not self.small or not self.alone:
             return None
         product = self.matrix.T @ np.asarray(g.array).reshape(-1)
         return float(np.abs(product - given.reshape(-1)).max(initial=0))

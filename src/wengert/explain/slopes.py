@@ -141,7 +141,12 @@ def _complex_step(block: Block, target: Value, known: dict[int, Any], weights: l
     from ..core.backward import sum_to
 
     moved = weights[0] * (result.imag / TINY)
-    # A power of a negative number is real at some exponents only: between them its complex form is another function.
-    if not np.isfinite(moved).all() or np.abs(result.imag).max(initial=0) > 1e-6 * np.sqrt(TINY):
+    # A power of a negative number is real at some exponents only: between them its complex form is another function. And
+    # what is left without an imaginary part has not computed with one.
+    if (
+        not np.isfinite(moved).all()
+        or not result.imag.any()
+        or np.abs(result.imag).max(initial=0) > 1e-6 * np.sqrt(TINY)
+    ):
         return None
     return moved if moved.shape == x.shape else sum_to(moved, x.shape)

@@ -27,11 +27,24 @@ __all__ = [
 
 _BY_ROOT_PI = 1 / math.sqrt(math.pi)
 
+
+def _real(kernel: str) -> Any:
+    """A check: no complex numbers. PyTorch's message names its kernel."""
+
+    def check(*arguments: Any) -> None:
+        for x in arguments:
+            if getattr(x, "dtype", None) is not None and x.dtype.kind == "c":
+                raise NotImplementedError(f"\"{kernel}\" not implemented for '{dtypes.of(x.dtype).tensor_type}'")
+
+    return check
+
+
 # -- error functions -------------------------------------------------------------------------------------------
 
 
 @elementwise(
     "erf",
+    check=_real("erf_vml_cpu"),
     promote="float",
     inplace=True,
     input=lambda input: 2 * _BY_ROOT_PI * exp(-(input * input)),
@@ -44,6 +57,7 @@ def erf(input: Array) -> Any:
 
 @elementwise(
     "erfc",
+    check=_real("erfc_vml_cpu"),
     promote="float",
     inplace=True,
     input=lambda input: -2 * _BY_ROOT_PI * exp(-(input * input)),
@@ -56,6 +70,7 @@ def erfc(input: Array) -> Any:
 
 @elementwise(
     "erfinv",
+    check=_real("erfinv_vml_cpu"),
     promote="float",
     inplace=True,
     input=lambda out: 0.5 / _BY_ROOT_PI * exp(out * out),
@@ -68,6 +83,7 @@ def erfinv(input: Array) -> Any:
 
 @elementwise(
     "special.erfcx",
+    check=_real("erfcx_cpu"),
     promote="float",
     node="SpecialErfcxBackward0",
     input=lambda input, out: 2 * input * out - 2 * _BY_ROOT_PI,
@@ -85,6 +101,7 @@ def ndtr(input: Any) -> Any:
 
 @elementwise(
     "special.ndtri",
+    check=_real("ndtri_cpu"),
     promote="float",
     node="SpecialNdtriBackward0",
     input=lambda out: math.sqrt(2 * math.pi) * exp(out * out * 0.5),
@@ -96,6 +113,7 @@ def ndtri(input: Array) -> Any:
 
 @elementwise(
     "special.log_ndtr",
+    check=_real("log_ndtr_cpu"),
     promote="float",
     node="SpecialLogNdtrBackward0",
     input=lambda input: math.sqrt(2 / math.pi) / erfcx(input * -math.sqrt(0.5)),
@@ -110,13 +128,27 @@ def log_ndtr(input: Array) -> Any:
 # -- gamma and its relatives -----------------------------------------------------------------------------------
 
 
-@elementwise("lgamma", promote="float", inplace=True, input=lambda input: digamma(input), tex=r"\ln |\Gamma({input})|")
+@elementwise(
+    "lgamma",
+    check=_real("lgamma_vml_cpu"),
+    promote="float",
+    inplace=True,
+    input=lambda input: digamma(input),
+    tex=r"\ln |\Gamma({input})|",
+)
 def lgamma(input: Array) -> Any:
     """`log(|gamma(input)|)`."""
     return kernel.lgamma(input)
 
 
-@elementwise("digamma", promote="float", inplace=True, input=lambda input: polygamma(1, input), tex=r"\psi({input})")
+@elementwise(
+    "digamma",
+    check=_real("digamma"),
+    promote="float",
+    inplace=True,
+    input=lambda input: polygamma(1, input),
+    tex=r"\psi({input})",
+)
 def digamma(input: Array) -> Any:
     """The derivative of `lgamma`."""
     return kernel.digamma(input)
@@ -125,6 +157,7 @@ def digamma(input: Array) -> Any:
 def _check_order(input: Any, n: Any) -> None:
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
+    _real(("digamma", "trigamma")[n] if n < 2 else "polygamma")(input)
 
 
 @elementwise(
@@ -196,6 +229,7 @@ def igammac(input: Array, other: Array) -> Any:
 
 @elementwise(
     "special.zeta",
+    check=_real("zeta_cpu"),
     promote="float",
     node="SpecialZetaBackward0",
     input=missing("zeta"),
@@ -210,7 +244,9 @@ def zeta(input: Array | float, other: Array | float) -> Any:
 # -- Bessel functions ------------------------------------------------------------------------------------------
 
 
-@elementwise("i0", promote="float", inplace=True, input=lambda input: i1(input), tex=r"I_0({input})")
+@elementwise(
+    "i0", check=_real("i0_vml_cpu"), promote="float", inplace=True, input=lambda input: i1(input), tex=r"I_0({input})"
+)
 def i0(input: Array) -> Any:
     """The modified Bessel function of the first kind of order 0."""
     return bessel.i0(input)
@@ -218,6 +254,7 @@ def i0(input: Array) -> Any:
 
 @elementwise(
     "special.i0e",
+    check=_real("i0e_cpu"),
     promote="float",
     node="SpecialI0EBackward0",
     input=lambda input, out: i1e(input) - sign(input) * out,
@@ -229,6 +266,7 @@ def i0e(input: Array) -> Any:
 
 @elementwise(
     "special.i1",
+    check=_real("i1_cpu"),
     promote="float",
     node="SpecialI1Backward0",
     input=lambda input, out: i0(input) - _over(out, input),
@@ -240,6 +278,7 @@ def i1(input: Array) -> Any:
 
 @elementwise(
     "special.i1e",
+    check=_real("i1e_cpu"),
     promote="float",
     node="SpecialI1EBackward0",
     input=lambda input, out: i0e(input) - out * sign(input) - _over(out, input),
@@ -262,7 +301,8 @@ def _plain(name: str, function: Any, doc: str) -> Any:
 
     forward.__doc__ = doc
     names = {"x": "input"} if name.startswith(("bessel", "modified")) else {}
-    return elementwise("special." + name, forward, promote="float", domain="no derivative, as in PyTorch", names=names)
+    options = {"domain": "no derivative, as in PyTorch", "names": names, "check": _real(f"{name}_cpu")}
+    return elementwise("special." + name, forward, promote="float", **options)
 
 
 bessel_j0 = _plain("bessel_j0", bessel.j0, "The Bessel function of the first kind of order 0.")
@@ -414,7 +454,8 @@ def _polynomial(name: str, function: Any, shifted: bool = False) -> Any:
         return function(2 * x - 1 if shifted else x, n)
 
     forward.__doc__ = f"{name.replace('_', ' ').capitalize()} of degree `n`."
-    return elementwise("special." + name, forward, promote="float", domain="no derivative, as in PyTorch")
+    options = {"domain": "no derivative, as in PyTorch", "check": _real(f"{name}_cpu")}
+    return elementwise("special." + name, forward, promote="float", **options)
 
 
 _POLYNOMIALS = {
