@@ -86,11 +86,17 @@ def _unsafe_set_version_counter(tensors: tuple[Any, ...], versions: tuple[int, .
             t._vc[:] = [version, t._vc[1]]
 
 
+def _set_fwd_grad_enabled(mode: bool) -> None:
+    """Whether operations push tangents, from here on."""
+    LOCAL.push = mode
+
+
 _autograd = SimpleNamespace(
     SavedTensor=SavedTensor,
     _make_saved_tensor=make_saved_tensor,
     _saved_tensors_hooks_is_enabled=lambda: LOCAL.saved_hooks_disabled is None,
     _unsafe_set_version_counter=_unsafe_set_version_counter,
+    _get_current_graph_task_keep_graph=lambda: LOCAL.walk is None or LOCAL.walk[5],
 )
 
 

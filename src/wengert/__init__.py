@@ -30,10 +30,14 @@ from .core.dtypes import int64 as long
 from .core.layout import channels_last as channels_last
 from .core.layout import channels_last_3d as channels_last_3d
 from .core.layout import contiguous_format as contiguous_format
+from .core.layout import jagged as jagged
 from .core.layout import layout as layout
 from .core.layout import memory_format as memory_format
 from .core.layout import preserve_format as preserve_format
+from .core.layout import sparse_bsc as sparse_bsc
+from .core.layout import sparse_bsr as sparse_bsr
 from .core.layout import sparse_coo as sparse_coo
+from .core.layout import sparse_csc as sparse_csc
 from .core.layout import sparse_csr as sparse_csr
 from .core.layout import strided as strided
 from .core.modes import enable_grad as enable_grad
@@ -147,7 +151,7 @@ if TYPE_CHECKING:
 
 # Imported when first asked for: `import wengert` stays quick.
 _LAZY = frozenset((
-    "_C", "__config__", "_dynamo", "accelerator", "alias", "amp", "backends", "compiler", "cpu", "cuda",
+    "_C", "_VF", "_vmap_internals", "__config__", "_dynamo", "accelerator", "alias", "amp", "backends", "compiler", "cpu", "cuda",
     "data", "distributed", "distributions", "explain", "export", "fft", "functional", "fx", "hub", "jit",
     "library", "linalg", "masked", "mps", "mtia", "multiprocessing", "nn", "onnx", "optim", "overrides",
     "profiler", "quantization", "random", "return_types", "serialization", "signal", "sparse", "special",

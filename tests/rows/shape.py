@@ -53,7 +53,7 @@ row("cat", lambda r: ((r.any(2, 3), r.any(2, 1)), 1), lambda r: ([r.any(2), r.co
 row("stack", lambda r: ((r.any(2, 3), r.any(2, 3)), -1), lambda r: ((r.any(), r.any()), 0))
 row("block_diag", lambda r: ((r.any(2, 3), r.any(2), r.any()),))
 row("unbind", lambda r: (r.any(2, 3), 1), lambda r: (r.any(2),))
-for name in ("split", "split_with_sizes"):
+for name in ("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes"):
     row(name, lambda r: (r.any(2, 5), (2, 0, 3), 1), lambda r: (r.any(3), (3,), 0))
 
 # -- places and x[...] -----------------------------------------------------------------------------------------

@@ -24,6 +24,24 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'wengert.autograd.forward_ad' has no attribute {name!r}")
 
 
+def _is_fwd_grad_enabled() -> bool:
+    """Do operations push tangents?"""
+    return bool(LOCAL.push)
+
+
+class _set_fwd_grad_enabled:
+    """Whether operations push tangents, from here on; as a context, inside only."""
+
+    def __init__(self, mode: bool) -> None:
+        self.before, LOCAL.push = LOCAL.push, mode
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: Any) -> None:
+        LOCAL.push = self.before
+
+
 def enter_dual_level() -> int:
     """Open the level in which dual tensors live; there is one at a time."""
     if LOCAL.dual_level >= 0:
@@ -92,7 +110,15 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level "
             f"{LOCAL.dual_levels.index(number)} is not supported."
         )
+    if tangent_at(tangent, number) is not None:
+        raise RuntimeError(
+            "Setting a forward grad that itself has a forward gradient at the same level "
+            f"{LOCAL.dual_levels.index(number)} is not supported."
+        )
     dual = tensor.view_as(tensor) if tensor._rg or tangent_level(tensor) >= 0 else wrap(tensor._array)
+    if tensor._vc is None:
+        tensor._vc = [0, None]
+    dual._vc = tensor._vc  # a change in place of either is one of both
     return attach(dual, tangent, number)
 
 

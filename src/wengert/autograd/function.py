@@ -143,7 +143,7 @@ class Function(metaclass=FunctionMeta):
             set_mode("observers", observers)
             set_mode("grad", before)
         outputs = raw if isinstance(raw, tuple) else (raw,)
-        results = hang(node, plain, outputs, records, versions)
+        results = hang(node, plain, outputs, records, versions, level >= 0)
         if watch is not None:
             keep(node, plain, args, results, watch)
         for observer in observers:

@@ -64,7 +64,7 @@ def push(
             returned[k] = _changed_dual(o, t, dual, unchanged, level)
             continue
         if isinstance(t, Tensor):
-            _check_view_tangent(o, t, given, plain)
+            _check_view_tangent(o, t, given, plain, args)
         if not isinstance(t, Tensor):
             raise RuntimeError(f"expected Variable or None (got {type(t).__name__}) for grad output {k}.")
         if t._array.shape != o._array.shape:
@@ -92,12 +92,15 @@ def _changed_dual(o: Tensor, t: Any, dual: Tensor, unchanged: bool, level: int) 
     return attach(dual, t, level)
 
 
-def _check_view_tangent(o: Tensor, t: Tensor, given: list[Any], plain: tuple[Any, ...]) -> None:
+def _check_view_tangent(
+    o: Tensor, t: Tensor, given: list[Any], plain: tuple[Any, ...], args: tuple[Any, ...]
+) -> None:
     """Where forward returns a view of an argument, jvp must return that view of its tangent."""
     base = o._base
     if base is None:
         return
-    of = [g for p, g in zip(plain, given, strict=True) if isinstance(p, Tensor) and (p is base or p._base is base)]
+    places = [i for i, p in enumerate(plain) if isinstance(p, Tensor) and (p is base or p._base is base)]
+    of = [given[i] for i in places]
     if not of:
         return
     if not t._is_view():
@@ -108,7 +111,7 @@ def _check_view_tangent(o: Tensor, t: Tensor, given: list[Any], plain: tuple[Any
     if not any(t._base is r for r in roots):
         raise RuntimeError(
             "A custom Function is returning a view but the jvp is not returning a view of "
-            + ("the given grad input." if base._base is None and any(p is base for p in plain) else "the same base.")
+            + ("the same base." if any(args[i]._is_view() for i in places) else "the given grad input.")
         )
 
 

@@ -73,7 +73,7 @@ class Watch(Observer):
 
 
 def hang(
-    node: Any, args: tuple[Any, ...], outputs: tuple[Any, ...], records: bool, versions: dict[int, int]
+    node: Any, args: tuple[Any, ...], outputs: tuple[Any, ...], records: bool, versions: dict[int, int], dual: bool
 ) -> tuple[Any, ...]:
     """Make `node` the grad_fn of the outputs (which are changed, or replaced where they are inputs as they came)."""
     ctx = node.ctx
@@ -124,7 +124,9 @@ def hang(
         if id(o) in changed and (o._vc[0] if o._vc is not None else 0) >= versions.get(id(o), 0):
             bump(o)
         if not records or id(o) in fixed or o._array.dtype.kind not in "fcV":
-            if (o._rg or id(o) in inputs) and id(o) not in changed:
+            if id(o) in inputs and dual and id(o) not in changed and not records:
+                o = o.view_as(o)  # what jvp returns for it must be a view as well
+            elif o._rg and id(o) not in changed:
                 o = o.detach()
             elif LOCAL.grad and o._is_view() and id(o) not in inputs:
                 o._extra.creation = "custom_function"  # type: ignore[union-attr]

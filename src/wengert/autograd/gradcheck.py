@@ -425,8 +425,6 @@ def gradgradcheck(
             cotangents.append(wrap(u, True))
     else:
         cotangents = list(as_tuple(grad_outputs))
-        if cotangents and not any(c.requires_grad for c in cotangents):
-            cotangents = [c.detach().requires_grad_() if c._array.dtype.kind in "fcV" else c for c in cotangents]
     wanted = [i for i, t in enumerate(given) if isinstance(t, Tensor) and t.requires_grad]
     count = len(given)
 

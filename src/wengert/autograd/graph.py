@@ -118,6 +118,7 @@ class _MutationContext:
 
     def __init__(self) -> None:
         self.saved: dict[int, list[weakref.ref[Guarded]]] = {}
+        self.copied: list[weakref.ref[Guarded]] = []
 
     def guard(self, t: Tensor, output: int | None) -> Guarded:
         guarded = Guarded(self, t, output)
@@ -130,9 +131,22 @@ class _MutationContext:
             guarded = ref()
             if guarded is not None and guarded.counter is target._vc:
                 guarded.old = np.array(guarded.value)
+                self.copied.append(ref)
+
+    @property
+    def cloned(self) -> dict[tuple[int, int], np.ndarray[Any, Any]]:
+        """The copies that some node still needs, by what was changed and the version it had."""
+        alive = [g for g in (ref() for ref in self.copied) if g is not None]
+        return {(id(g.counter), g.version): g.old for g in alive if g.old is not None}
+
+    @property
+    def tid_to_weakhandle(self) -> dict[int, list[weakref.ref[Guarded]]]:
+        """What some node has saved and nobody has changed since."""
+        return {key: refs for key, refs in self.saved.items() if any(ref() is not None for ref in refs)}
 
     def clear(self) -> None:
         self.saved.clear()
+        self.copied.clear()
 
 
 @contextlib.contextmanager

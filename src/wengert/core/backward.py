@@ -300,7 +300,7 @@ def walk(
     outer = LOCAL.walk, LOCAL.node
     hooks = LOCAL.saved_hooks
     callbacks: list[Callable[[], None]] = []
-    LOCAL.walk = (next(_PASSES), waiting, captured, plain, callbacks)
+    LOCAL.walk = (next(_PASSES), waiting, captured, plain, callbacks, keep)
     try:
         while lone is not None or ready:
             if lone is None:

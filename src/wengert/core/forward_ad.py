@@ -47,6 +47,8 @@ def close_level() -> None:
 
 
 def has_tangents(vals: list[Any]) -> bool:
+    if not LOCAL.push:
+        return False
     for v in vals:
         for x in v if v.__class__ is tuple else (v,):
             if isinstance(x, Tensor) and x._extra is not None and x._extra.tangents and tangent_level(x) >= 0:
@@ -408,6 +410,8 @@ def change_tangent(target: Tensor, tangent: Tensor, level: int) -> None:
     from .views import halves, live_views, positions
 
     base = target if target._extra is None or target._extra.base is None else target._extra.base
+    if tangent_at(target, level) is None:
+        tangent = tangent.clone()  # it may be that of what was copied in
     whole = tangent
     if base is not target:
         old = tangent_at(base, level)

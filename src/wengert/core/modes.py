@@ -49,6 +49,7 @@ class _Local(threading.local):
     careful = False  # every operation takes the careful road: tensors of a vmap that is over are about
     special = 0
     dual_levels: tuple[int, ...] = ()  # all open ones, outermost first
+    push = True  # operations push tangents forward
     # Not switches: what is running in this thread.
     walk: Any = None  # the innermost pass: its nodes (see core.backward)
     began = 0  # when the operation that observers are told of began, in ns

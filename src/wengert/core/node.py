@@ -171,6 +171,10 @@ class Node:
     def _sequence_nr(self) -> int:
         return self.seq
 
+    def _set_sequence_nr(self, number: int) -> None:
+        """Of the nodes that are ready, the one with the highest number runs first."""
+        self.seq = number
+
     def more(self) -> NodeExtra:
         if self.extra is None:
             self.extra = NodeExtra()

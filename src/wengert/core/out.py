@@ -17,7 +17,7 @@ from . import dtypes
 from .modes import LOCAL, set_mode
 from .op import TABLE, Op
 from .tensor import Tensor
-from .views import bump, check_overlap, check_partial_overlap
+from .views import bump, check_inplace, check_overlap, check_partial_overlap
 
 # What is said if the dtype is another than the result's, and who says it. {r} is the result's dtype, {o} that of `out`, in
 # PyTorch's names; {rc} and {oc} in those of C++.
@@ -126,7 +126,7 @@ def store_out(name: str, fn: Any, args: Sequence[Any], kwargs: dict[str, Any], o
     if LOCAL.dual_level >= 0:
         from .forward_ad import has_tangents, refuse_out
 
-        if has_tangents(given):
+        if has_tangents([*given, *outs]):
             refuse_out(name)
     before = set_mode("grad", False)
     try:
@@ -153,10 +153,13 @@ def store(outs: Sequence[Tensor], outputs: Sequence[Tensor], name: str = "", giv
     read = [x for x in given if isinstance(x, Tensor) and isinstance(x._array, np.ndarray)]
     for i, (target, result) in enumerate(zip(outs, outputs, strict=True)):
         _check_dtype(name, i, len(outputs), result.dtype, target.dtype)
+        check_inplace(target, False)
         check_overlap(target._array)
         if read:
             _check_places(name, target, read)
     for target, result in zip(outs, outputs, strict=True):
+        if LOCAL.mutation is not None:
+            LOCAL.mutation.changing(target)
         if target._array.shape != result._array.shape:
             _resize(target, result._array.shape)
         target._array[...] = result._array

@@ -498,6 +498,8 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
             record += (
                 [f"t{k}._rg = True", f"t{k}._edge = (node_, {k})"] if d else [f"t{k}._rg = False", f"t{k}._edge = None"]
             )
+        if op.view:
+            record.append("if t0._extra is not None and t0._extra.inference: t0._rg, t0._edge = False, None")
         body += ["    " + line for line in record]
         body.append("else:")
         for k in range(n_out):
@@ -929,6 +931,12 @@ def refuse_out(op: Op, vals: list[Any], out: Any) -> None:
         raise RuntimeError(
             f"Batching rule not implemented for aten::{simple}.out; the fallback path doesn't work on out= or view ops."
         )
+    if LOCAL.dual_level >= 0:
+        from .forward_ad import has_tangents
+        from .forward_ad import refuse_out as refuse_dual
+
+        if has_tangents(list(outs)):
+            refuse_dual(op.name)
     if not LOCAL.grad:
         return
     if any(isinstance(x, Tensor) and x._rg for x in flat) or any(t._rg for t in outs):

@@ -274,11 +274,17 @@ class Tensor(Methods, metaclass=TensorMeta):
 
     @property
     def is_leaf(self) -> bool:
-        return self.grad_fn is None
+        return self._edge is None
 
     @property
     def grad_fn(self) -> Node | None:
-        return self._edge[0] if self._edge is not None else None
+        if self._edge is not None:
+            return self._edge[0]
+        if self._extra is not None and self._extra.creation in ("no_grad", "inference_mode"):
+            from .views import check_current
+
+            check_current(self)
+        return None
 
     @property
     def output_nr(self) -> int:
@@ -405,9 +411,15 @@ class Tensor(Methods, metaclass=TensorMeta):
             )
         if MODES.active:
             tell("detach_", self, self)
+        if self._extra is not None:
+            self._extra.tangents = None
         self._rg = False
         self._edge = None
         return self
+
+    def _use_count(self) -> int:
+        """How many hold this leaf: its owner, and the graph's sink for its gradient while there is one."""
+        return 1 + (getattr(self, "_acc", no_sink)() is not None)
 
     @property
     def _version(self) -> int:

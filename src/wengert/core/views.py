@@ -25,7 +25,7 @@ from .batched import store as store_batched
 from .modes import LOCAL, MODES
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, TABLE, Op
-from .tensor import DataCounter, Tensor, TensorExtra, wrap
+from .tensor import DataCounter, Tensor, TensorExtra, mark_inference, wrap
 
 _new = object.__new__
 
@@ -36,6 +36,10 @@ def mark_view(t: Tensor, x: Tensor, maybe: bool = False, multi: bool = False) ->
         return
     extra = t._extra = TensorExtra()
     source = x._extra
+    if source is not None and source.inference and not LOCAL.inference:
+        t._vc = x._vc
+        mark_inference(t)  # of a tensor that nothing is ever recorded for: no view either
+        return
     extra.base = x if source is None or source.base is None else source.base
     counter = x._vc
     if counter is None:
@@ -46,6 +50,8 @@ def mark_view(t: Tensor, x: Tensor, maybe: bool = False, multi: bool = False) ->
     # What forbids changing it, the nearest reason first: where it was made, then what its source was.
     if not LOCAL.grad:
         extra.creation = "inference_mode" if LOCAL.inference else "no_grad"
+        if LOCAL.inference and not (source is not None and source.inference):
+            t._rg = x._rg  # it requires grad if what it shows does; its place in the graph nobody knows
         extra.made = counter[0]
     elif multi:
         extra.multi_view = True
@@ -128,12 +134,7 @@ def check_creation(t: Tensor) -> None:
         view = "A view was"
         if t._edge is not None:  # the view it is a view of was made there
             view = f"Output {t._edge[1]} of {t._edge[0].operation()} is a view of a view which was"
-        raise RuntimeError(
-            f"{view} created in {made} and is being modified inplace {now}. Given that this use case is ambiguous and "
-            "error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both "
-            f"inside the {where} block (if you don't want the inplace to be tracked) or both outside (if you want the "
-            "inplace to be tracked)."
-        )
+        raise RuntimeError(f"{view} created in {made} and is being modified inplace {now}. {_forbidden(where)}")
     if extra.creation == "custom_function":
         node, nr = t._edge if t._edge is not None else (None, 0)
         name = node.operation() if node is not None else "a custom Function"
@@ -143,6 +144,31 @@ def check_creation(t: Tensor) -> None:
             "override the custom backward associated with the custom Function, leading to incorrect gradients. This "
             "behavior is forbidden. You can fix this by cloning the output of the custom Function."
         )
+
+
+def _forbidden(where: str) -> str:
+    return (
+        "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the "
+        f"view and the inplace either both inside the {where} block (if you don't want the inplace to be tracked) or both "
+        "outside (if you want the inplace to be tracked)."
+    )
+
+
+def check_current(t: Tensor) -> None:
+    """Raise PyTorch's error if what a view shows, which was made while nothing was recorded, has been changed since."""
+    extra = t._extra
+    assert extra is not None
+    if extra.base is None or not extra.base._rg or t._vc is None or t._vc[0] == extra.made:
+        return
+    where, made, now = (
+        ("no_grad", "no_grad mode", "with grad mode enabled")
+        if extra.creation == "no_grad"
+        else ("inference_mode", "inference mode", "in normal mode")
+    )
+    raise RuntimeError(
+        f"A view was created in {made} and its base or another view of its base has been modified inplace {now}. "
+        + _forbidden(where)
+    )
 
 
 def check_overlap(array: Any) -> None:

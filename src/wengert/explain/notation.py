@@ -46,7 +46,8 @@ _OPERATORS = {
 }  # fmt: skip
 _NAMES = {
     "sum_all": "sum", "mean_all": "mean", "softmax_rows": "softmax", "log_softmax_rows": "log_softmax",
-    "var_rows": "var", "max_all": "max", "min_all": "min", "max_dim": "max", "min_dim": "min",
+    "var_rows": "var", "var_mean_rows": "var_mean", "std_mean_rows": "std_mean",
+    "unique_values": "unique", "max_all": "max", "min_all": "min", "max_dim": "max", "min_dim": "min",
     "unsqueeze_dims": "unsqueeze", "squeeze_all": "squeeze", "squeeze_dim": "squeeze", "squeeze_dims": "squeeze",
     "affine": "linear", "cross_entropy_rows": "cross_entropy", "nll_rows": "nll_loss", "nll_loss_rows": "nll_loss",
     "clamp_tensors": "clamp",

@@ -355,7 +355,7 @@ def _pow_number(input: Array, exponent: Array | float) -> Any:
     "pow_base",
     node="PowBackward2",
     exponent=lambda base, exponent, out: (
-        where(exponent.real >= 0, 0, -math.inf) if base == 0 else out * _log_number(base)
+        where(exponent.real >= 0, 0, -math.inf) if base == 0 else out * _log_number(base, exponent)
     ),
     method=False,
     tex="{base}^{{{exponent}}}",
@@ -369,8 +369,14 @@ def _pow_base(base: Array | float, exponent: Array) -> Any:
     )
 
 
-def _log_number(x: Any) -> Any:
-    return cmath.log(x) if isinstance(x, complex) else math.log(x) if x > 0 else math.nan
+def _log_number(x: Any, exponent: Any) -> Any:
+    if (
+        isinstance(x, complex) or exponent.dtype.kind == "c"
+        if hasattr(exponent.dtype, "kind")
+        else exponent.is_complex()
+    ):
+        return cmath.log(x)
+    return math.log(x) if x > 0 else math.nan
 
 
 @elementwise(

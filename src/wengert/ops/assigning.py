@@ -287,7 +287,7 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
     """Another shape in place: elements stay in memory order, new ones are not set."""
     from .shared import shape_argument
 
-    if self._rg:
+    if self._rg and not LOCAL.inference:
         raise RuntimeError("cannot resize variables that require grad")
     shape = shape_argument(sizes if size is None else (size,))
     for n in shape:
@@ -309,6 +309,7 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
         fresh[: kept.size] = kept
         memory = fresh
     self._array = memory.reshape(-1)[start : start + size].reshape(shape)
+    bump(self)
     return self
 
 

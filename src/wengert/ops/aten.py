@@ -29,13 +29,30 @@ class Packet:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._function(*args, **kwargs)
 
+    def __eq__(self, other: object) -> bool:
+        return self is other or other is self._function
+
+    def __hash__(self) -> int:
+        return hash(self._function)
+
     def __repr__(self) -> str:
         return f"aten.{self.__name__}"
+
+
+_PACKETS: dict[str, Packet] = {}
+
+
+def packet(name: str, function: Any) -> Packet:
+    """The one operator of this name."""
+    found = _PACKETS.get(name)
+    if found is None:
+        found = _PACKETS[name] = Packet(name, function)
+    return found
 
 
 def __getattr__(name: str) -> Packet:
     for full in ("aten." + name, name):
         row: Any = COMPOSITES.get(full) or TABLE.get(full)
         if row is not None:
-            return Packet(name, row.function)
+            return packet(name, row.function)
     raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute '{name}'")

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.op import Array, composite, general
+from ..core.op import Array, composite, general, missing
 from ..core.returned import named_result
 from ..core.tensor import Tensor, wrap
 from .shared import axes_of, wrap_dim
 
 __all__ = [
     "bincount", "bucketize", "hash_tensor", "histc", "histogram", "histogramdd", "isin", "searchsorted", "unique",
-    "unique_consecutive",
+    "unique_consecutive", "_unique", "_unique2",
 ]  # fmt: skip
 
 
@@ -31,8 +31,14 @@ def _array(x: Any) -> Any:
 # -- unique elements ---------------------------------------------------------------------------------------------
 
 
-def _results(values: Any, inverse: Any, counts: Any, return_inverse: bool, return_counts: bool) -> Any:
-    found = [wrap(np.ascontiguousarray(values))]
+@general("unique_values", input=missing("_unique2"), node="Unique2Backward0", method=False)
+def unique_values(input: Array, values: Any) -> Any:
+    """`values`, which are the different ones among `input`: they require grad if it does, but have no derivative."""
+    return values
+
+
+def _results(input: Any, values: Any, inverse: Any, counts: Any, return_inverse: bool, return_counts: bool) -> Any:
+    found = [unique_values(input, np.ascontiguousarray(values))]
     if return_inverse:
         found.append(wrap(inverse.astype(np.int64, copy=False)))
     if return_counts:
@@ -58,10 +64,10 @@ def unique(
         raise NotImplementedError(f"\"unique\" not implemented for '{_word(a)}'")
     if dim is None or a.ndim == 0:
         values, inverse, counts = np.unique(a, return_inverse=True, return_counts=True, equal_nan=False)
-        return _results(values, inverse.reshape(a.shape), counts, return_inverse, return_counts)
+        return _results(input, values, inverse.reshape(a.shape), counts, return_inverse, return_counts)
     rows, d = _rows_of(a, dim)
     if not len(rows):
-        return _results(a, np.zeros(0), np.zeros(0), return_inverse, return_counts)
+        return _results(input, a.copy(), np.zeros(0), np.zeros(0), return_inverse, return_counts)
     order = np.lexsort(rows.T[::-1])
     ordered = rows[order]
     new = np.ones(len(rows), np.bool_)
@@ -71,7 +77,7 @@ def unique(
     starts = np.flatnonzero(new)
     counts = np.diff(np.append(starts, len(rows)))
     values = np.take(a, order[starts], axis=d)
-    return _results(values, inverse, counts, return_inverse, return_counts)
+    return _results(input, values, inverse, counts, return_inverse, return_counts)
 
 
 @composite("unique_consecutive")
@@ -89,7 +95,19 @@ def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: 
     counts = np.diff(np.append(starts, len(rows)))
     inverse = (np.cumsum(new) - 1).reshape(shape)
     values = flat[starts] if dim is None else np.take(a, starts, axis=d)
-    return _results(values, inverse, counts, return_inverse, return_counts)
+    return _results(input, values, inverse, counts, return_inverse, return_counts)
+
+
+def _unique(input: Any, sorted: bool = True, return_inverse: bool = False) -> Any:
+    """`(unique, inverse)`; the inverse is empty unless it is asked for."""
+    return _unique2(input, sorted, return_inverse)[:2]
+
+
+def _unique2(input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False) -> Any:
+    """`(unique, inverse, counts)`; what is not asked for is empty."""
+    values, inverse, counts = unique(input, sorted, True, True)
+    nothing = wrap(np.zeros(0, np.int64))
+    return values, inverse if return_inverse else nothing, counts if return_counts else nothing
 
 
 # -- places in a sorted sequence ---------------------------------------------------------------------------------

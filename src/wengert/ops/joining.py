@@ -209,13 +209,14 @@ def unbind(input: Array, dim: int = 0) -> Any:
     return tuple(input[(*lead, i, ...)] for i in range(input.shape[len(lead)]))
 
 
-def _cut(name: str, node: str) -> Any:
+def _cut(name: str, node: str, view: bool = True) -> Any:
     def forward(input: Array, sizes: Any, dim: int) -> Any:
         """Parts of the given sizes along `dim`, as a tuple of views."""
         lead = (slice(None),) * dim
         parts, start = [], 0
         for n in sizes:
-            parts.append(input[(*lead, slice(start, start + n))])
+            part = input[(*lead, slice(start, start + n))]
+            parts.append(part if view else part.copy())
             start += n
         return tuple(parts)
 
@@ -224,8 +225,8 @@ def _cut(name: str, node: str) -> Any:
         forward,
         outputs="parts...",
         input=lambda g, dim: cat(g, dim),
-        view=True,
-        multi_view=True,
+        view=view,
+        multi_view=view,
         method=False,
         node=node,
     )
@@ -233,13 +234,20 @@ def _cut(name: str, node: str) -> Any:
 
 _split = _cut("split", "SplitBackward0")
 _split_sizes = _cut("split_with_sizes", "SplitWithSizesBackward0")
+_parted = _cut("unsafe_split", "UnsafeSplitBackward0", view=False)
+_parted_sizes = _cut("unsafe_split_with_sizes", "UnsafeSplitWithSizesBackward0", view=False)
 
 
 def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> Any:
     """Parts of a given size (the last may be smaller), or of the sizes in a list: views."""
     if isinstance(split_size_or_sections, (list, tuple)):
         return split_with_sizes(tensor, split_size_or_sections, dim)
-    size = split_size_or_sections.__index__()
+    return _split(tensor, *_equal(tensor, split_size_or_sections, dim))
+
+
+def _equal(tensor: Any, split_size: Any, dim: int) -> tuple[tuple[int, ...], int]:
+    """The sizes of parts of one size, and the dimension."""
+    size = split_size.__index__()
     shape = tuple(tensor.shape)
     if not shape:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
@@ -250,13 +258,18 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> Any:
     if size == 0:
         if n:
             raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
-        return _split(tensor, (0,), d)
+        return (0,), d
     count = max(-(-n // size), 1)
-    return _split(tensor, (*(size,) * (count - 1), n - size * (count - 1)), d)
+    return (*(size,) * (count - 1), n - size * (count - 1)), d
 
 
 def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> Any:
     """Parts of the given sizes: views."""
+    return _split_sizes(input, *_checked(input, split_sizes, dim))
+
+
+def _checked(input: Any, split_sizes: Any, dim: int) -> tuple[tuple[int, ...], int]:
+    """The sizes that were asked for, and the dimension."""
     shape = tuple(input.shape)
     if not shape:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
@@ -274,12 +287,17 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> Any:
             f"split_with_sizes expects split_sizes to sum exactly to {shape[d]} (input tensor's size at dimension {d}), but "
             f"got split_sizes={list(sizes)}"
         )
-    return _split_sizes(input, sizes, d)
+    return sizes, d
 
 
 @composite("chunk")
 def chunk(input: Any, chunks: int, dim: int = 0) -> Any:
     """At most `chunks` parts of equal size (the last may be smaller): views."""
+    return _split(input, *_chunks(input, chunks, dim))
+
+
+def _chunks(input: Any, chunks: int, dim: int) -> tuple[tuple[int, ...], int]:
+    """The sizes of so many parts, and the dimension."""
     shape = tuple(input.shape)
     if not shape:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
@@ -288,24 +306,24 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> Any:
     d = wrap_dim(dim, len(shape))
     size = -(-shape[d] // chunks)
     if not size:
-        return _split(input, (0,) * chunks, d)
-    return split(input, size, d)
+        return (0,) * chunks, d
+    return _equal(input, size, d)
 
 
 def unsafe_split(input: Any, split_size: int, dim: int = 0) -> Any:
-    """The same as `split`."""
-    return split(input, split_size, dim)
+    """`split`, but copies: they may be changed in place."""
+    return _parted(input, *_equal(input, split_size, dim))
 
 
 def unsafe_split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> Any:
-    """The same as `split_with_sizes`."""
-    return split_with_sizes(input, split_sizes, dim)
+    """`split_with_sizes`, but copies: they may be changed in place."""
+    return _parted_sizes(input, *_checked(input, split_sizes, dim))
 
 
 @composite("unsafe_chunk")
 def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> Any:
-    """The same as `chunk`."""
-    return chunk(input, chunks, dim)
+    """`chunk`, but copies: they may be changed in place."""
+    return _parted(input, *_chunks(input, chunks, dim))
 
 
 def _where(name: str, positional: Any, named: dict[str, Any]) -> Any:

@@ -227,8 +227,8 @@ def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
 
 
 def unsafe_split_with_sizes(self: Tensor, split_sizes: Any, dim: int = 0) -> Any:
-    """`split_with_sizes`; the parts are the caller's not to change."""
-    return joining.split_with_sizes(self, split_sizes, dim)
+    """`split_with_sizes`, but copies: they may be changed in place."""
+    return joining.unsafe_split_with_sizes(self, split_sizes, dim)
 
 
 def reinforce(self: Tensor, *args: Any, **kwargs: Any) -> Any:

@@ -222,7 +222,8 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
 def _share(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     """The gradient of an extremum, split evenly among the elements that attain it."""
     shape = tuple(input.shape)
-    attained = input == spread(out, shape, dim, keepdim)
+    out = spread(out, shape, dim, keepdim)
+    attained = (input == out) | ((input != input) & (out != out))  # of NaN, every NaN
     return spread(g, shape, dim, keepdim) * attained / sum(attained, dim, True)
 
 

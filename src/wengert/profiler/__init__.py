@@ -22,6 +22,15 @@ from .profile import supported_activities as supported_activities
 from .profile import tensorboard_trace_handler as tensorboard_trace_handler
 from .recording import record_function as record_function
 
+
+class itt:
+    """Marks for Intel's tracing tools, which are not here."""
+
+    @staticmethod
+    def is_available() -> bool:
+        return False
+
+
 __all__ = [
     "EventList", "FunctionEvent", "FunctionEventAvg", "ProfilerAction", "ProfilerActivity", "profile", "record_function",
     "schedule", "supported_activities", "tensorboard_trace_handler",
