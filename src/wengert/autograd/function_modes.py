@@ -92,9 +92,7 @@ def _changed_dual(o: Tensor, t: Any, dual: Tensor, unchanged: bool, level: int) 
     return attach(dual, t, level)
 
 
-def _check_view_tangent(
-    o: Tensor, t: Tensor, given: list[Any], plain: tuple[Any, ...], args: tuple[Any, ...]
-) -> None:
+def _check_view_tangent(o: Tensor, t: Tensor, given: list[Any], plain: tuple[Any, ...], args: tuple[Any, ...]) -> None:
     """Where forward returns a view of an argument, jvp must return that view of its tangent."""
     base = o._base
     if base is None:
