@@ -1,5 +1,7 @@
 """Test rows for `ops/sorting`, `ops/counting` and the running extrema of `ops/scans`."""
 
+import numpy as np
+
 from .sample import kw, row
 
 row(
@@ -38,3 +40,4 @@ for name in ("weigh_later", "weigh_earlier"):
         lambda r: (r.complex(3), r.complex(3), r.complex(3), 0),
         lambda r: (r.any(), r.any(), r.any(), 0),
     )
+row("unique_values", lambda r: (r.const(3), np.array([1.0, 2.0])))
