@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ from test_explain import LINEAR, last
 from test_graph_drawing import network
 from wengert import explain
 from wengert.cli import main
+from wengert.explain.notation import text
 from wengert.explain.page import to_page
+from wengert.explain.screen import formula, rename, with_numbers
 
 NAN = """
 import wengert as torch
@@ -30,7 +34,10 @@ loss.backward()
 
 
 def data_of(html: str) -> Any:
-    return json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])  # type: ignore[index]
+    kind, data = re.search(r'<script type="([^"]*)" id="data">(.*?)</script>', html, re.DOTALL).groups()  # type: ignore[union-attr]
+    if kind == "application/octet-stream":
+        data = zlib.decompress(base64.b64decode(data), -15).decode()
+    return json.loads(data)
 
 
 def chain(length: int) -> explain.Explanation:
@@ -55,6 +62,34 @@ def test_a_page_is_one_file_that_fetches_nothing(tmp_path: Path) -> None:
     assert "import(" not in html
     assert "fetch(" not in html
     assert "{{" not in html
+
+
+def test_a_long_page_is_packed_and_stores_each_formula_once() -> None:
+    html = chain(3000).html()
+    assert 'type="application/octet-stream" id="data"' in html
+    assert len(html) < 900_000
+    data = data_of(html)
+    assert data["forward"] == 3001
+    assert len(data["formulas"]) < 10
+    assert len(data["stems"]) < 10
+    numbered = [n for n in data["names"] if not isinstance(n, str)]
+    assert len(numbered) > 3000
+    assert chain(3000).html() == html
+
+
+def test_formulas_with_holes_say_what_formulas_say(tmp_path: Path) -> None:
+    """The rows and the numbers of the page are what is written directly."""
+    explanation = last(NAN.replace("where(x > 0, root", "where(x > 0, -3 * root * root / (x - 1.5)"), tmp_path)
+    ledger = explanation.ledger
+    data = to_page(ledger)
+    rows = [s["r"] for s in data["steps"]]
+    assert rows[: data["forward"]] == [f"{s.outputs[0].name} = {formula(s)}" for s in ledger.forward]
+    for block, row in zip(ledger.blocks, data["steps"][data["forward"] :], strict=True):
+        for term, shown in zip(block.terms, row["t"], strict=True):
+            assert shown.get("n") in (with_numbers(block, term.rule), None)
+            assert ("n" in shown) == (with_numbers(block, term.rule) not in (None, shown["v"]))
+        if block.terms:
+            assert text(block.terms[0].rule, rename(block)) in row["r"]
 
 
 def test_a_page_is_written_where_it_is_told(tmp_path: Path) -> None:
@@ -163,7 +198,10 @@ def show(browser: Any, explanation: Any, tmp_path: Path, fragment: str = "") -> 
     explanation.html(file)
     browser.get("about:blank")
     browser.get(file.as_uri() + fragment)
-    assert browser.execute_script("return document.documentElement.dataset.ready")
+    until = time.monotonic() + 20  # a packed page is ready a little after it is loaded
+    while not browser.execute_script("return document.documentElement.dataset.ready"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
     assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
 
 

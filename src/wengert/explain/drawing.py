@@ -15,9 +15,10 @@ from html import escape
 from .graph import FLAT, Box, Drawing, Edge, Scope, drawing, drawn, place, scopes
 from .ledger import Block, Ledger, operation
 from .notation import number
-from .numbers import array_text, shape_text, shot_text
-from .recording import Shot, Value
-from .screen import formula, keeps
+from .numbers import shape_text, shot_text, whole_text
+from .recording import Shot, Step, Value
+from .screen import keeps, step_expression
+from .templates import Template, Templates, filled
 
 CHARACTER, LINE, PAD = 7.25, 17.0, 9.0
 LONG = 30  # characters of a line in a box
@@ -92,8 +93,8 @@ def brief(shot: Shot | None) -> str:
     """A value in a box: whole if it is short, else its shape and norm."""
     if shot is None:
         return "?"
-    if shot.whole and shot.size:
-        shown = array_text(shot.array)
+    if shot.whole and 0 < 3 * shot.size <= LONG:
+        shown = whole_text(shot)
         if len(shown) <= LONG - 4:
             return shown
     if not shot.known or not shot.size:
@@ -121,6 +122,19 @@ class Painter:
         self.seen = seen(ledger)
         self.steps = drawn(ledger)
         self.tree = scopes(ledger, self.steps)
+        self.templates = Templates()
+        self._written: dict[int, tuple[Template, list[str]]] = {}
+
+    def written(self, step: Step) -> tuple[Template, list[str]]:
+        """What a step computed: a formula with holes, and the names for them."""
+        found = self._written.get(id(step))
+        if found is None:
+            found = self._written[id(step)] = self.templates.of(step_expression(step), lambda name: name.name)
+        return found
+
+    def formula(self, step: Step) -> str:
+        written, names = self.written(step)
+        return filled(written.text, names)
 
     def drawing(self, scope: Scope, detail: bool) -> tuple[Drawing, list[Lines]]:
         d = drawing(self.steps, scope, detail, self.blocks)
@@ -147,7 +161,7 @@ class Painter:
             return Lines(cut(b.scope.label + kind), cut(f"{name} = {value}", LONG + 4), "", under)
         assert b.step is not None
         names = ", ".join(v.name or "?" for v in b.step.outputs)
-        head = f"{names} = {formula(b.step)}"
+        head = f"{names} = {self.formula(b.step)}"
         if len(head) > LONG + 4:
             head = f"{cut(names, 12)} = {operation(b.step)}(…)"
         saved = keeps(b.block) if b.block is not None else ""

@@ -279,6 +279,8 @@ def _layers(boxes: list[Box], pairs: list[tuple[int, int]]) -> None:
 
 
 def _order(layers: list[list[int]], above: list[list[int]], below: list[list[int]]) -> None:
+    if all(len(layer) == 1 for layer in layers):
+        return
     at = {i: k for layer in layers for k, i in enumerate(layer)}
     for sweep in range(8):
         down = sweep % 2 == 0
@@ -294,6 +296,8 @@ def _positions(
     layers: list[list[int]], above: list[list[int]], below: list[list[int]], sizes: list[float]
 ) -> list[float]:
     x = [0.0] * len(sizes)
+    if all(len(layer) == 1 for layer in layers):
+        return x  # a chain
     for layer in layers:
         right = 0.0
         for i in layer:

@@ -72,6 +72,9 @@ def public_name(op: str) -> str:
 
 def number(x: Any, digits: int = 4) -> str:
     """A number, short."""
+    if x.__class__ is float and x - x == 0:
+        short = f"{x:.{digits}g}"
+        return "0" if short == "-0" else short
     if isinstance(x, (bool, np.bool_)):
         return str(bool(x))
     if isinstance(x, (int, np.integer)):

@@ -14,10 +14,18 @@ WIDE = 40  # characters that a value may take inside a formula
 
 def array_text(a: Any, digits: int = 4) -> str:
     """An array as nested lists, on one line."""
-    a = np.asarray(a)
-    if a.ndim == 0:
-        return number(a[()], digits)
-    return "[" + ", ".join(array_text(x, digits) for x in a) + "]"
+    return _listed(np.asarray(a).tolist(), digits)
+
+
+def _listed(x: Any, digits: int) -> str:
+    return "[" + ", ".join([_listed(y, digits) for y in x]) + "]" if x.__class__ is list else number(x, digits)
+
+
+def whole_text(shot: Shot) -> str:
+    """All numbers of a value that is kept whole."""
+    if shot.text is None:
+        shot.text = array_text(shot.array)
+    return shot.text
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -31,7 +39,7 @@ def shot_text(shot: Shot | None, wide: int = WIDE) -> str:
     if shot.whole:
         if shot.size == 0:
             return f"empty {shape_text(shot.shape)}"
-        shown = array_text(shot.array) if 3 * shot.size <= wide + 4 else None
+        shown = whole_text(shot) if 3 * shot.size <= wide + 4 else None
         if shown is not None and len(shown) <= wide:
             return shown
     elif shot.low is None:
@@ -48,4 +56,4 @@ def summary(shot: Shot) -> str:
 
 def is_short(shot: Shot | None, wide: int = WIDE) -> bool:
     """Can the value stand in a formula?"""
-    return shot is not None and shot.whole and 0 < 3 * shot.size <= wide + 4 and len(array_text(shot.array)) <= wide
+    return shot is not None and shot.whole and 0 < 3 * shot.size <= wide + 4 and len(whole_text(shot)) <= wide

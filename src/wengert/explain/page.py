@@ -7,8 +7,11 @@ is stored once. The page's script only shows and hides; it computes nothing of m
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
+import zlib
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,17 +19,20 @@ from typing import Any
 from . import memory
 from .drawing import STYLE, Painter, brief, n
 from .graph import FLAT
-from .latex import Latex, tex_name
+from .latex import tex_name
 from .ledger import Block, Ledger, Term, flat, operation
 from .mathml import mathml
-from .numbers import shot_text
+from .numbers import is_short, shot_text
 from .recording import Shot, Step
-from .screen import formula, keeps, remark, rename, step_expression, with_numbers
+from .screen import keeps, remark, rename
 from .sites import line_of
-from .symbols import Name
+from .templates import HOLES, Template, filled
 
 _STATIC = Path(__file__).parent / "static"
-_HOLES = 0xE000  # private use: hole k is the character _HOLES + k
+_NUMBERED = re.compile("(.*[^0-9₀-₉])([0-9]+|[₀-₉]+)")
+_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+LONG = 5000  # steps: a page of more leaves out the formulas with numbers; values and gradients are all there
+PACKED = 500_000  # characters of data: a page that has more is packed
 
 
 class _Table:
@@ -51,7 +57,13 @@ class Gatherer:
         self.ledger = ledger
         self.painter = Painter(ledger)
         self.steps = self.painter.steps
-        self.formulas, self.names, self.files, self.texts = _Table(), _Table(), _Table(), _Table()
+        self.formulas, self.stems, self.files, self.texts = _Table(), _Table(), _Table(), _Table()
+        self.names: list[Any] = []
+        self.named: dict[str, int] = {}
+        self.stemmed: dict[tuple[str, bool], int | None] = {}
+        self.latest: Any = None
+        self.sites: dict[tuple[int, int], list[Any]] = {}
+        self.numbers: dict[int, int] = {}  # of formulas, by identity of their Template
         self.read: dict[str, str] = {}  # LaTeX already turned into MathML
 
     def tex(self, tex: str) -> str:
@@ -60,35 +72,49 @@ class Gatherer:
             found = self.read[tex] = mathml(tex)
         return found
 
-    def math(self, x: Any, names: Any) -> list[int]:
+    def math(self, written: Template, names: list[str]) -> list[int]:
         """[formula, name, name, ...]: the number of a formula with holes, and those of the names to fill them."""
-        holes: dict[str, int] = {}
-
-        def hole(name: Name) -> str:
-            shown = names(name)
-            if shown[:1].isdigit() or shown[:1] == "-":
-                return tex_name(shown)
-            return chr(_HOLES + holes.setdefault(shown, len(holes)))
-
-        written = Latex(hole).write(x)
-        return [self.formulas(self.tex(written)), *(self.name(shown) for shown in holes)]
+        number = self.numbers.get(id(written))
+        if number is None:
+            number = self.numbers[id(written)] = self.formulas(self.tex(written.tex))
+        return [number, *map(self.name, names)]
 
     def name(self, shown: str) -> int:
-        return self.names(self.tex(tex_name(shown)))
+        """The number of a name in MathML; of a numbered one only its stem, which many share, and the number are stored."""
+        found = self.named.get(shown)
+        if found is None:
+            found = self.named[shown] = len(self.names)
+            numbered = _NUMBERED.fullmatch(shown)
+            stem = self.stem(*numbered.groups()) if numbered else None
+            self.names.append(self.tex(tex_name(shown)) if stem is None else [stem, numbered[2].translate(_DIGITS)])  # type: ignore[index]
+        return found
 
-    def site(self, site: Any) -> list[Any]:
-        where = line_of(site)
-        return [] if where is None else [self.files(os.path.basename(where[0])), where[1], self.texts(where[2])]
+    def stem(self, prefix: str, digits: str) -> int | None:
+        key = prefix, digits[0] in "0123456789"
+        if key not in self.stemmed:
+            sample = self.tex(tex_name(prefix + ("7" if key[1] else "₇")))
+            self.stemmed[key] = self.stems(sample.replace("7", chr(HOLES))) if sample.count("7") == 1 else None
+        return self.stemmed[key]
+
+    def site(self, place: Any) -> list[Any]:
+        if place is None:
+            return []
+        key = id(place[0]), place[1]
+        found = self.sites.get(key)
+        if found is None:
+            file, line, text = line_of(place)  # type: ignore[misc]
+            found = self.sites[key] = [self.files(os.path.basename(file)), line, self.texts(text)]
+        return found
 
     def forward(self, step: Step) -> dict[str, Any]:
         block = self.painter.blocks.get(id(step))
         names = ", ".join(v.name or "?" for v in step.outputs)
         found: dict[str, Any] = {
-            "r": f"{names} = {formula(step)}",
+            "r": f"{names} = {self.painter.formula(step)}",
             "o": [self.name(v.name or "?") for v in step.outputs],
-            "m": self.math(step_expression(step), lambda name: name.name),
+            "m": self.math(*self.painter.written(step)),
             "v": [shot_text(v.shot, 200) for v in step.outputs],
-            "at": self.site(step.site),
+            "at": self.site(step.place),
             "say": self.texts(self.said(step, block)),
             "norm": size(step.outputs[0].shot if step.outputs else None),
         }
@@ -118,17 +144,17 @@ class Gatherer:
         return "; ".join(parts)
 
     def backward(self, block: Block) -> dict[str, Any]:
-        terms = [self.term(block, t) for t in block.terms]
-        sizes = [size(t.value if t.value is not None else t.raw) for t in block.terms]
         first = block.terms[0] if block.terms else None
         row = self.row(block, first) if first is not None else f"{operation(block.step)}: nothing to pass on"
+        terms = [self.term(block, t) for t in block.terms]
+        sizes = [size(t.value if t.value is not None else t.raw) for t in block.terms]
         return {
             "r": row + (f"  (+{len(terms) - 1})" if len(terms) > 1 else ""),
             "t": terms,
             "g": [[self.name(f"∇{v.name}"), shot_text(g, 200)] for v, g in zip(block.outputs, block.gradient, strict=False)
                   if g is not None],
             "f": self.place[id(block.step)],
-            "at": self.site(block.step.site),
+            "at": self.site(block.step.place),
             "say": self.texts(self.note(block)),
             "norm": max((s for s in sizes if s is not None), key=lambda s: float("inf") if s == "nan" else s, default=None),
         }  # fmt: skip
@@ -138,7 +164,17 @@ class Gatherer:
 
     def row(self, block: Block, term: Term) -> str:
         sign = "+=" if term.of > 1 else "="
-        return f"∇{term.target.name} {sign} " + (formula_of(term, block) if term.rule is not None else block.node)
+        if term.rule is None:
+            return f"∇{term.target.name} {sign} {block.node}"
+        written, names = self.written(block, term)
+        return f"∇{term.target.name} {sign} {filled(written.text, names)}"
+
+    def written(self, block: Block, term: Term) -> tuple[Template, list[str]]:
+        """A term's rule: a formula with holes, and the names for them."""
+        if self.latest is None or self.latest[0] is not term:
+            self.latest = term, self.painter.templates.of(term.rule, rename(block))
+        found: tuple[Template, list[str]] = self.latest[1]
+        return found
 
     def term(self, block: Block, term: Term) -> dict[str, Any]:
         shown = shot_text(term.value if term.value is not None else term.raw, 200)
@@ -151,11 +187,27 @@ class Gatherer:
         if said:
             found["say"] = said
         if term.rule is not None:
-            found["m"] = self.math(term.rule, rename(block))
-            numbers = with_numbers(block, term.rule)
+            written, names = self.written(block, term)
+            found["m"] = self.math(written, names)
+            numbers = self.with_numbers(block, term.rule, written, names) if len(self.steps) <= LONG else None
             if numbers is not None and numbers != shown:
                 found["n"] = numbers
         return found
+
+    def with_numbers(self, block: Block, rule: Any, written: Template, names: list[str]) -> str | None:
+        """The rule with every name replaced by its number, if all of them are short."""
+        shown = rename(block)
+        values: dict[str, str] = {}
+        for name in rule.names():
+            held = Shot(name._value) if name._value is not None else None
+            if held is None or not is_short(held):
+                return None
+            values[shown(name)] = shot_text(held)
+        if not values:
+            return None
+        parts = [values[name] for name in names]
+        negative = tuple(p.startswith("-") for p in parts)
+        return filled(written.signed(negative), [p.removeprefix("-") for p in parts])
 
     def scopes(self) -> list[dict[str, Any]]:
         found = []
@@ -183,25 +235,21 @@ class Gatherer:
         kept = memory.kept(self.ledger, self.steps)
         return {
             "title": f"{self.ledger.root.name} = {brief(self.ledger.root.shot)}",
-            "where": self.site(self.ledger.site),
+            "where": self.site(self.ledger.place),
             "root": self.name(self.ledger.root.name or "?"),
             "forward": len(self.steps),
+            "long": len(self.steps) > LONG,
             "steps": steps,
             "scopes": drawings,
             "gradients": self.gradients(),
             "kept": kept.curve,
             "owners": [[h.name, h.bytes] for h in kept.at_peak()[:5]],
             "formulas": self.formulas.items,
-            "names": self.names.items,
+            "names": self.names,
+            "stems": self.stems.items,
             "files": self.files.items,
             "lines": self.texts.items,
         }
-
-
-def formula_of(term: Term, block: Block) -> str:
-    from .notation import text
-
-    return text(term.rule, rename(block))
 
 
 def size(shot: Shot | None) -> Any:
@@ -229,7 +277,8 @@ def html(ledger: Ledger) -> str:
         "SCRIPT": (_STATIC / "page.js").read_text(encoding="utf-8"),
         "MEMORY": timeline(kept, data["forward"]),
         "PEAK": escape(peak_text(kept, data["owners"])),
-        "DATA": packed,
+        "DATA": packed if len(packed) <= PACKED else _deflated(packed),
+        "KIND": "application/json" if len(packed) <= PACKED else "application/octet-stream",
     }
     made = (_STATIC / "page.html").read_text(encoding="utf-8")
     first, *rest = made.split("{{")
@@ -238,6 +287,11 @@ def html(ledger: Ledger) -> str:
         key, _, after = piece.partition("}}")
         out += [parts[key], after]
     return "".join(out)
+
+
+def _deflated(text: str) -> str:
+    packer = zlib.compressobj(4, zlib.DEFLATED, -15)
+    return base64.b64encode(packer.compress(text.encode()) + packer.flush()).decode()
 
 
 def timeline(kept: list[int], forward: int) -> str:

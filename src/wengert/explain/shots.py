@@ -20,7 +20,7 @@ BUDGET = 128 << 20  # bytes that the arrays kept whole may take together; then t
 class Shot:
     """A value as it was: whole if it is small, else shape, extremes and norm."""
 
-    __slots__ = ("array", "bad", "dtype", "high", "low", "norm", "shape")
+    __slots__ = ("array", "bad", "dtype", "high", "low", "norm", "shape", "text")
 
     def __init__(self, array: Any) -> None:
         """Of a value that is kept whole; it is not copied."""
@@ -30,7 +30,8 @@ class Shot:
         self.low: float | None = None
         self.high: float | None = None
         self.norm: float | None = None
-        self.bad = 0
+        self.bad: int | None = None  # not counted yet
+        self.text: str | None = None  # written once: see `numbers`
 
     @classmethod
     def summary(cls, array: Any) -> Shot:
@@ -44,7 +45,7 @@ class Shot:
         """Of a value nothing but shape and dtype is known."""
         shot = cls.__new__(cls)
         shot.shape, shot.dtype, shot.array, shot.bad = tuple(shape), np.dtype(dtype), None, 0
-        shot.low = shot.high = shot.norm = None
+        shot.low = shot.high = shot.norm = shot.text = None
         return shot
 
     @property
@@ -78,13 +79,20 @@ class Shot:
     def stats(self) -> tuple[float, float, float]:
         """(least, greatest, norm); of absolute values where the numbers are complex."""
         if self.whole and self.low is None and self.size:
-            self.measure(np.asarray(self.array))
+            a = np.asarray(self.array)
+            if self.dtype.kind == "f" and a.size <= WHOLE and self.non_finite() == 0:
+                numbers = a.ravel().tolist()  # of few numbers Python is quicker
+                self.low, self.high, self.norm = min(numbers), max(numbers), math.hypot(*numbers)
+            else:
+                self.measure(a)
         return self.low or 0.0, self.high or 0.0, self.norm or 0.0
 
     def non_finite(self) -> int:
         """How many elements are NaN or infinite."""
-        if self.whole and self.dtype.kind in "fc":
-            return int(self.size - np.isfinite(self.array).sum())
+        if self.bad is None:
+            self.bad = 0
+            if self.dtype.kind in "fc" and self.array is not None and np.vdot(self.array, self.array) * 0 != 0:
+                self.bad = int(self.size - np.isfinite(self.array).sum())
         return self.bad
 
 

@@ -38,13 +38,15 @@ class Explanation(Parts):
         """The graph in both directions as an SVG picture; `detail=False` draws each module's call as one box."""
         from .drawing import svg
 
-        return svg(self.ledger, detail)
+        with collector.paused():
+            return svg(self.ledger, detail)
 
     def html(self, path: Any = None) -> str:
         """One self-contained HTML page: the graph, a stepper, formulas and numbers. Written to `path` if it is given."""
         from .page import html
 
-        made = html(self.ledger)
+        with collector.paused():
+            made = html(self.ledger)
         if path is not None:
             with open(path, "w", encoding="utf-8", newline="\n") as file:
                 file.write(made)

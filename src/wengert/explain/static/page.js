@@ -1,13 +1,20 @@
 "use strict";
-(() => {
-const D = JSON.parse(document.getElementById("data").textContent);
+(async () => {
+// A large page is packed.
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).text();
+}
+const held = document.getElementById("data");
+const D = JSON.parse(held.type === "application/json" ? held.textContent : await unpacked(held.textContent));
+held.textContent = "";
 const $ = id => document.getElementById(id);
 const F = D.forward, N = D.steps.length, ROW = 26;
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 let at = 0, scope = 0, detail = false, shown = null, stops = new Set(), rows = [...Array(N).keys()];
 
 // -- formulas: holes are filled with names --------------------------------------------------------------------------
-const name = k => D.names[k];
+const name = k => typeof D.names[k] === "string" ? D.names[k] : D.stems[D.names[k][0]].replace("\ue000", D.names[k][1]);
 const fill = m => D.formulas[m[0]].replace(/[\ue000-\uf8ff]/g, c => `<mrow>${name(m[c.charCodeAt(0) - 0xe000 + 1])}</mrow>`);
 const equation = (left, sign, right) =>
   `<div class="eq"><math displaystyle="true"><mrow>${left}</mrow><mo>${sign}</mo><mrow>${right}</mrow></math></div>`;
@@ -39,6 +46,7 @@ function card() {
     out += num(t.v) + note(t.say);
   }
   out += source(s.at) + note(D.lines[s.say]);
+  if (D.long) out += note("formulas with numbers in them are left out of so long a page");
   return at === N ? out + gradients() : out;
 }
 const gradients = () => "<h2>Gradients</h2>" + D.gradients.map(([k, v, g]) =>
