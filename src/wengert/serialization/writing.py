@@ -13,6 +13,7 @@ import sys
 import tempfile
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, BinaryIO
@@ -249,12 +250,17 @@ def save(
         f.write(whole.getvalue())
         return
     path = Path(f)
+    replace_file(path, lambda file: _write(obj, file, path.stem or "archive"))
+
+
+def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write a file in place of the one at `path`, when it is complete, or not at all. RuntimeError if there is no directory."""
     if not path.parent.is_dir():
         raise RuntimeError(f"Parent directory {path.parent} does not exist.")
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(number, "w+b") as file:
-            _write(obj, file, path.stem or "archive")
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         mask = os.umask(0)
