@@ -654,3 +654,32 @@ def test_ranges_of_integers_cut_their_ends() -> None:
     assert torch.arange(0.0, -8.000001, -4.0, dtype=I64).tolist() == [0, -4]
     assert torch.linspace(0, 50, 50, dtype=I64)[25].item() == 25
     assert torch.logspace(4.3, 2, 3, base=5.0, dtype=I64).tolist() == [625, 125, 25]
+
+
+# -- in place ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(3, 0), (0, 3), (0,), (2, 0, 2)])
+def test_empty_tensors_may_be_changed_in_place(shape: tuple[int, ...]) -> None:
+    x = torch.zeros(shape)
+    assert x.exp_().add_(1).copy_(torch.zeros(shape)).zero_() is x
+    assert torch.exp(x, out=torch.zeros(shape)).shape == shape
+
+
+def test_in_place_methods_have_the_defaults_of_the_function() -> None:
+    assert torch.tensor([0.75]).logit_().item() == pytest.approx(math.log(3))
+
+
+def test_in_place_methods_refuse_what_they_do_not_know() -> None:
+    x = torch.ones(2)
+    for call, message in (
+        (lambda: x.exp_(1), "exp_() takes no arguments (1 given)"),
+        (lambda: x.exp_(foo=1), "exp_() got an unexpected keyword argument 'foo'"),
+        (lambda: x.mul_(), 'mul_() missing 1 required positional arguments: "other"'),
+        (lambda: x.mul_(2, 3), "mul_() takes 1 positional argument (2 given)"),
+        (lambda: x.mul_(2, other=3), "mul_() got an unexpected keyword argument 'other'"),
+    ):
+        with pytest.raises(TypeError) as error:
+            call()
+        assert message in str(error.value)
+    assert x.mul_(other=2).tolist() == [2.0, 2.0]

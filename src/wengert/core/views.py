@@ -173,6 +173,8 @@ def check_current(t: Tensor) -> None:
 
 def check_overlap(array: Any) -> None:
     """An expanded tensor cannot be written to: several elements are one place in memory."""
+    if not array.size:
+        return  # NumPy gives dimensions beside an empty one stride 0
     for n, s in zip(array.shape, array.strides, strict=True):
         if s == 0 and n > 1:
             raise RuntimeError(

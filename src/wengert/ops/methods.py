@@ -6,10 +6,11 @@ methods whose signature differs from the function's (`x.view(2, 3)`).
 
 from __future__ import annotations
 
+from inspect import Parameter
 from typing import Any
 
-from ..core.op import COMPOSITES, TABLE
-from ..core.signatures import NUMPY_NAMES
+from ..core.op import COMPOSITES, TABLE, params_of
+from ..core.signatures import NUMPY_NAMES, missing
 from ..core.tensor import Tensor
 from ..core.views import inplace, inplace_composite
 from . import (
@@ -28,14 +29,30 @@ from . import (
 
 def _inplace_method(name: str) -> Any:
     op = TABLE[name]
-    names = [p.name for p in op.params]
+    names = [p.name for p in op.params[1:]]
     defaults = {p.name: p.default for p in op.params}
+    if name in COMPOSITES:  # what users see may have defaults that the row has not
+        seen = getattr(COMPOSITES[name].function, "__wrapped__", COMPOSITES[name].function)
+        defaults.update((p.name, p.default) for p in params_of(seen) if p.name in defaults)
+    count = len(names)
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        values = dict(zip(names[1:], args, strict=False))
-        values.update((NUMPY_NAMES.get(n, n), v) for n, v in kwargs.items())
-        row = [self] + [values.get(n, defaults[n]) for n in names[1:]]
-        return inplace(op, tuple(row))
+        if len(args) == count and not kwargs:
+            return inplace(op, (self, *args))
+        if len(args) > count:
+            takes = f"{count} positional argument" + "s" * (count != 1) if count else "no arguments"
+            raise TypeError(f"{name}_() takes {takes} ({len(args)} given)")
+        values = dict(zip(names, args, strict=False))
+        for given, value in kwargs.items():
+            known = NUMPY_NAMES.get(given, given)
+            if known not in names or known in values:
+                raise TypeError(f"{name}_() got an unexpected keyword argument '{given}'")
+            values[known] = value
+        row = [values.get(n, defaults[n]) for n in names]
+        for n, value in zip(names, row, strict=True):
+            if value is Parameter.empty:
+                raise missing(name + "_", n)
+        return inplace(op, (self, *row))
 
     return method
 
