@@ -128,9 +128,7 @@ def test_divergences_of_different_distributions() -> None:
     ):
         integral = torch.trapezoid(a.log_prob(x).exp() * (a.log_prob(x) - b.log_prob(x)), x)
         assert D.kl_divergence(a, b).item() == pytest.approx(integral.item(), rel=1e-5)
-    with pytest.raises(
-        NotImplementedError, match=r"No KL\(p \|\| q\) is implemented for p type Normal and q type Bernoulli"
-    ):
+    with pytest.raises(NotImplementedError, match="The cross KL-divergence between different exponential families"):
         D.kl_divergence(D.Normal(0.0, 1.0), D.Bernoulli(0.5))
 
 
@@ -192,8 +190,6 @@ def test_gradients_reach_parameters() -> None:
     d.entropy().backward()
     p, h = d.probs.detach(), d.entropy().detach()
     assert logits.grad.tolist() == pytest.approx((-p * (p.log() + h)).tolist(), rel=1e-5)
-    with pytest.raises(NotImplementedError, match="Gamma.rsample: gradients of gamma-distributed samples"):
-        D.Gamma(scale, 1.0).rsample()
     probs = torch.tensor([0.2, 0.8], requires_grad=True)
     (D.OneHotCategoricalStraightThrough(probs).rsample() * torch.tensor([1.0, 3.0])).sum().backward()
     assert probs.grad is not None
@@ -237,10 +233,8 @@ def test_bad_input_in_pytorchs_words(make: Any, message: str) -> None:
         make()
 
 
-def test_families_that_are_not_here_refuse() -> None:
-    with pytest.raises(NotImplementedError, match="torch.distributions.VonMises: this family is not here"):
-        D.VonMises(0.0, 1.0)
-    with pytest.raises(NotImplementedError, match="Poisson has no rsample"):
+def test_samples_that_cannot_follow_their_parameters_refuse() -> None:
+    with pytest.raises(NotImplementedError, match="Poisson'> does not implement rsample"):
         D.Poisson(1.0).rsample()
 
 

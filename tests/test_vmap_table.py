@@ -27,7 +27,7 @@ SAMPLES = [(name, i) for name, samples in sorted(ROWS.items()) for i in range(le
 IDS = [f"{name}-{i}" for name, i in SAMPLES]
 SIZE = 3
 # Their numbers are drawn; their shape depends on values; their gradient is defined up to a phase only.
-DRAWN = {"bernoulli", "normal", "poisson"}
+DRAWN = {"bernoulli", "normal", "poisson", "sample_dirichlet", "standard_gamma"}
 DYNAMIC = {"masked_select"}
 PHASE = {"linalg.eig"}
 LAYOUT = {"as_strided"}  # says where its elements lie in memory

@@ -102,6 +102,7 @@ from .ops.pooling import *
 from .ops.random import *
 from .ops.recurrent import *
 from .ops.reductions import *
+from .ops.reparametrised import *
 from .ops.resampling import *
 from .ops.sampling import *
 from .ops.scans import *

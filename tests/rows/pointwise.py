@@ -48,4 +48,8 @@ row("nextafter", lambda r: (r.const(3), r.const(3)))
 
 row("bernoulli", lambda r: (r.const(3).abs() * 0.3, default_generator._source))
 row("normal", lambda r: (r.const(3), 1.0, default_generator._source))
+row("standard_gamma", lambda r: (r.pos(3).detach(), default_generator._source))
+row("sample_dirichlet", lambda r: (r.pos(3).detach(), default_generator._source))
+row("_standard_gamma_grad", lambda r: (r.pos(3).detach(), r.pos(3).detach()))
+row("_dirichlet_grad", lambda r: (r.unit(3).detach().abs(), r.pos(3).detach(), r.pos(3, low=3, high=5).detach()))
 row("poisson", lambda r: (r.const(3).abs(), default_generator._source))

@@ -1,35 +1,36 @@
-"""What the distributions share: parameters brought to one shape, probabilities and logits made of each other."""
+"""What distributions share: parameters of one shape, probabilities and logits, properties computed once, triangles as vectors."""
 
 from __future__ import annotations
 
-from functools import cached_property
-from numbers import Number
+import numbers
+from collections.abc import Callable
+from functools import update_wrapper
 from typing import Any
 
-from ..core.dtypes import get_default_dtype
+import numpy as np
+
+from .. import arange, broadcast_tensors, empty, get_default_dtype, log1p, tensor
+from .. import log as _log
 from ..core.modes import enable_grad
 from ..core.tensor import Tensor
-from ..environment.limits import finfo
-from ..ops.creation import tensor
-from ..ops.joining import broadcast_tensors
+from ..nn.functional import softmax
+
+__all__ = [
+    "broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits", "tril_matrix_to_vec",
+    "vec_to_tril_matrix",
+]  # fmt: skip
 
 euler_constant = 0.57721566490153286060
+Number = numbers.Number
 
 
-class lazy_property(cached_property[Any]):
-    """Computed when first asked for, and kept. Recorded even if that is inside `sample`, where nothing is: a loss may ask
-    for it again.
-    """
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        if instance is None or self.attrname in instance.__dict__:
-            return super().__get__(instance, owner)
-        with enable_grad():
-            return super().__get__(instance, owner)
+def limits(t: Any) -> Any:
+    """The limits of a tensor's dtype: `eps`, `tiny`, `min`, `max`."""
+    return np.finfo(t.dtype.np)
 
 
-def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
-    """Numbers and tensors as tensors of one shape. Numbers take the dtype of the first tensor."""
+def broadcast_all(*values: Any) -> tuple[Any, ...]:
+    """Numbers and tensors as tensors of one shape; numbers get the dtype of the first tensor, or the default one."""
     if not all(isinstance(v, (Tensor, Number)) for v in values):
         raise ValueError(
             "Input arguments must all be instances of Number, torch.Tensor or objects implementing __torch_function__."
@@ -38,25 +39,76 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     return tuple(broadcast_tensors(*(v if isinstance(v, Tensor) else tensor(v, dtype=dtype) for v in values)))
 
 
-def clamp_probs(probs: Tensor) -> Tensor:
-    """Kept away from 0 and 1 by the spacing of the dtype."""
-    eps = finfo(probs.dtype).eps
+def _standard_normal(shape: Any, dtype: Any, device: Any = None) -> Tensor:
+    return empty(shape, dtype=dtype).normal_()
+
+
+def _sum_rightmost(value: Any, dim: int) -> Any:
+    """The sum over the last `dim` dimensions."""
+    return value if dim == 0 else value.reshape((*value.shape[:-dim], -1)).sum(-1)
+
+
+def logits_to_probs(logits: Any, is_binary: bool = False) -> Any:
+    """sigmoid, or softmax along the last dimension."""
+    return logits.sigmoid() if is_binary else softmax(logits, dim=-1)
+
+
+def clamp_probs(probs: Any) -> Any:
+    """Probabilities kept an `eps` away from 0 and 1."""
+    eps = float(limits(probs).eps)
     return probs.clamp(min=eps, max=1 - eps)
 
 
-def logits_to_probs(logits: Tensor, is_binary: bool = False) -> Tensor:
-    """Probabilities of log-odds, or of log-probabilities up to a constant."""
-    return logits.sigmoid() if is_binary else logits.softmax(-1)
+def probs_to_logits(probs: Any, is_binary: bool = False) -> Any:
+    """The inverse of `logits_to_probs`."""
+    p = clamp_probs(probs)
+    return _log(p) - log1p(-p) if is_binary else _log(p)
 
 
-def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
-    """Log-odds, or logarithms, of probabilities."""
-    clamped = clamp_probs(probs)
-    return clamped.log() - (-clamped).log1p() if is_binary else clamped.log()
+def _clipped_sigmoid(x: Any) -> Any:
+    """sigmoid, kept within (0, 1)."""
+    found = limits(x)
+    return x.sigmoid().clamp(min=float(found.tiny), max=1.0 - float(found.eps))
 
 
-def one_of(probs: Any, logits: Any) -> bool:
-    """Are probabilities given? ValueError unless exactly one of both is."""
-    if (probs is None) == (logits is None):
-        raise ValueError("Either `probs` or `logits` must be specified, but not both.")
-    return probs is not None
+class lazy_property:
+    """A method whose result, computed with gradients when it is first asked for, becomes an attribute."""
+
+    def __init__(self, wrapped: Callable[[Any], Any]) -> None:
+        self.wrapped = wrapped
+        update_wrapper(self, wrapped)  # type: ignore[arg-type]
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        with enable_grad():
+            value = self.wrapped(instance)
+        setattr(instance, self.wrapped.__name__, value)
+        return value
+
+
+def _triangle(n: int, diag: int) -> Any:
+    places = arange(n)
+    return places < places.view(-1, 1) + (diag + 1)
+
+
+def tril_matrix_to_vec(mat: Any, diag: int = 0) -> Any:
+    """The elements of D x D matrices on and below the diagonal `diag`, row by row."""
+    n = mat.shape[-1]
+    if not -n <= diag < n:
+        raise ValueError(f"diag ({diag}) provided is outside [{-n}, {n - 1}].")
+    return mat[..., _triangle(n, diag)]
+
+
+def vec_to_tril_matrix(vec: Any, diag: int = 0) -> Any:
+    """The inverse of `tril_matrix_to_vec`: zeros above."""
+    size = (-(1 + 2 * diag) + ((1 + 2 * diag) ** 2 + 8 * vec.shape[-1] + 4 * abs(diag) * (diag + 1)) ** 0.5) / 2
+    n = round(size)
+    if n - size > limits(vec).eps:
+        raise ValueError(
+            f"The size of last dimension is {vec.shape[-1]} which cannot be expressed as the lower triangular part of a "
+            "square D x D matrix."
+        )
+    mat = vec.new_zeros((*vec.shape[:-1], n, n))
+    mat[..., _triangle(n, diag)] = vec
+    return mat

@@ -468,13 +468,13 @@ def broadcast_shapes(*shapes: Any) -> Any:
 
 
 def broadcast_tensors(*tensors: Any) -> Any:
-    """All expanded to their common shape."""
+    """All expanded to their common shape; those that have it are returned themselves."""
     from ..core.record import broadcast_check
 
     given = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
     broadcast_check([getattr(x, "_array", x) for x in given])
     shape = np.broadcast_shapes(*(tuple(x.shape) for x in given))
-    return tuple(broadcast_to(x, shape) for x in given)
+    return tuple(x if tuple(x.shape) == shape else broadcast_to(x, shape) for x in given)
 
 
 def meshgrid(*tensors: Any, indexing: str | None = None) -> Any:

@@ -1,0 +1,86 @@
+"""What families share: probabilities that may be given as logits, and parameters kept in another distribution."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ..core.size import Size
+from . import constraints
+from .distribution import Distribution
+from .utils import broadcast_all, lazy_property, logits_to_probs, probs_to_logits
+
+
+def one_of(probs: Any, logits: Any) -> str:
+    """Which of the two was given."""
+    if (probs is None) == (logits is None):
+        raise ValueError("Either `probs` or `logits` must be specified, but not both.")
+    return "logits" if probs is None else "probs"
+
+
+class Binary(Distribution):
+    """A distribution with `probs` or `logits` of single events."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
+    _state: ClassVar[dict[str, int]] = {"probs": 0, "logits": 0, "_param": 0}
+
+    def _set_param(self, probs: Any, logits: Any) -> Any:
+        """Set the one that was given. Returns its shape."""
+        name = one_of(probs, logits)
+        (self._param,) = broadcast_all(probs if name == "probs" else logits)
+        setattr(self, name, self._param)
+        return self._param.shape
+
+    def _set_count(self, total_count: Any, probs: Any, logits: Any) -> Any:
+        """The same, broadcast with a number of trials."""
+        name = one_of(probs, logits)
+        count, self._param = broadcast_all(total_count, probs if name == "probs" else logits)
+        self.total_count = count.type_as(self._param)
+        setattr(self, name, self._param)
+        return self._param.shape
+
+    @lazy_property
+    def logits(self) -> Any:
+        return probs_to_logits(self.probs, is_binary=True)
+
+    @lazy_property
+    def probs(self) -> Any:
+        return logits_to_probs(self.logits, is_binary=True)
+
+    @property
+    def param_shape(self) -> Size:
+        return self._param.shape
+
+
+class OverCategorical(Distribution):
+    """A distribution over vectors whose probabilities belong to a `Categorical`, `_categorical`."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    _categorical: Any
+
+    @property
+    def probs(self) -> Any:
+        return self._categorical.probs
+
+    @property
+    def logits(self) -> Any:
+        return self._categorical.logits
+
+    @property
+    def _param(self) -> Any:
+        return self._categorical._param
+
+    @property
+    def param_shape(self) -> Size:
+        return self._categorical.param_shape
+
+
+def of(part: str, name: str) -> Any:
+    """A property that is a parameter of a part: of `base_dist`, say."""
+
+    def read(self: Any) -> Any:
+        found = self
+        for attribute in part.split("."):
+            found = getattr(found, attribute)
+        return getattr(found, name)
+
+    return property(read)
