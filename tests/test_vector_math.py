@@ -59,6 +59,7 @@ def test_special_values(name: str, dtype: type, monkeypatch: pytest.MonkeyPatch)
 
 
 CALLS: dict[str, Any] = {
+    "relu": torch.relu,
     "exp": torch.exp,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,

@@ -22,7 +22,7 @@ from ..kernels.threads import LARGE
 from . import dtypes
 from .backward import check_version, materialise, saved_output, versions_of
 from .batched import Batched, first_example, run_forward, top_level
-from .blocks import CHEAP, COMPILED, blockwise
+from .blocks import COMPILED, blockwise
 from .modes import LOCAL, MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, OPTIONAL, TENSOR, Op, Rule
@@ -267,12 +267,12 @@ class Variant:
                         )
                 elif op.kind == "elementwise":
                     if rule.identity is not None:
-                        partial = args.split(", ")[rule.identity]
+                        partial = args = args.split(", ")[rule.identity]
                     else:
                         partial = f"RULE_{p.name}({args})"
                     value = f"g * {partial}" + (".conjugate()" if self.complex else "")
-                    if rule.identity is None and not recorded and not self.complex:
-                        env[f"PULL_{p.name}"] = _pull(rule.fn)
+                    if not recorded and not self.complex:
+                        env[f"PULL_{p.name}"] = np.multiply if rule.identity is not None else _pull(rule.fn)
                         value += (
                             f" if g.__class__ is not ndarray or g.size < LARGE else blockwise(PULL_{p.name}, g, {args})"
                         )
@@ -467,7 +467,7 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
             after.append("if x0.dtype is not d: x0 = x0.astype(d)")  # what was made of the number alone is float64
     attempt = [f"{target} = {call}"]
     pointwise = op.kind == "elementwise" and n_out == 1 and not aux
-    if pointwise and op.forward not in CHEAP and not any(p.keyword_only for p in op.params):
+    if pointwise and not any(p.keyword_only for p in op.params):
         positional = ", ".join(arrays.get(p.name, p.name) for p in op.params)
         attempt = [f"if {first}.size >= LARGE: x0 = blockwise(FORWARD, {positional})", f"else: x0 = {call}"]
     if getattr(op.check, "always", False):

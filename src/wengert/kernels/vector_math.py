@@ -370,6 +370,18 @@ def log_loop(out, x):
 
 
 @_loop
+def relu_loop(out, x):
+    for i in range(out.size):
+        out[i] = _as(x[i], 0.0) if x[i] <= _as(x[i], 0.0) else x[i]
+
+
+@_loop
+def relu_back_loop(out, g, y):
+    for i in range(out.size):
+        out[i] = g[i] if y[i] > _as(y[i], 0.0) else _as(y[i], 0.0)
+
+
+@_loop
 def silu_loop(out, x):
     for i in range(out.size):
         out[i] = x[i] * sigmoid(x[i])
