@@ -49,6 +49,32 @@ def test_broadcasts_and_other_layouts_are_computed_as_they_stand(threads: int) -
         assert p.shape == x.shape
 
 
+@pytest.mark.parametrize("name", ["add", "multiply", "maximum"])
+def test_ufuncs_fill_the_result_in_parts(name: str, threads: int) -> None:
+    function = getattr(np, name)
+    x, y = np.random.default_rng(0).normal(size=(2, 3, N))
+    np.testing.assert_array_equal(blocks.blockwise(function, x, y), function(x, y))
+    np.testing.assert_array_equal(blocks.blockwise(function, x, 2.0), function(x, 2.0))
+    np.testing.assert_array_equal(blocks.blockwise(np.equal, x, y), x == y)
+
+
+def test_sums_at_a_fan_in_do_not_touch_the_users_arrays(threads: int) -> None:
+    """What only the walk holds is added to in place; what the user or a node holds is not."""
+    data = np.random.default_rng(0).normal(size=N)
+    x, g = torch.tensor(data, requires_grad=True), torch.from_numpy(np.ones(N))
+    seen = []
+    y = x * 1.0
+    y.register_hook(lambda grad: seen.append(grad))
+    z = y.exp() + y * 3 + y
+    z.backward(g, retain_graph=True)
+    first = seen[0].numpy().copy()
+    np.testing.assert_array_equal(g.numpy(), 1)
+    np.testing.assert_allclose(first, np.exp(data) + 4)
+    z.backward(g)
+    np.testing.assert_array_equal(seen[0].numpy(), first)
+    np.testing.assert_allclose(x.grad.numpy(), 2 * first)
+
+
 def test_an_error_in_a_thread_is_the_users(threads: int) -> None:
     def fail(x: np.ndarray) -> np.ndarray:
         if x[0] > team.LARGE:

@@ -21,8 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.threads import LARGE
 from . import dtypes
 from .batched import Batched, settle
+from .blocks import add_to
 from .modes import LOCAL, MODES, carried, set_mode
 from .node import FREED_MESSAGE, LAST, AccumulateGrad, Edge, leaf_edge
 from .tensor import Tensor, unseen, wrap
@@ -226,9 +228,9 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     return sum_(g, axes, True).reshape(shape) if axes else g.reshape(shape)
 
 
-def _own(g: Any) -> bool:
-    """Does nothing but the walk hold this array? Then it may be kept, and added to, without a copy."""
-    if g.__class__ is not np.ndarray or not g.flags.c_contiguous or sys.getrefcount(g) > _LONE:
+def _own(g: Any, holders: int = 0) -> bool:
+    """Does nothing but the walk hold this array (`holders` times more)? Then it may be kept, and added to, without a copy."""
+    if g.__class__ is not np.ndarray or not g.flags.c_contiguous or sys.getrefcount(g) > _LONE + holders:
         return False
     base = g.base  # an array that was only given another shape is as good as a new one
     return base is None or (
@@ -352,8 +354,14 @@ def walk(
                         elif batches and (_batched(known) or _batched(g)):
                             pending[target] = settle(known, target.shape) + settle(g, target.shape)
                         elif target in owned:
-                            known += g
+                            if known.size >= LARGE:
+                                add_to(known, g)
+                            else:
+                                known += g
                             pending[target] = known
+                        elif not create and known.size >= LARGE and _own(known, 1):  # held by `pending` too
+                            add_to(known, g)
+                            owned.add(target)
                         else:
                             pending[target] = known + g
                             if not create:

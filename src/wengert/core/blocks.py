@@ -60,6 +60,20 @@ def rowwise(function: Callable[..., Any], axis: int, *arrays: Any) -> Any:
     return result
 
 
+def add_to(total: Any, g: Any) -> None:
+    """`total += g` for large arrays."""
+    if total.nbytes < _HEAVY or g.__class__ is not np.ndarray or g.shape != total.shape or not g.flags.c_contiguous:
+        total += g
+        return
+    to, what = total.reshape(-1), g.reshape(-1)
+
+    def work(low: int, high: int) -> None:
+        with np.errstate(all="ignore") if low else nullcontext():
+            np.add(to[low:high], what[low:high], out=to[low:high])
+
+    share(work, to.size, to.size)
+
+
 def blockwise(function: Callable[..., Any], *values: Any) -> Any:
     """`function(*values)`, a pointwise function of large arrays, in blocks where they lie alike."""
     shape = None
@@ -81,7 +95,7 @@ def blockwise(function: Callable[..., Any], *values: Any) -> Any:
         result = _by_loop(COMPILED[function], flat, arrays, size)
         if result is not None:
             return result.reshape(shape)
-    if function in CHEAP:
+    if function.__class__ is np.ufunc:
         return _halved(function, flat, arrays, size).reshape(shape)
     first = function(*_cut(flat, arrays, 0, _BLOCK))
     if first.__class__ is not np.ndarray or first.shape != (_BLOCK,):
@@ -101,7 +115,7 @@ def blockwise(function: Callable[..., Any], *values: Any) -> Any:
 
 def _halved(function: Any, flat: list[Any], arrays: list[int], size: int) -> Any:
     """A ufunc on vectors, a part for each thread, straight into the result."""
-    if size * flat[arrays[0]].itemsize < _HEAVY:
+    if function in CHEAP and size * flat[arrays[0]].itemsize < _HEAVY:
         return function(*flat)
     result = np.empty(size, function(*_cut(flat, arrays, 0, 1)).dtype)
 

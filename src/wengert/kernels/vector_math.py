@@ -382,6 +382,42 @@ def relu_back_loop(out, g, y):
 
 
 @_loop
+def tanh_back_loop(out, g, y):
+    for i in range(out.size):
+        out[i] = g[i] * (_as(y[i], 1.0) - y[i] * y[i])
+
+
+@_loop
+def sigmoid_back_loop(out, g, y):
+    for i in range(out.size):
+        out[i] = g[i] * ((_as(y[i], 1.0) - y[i]) * y[i])
+
+
+@_loop
+def erf_back_loop(out, g, x):
+    for i in range(out.size):
+        out[i] = g[i] * (_as(x[i], 1.1283791670955126) * exp(-(x[i] * x[i])))
+
+
+@_loop
+def sqrt_back_loop(out, g, y):
+    for i in range(out.size):
+        out[i] = g[i] / (y[i] + y[i])
+
+
+@_loop
+def over_loop(out, g, x):
+    for i in range(out.size):
+        out[i] = g[i] / x[i]
+
+
+@_loop
+def divisor_back_loop(out, g, x, y):
+    for i in range(out.size):
+        out[i] = g[i] * (-x[i] / (y[i] * y[i]))
+
+
+@_loop
 def silu_loop(out, x):
     for i in range(out.size):
         out[i] = x[i] * sigmoid(x[i])

@@ -10,16 +10,16 @@ from typing import Any
 
 from ..core.blocks import COMPILED
 from ..kernels.compiled import vector
-from . import activations, pointwise, special
+from . import activations, arithmetic, pointwise, special
 
 
 def _forward(op: Any, loop: str, *rest: Any) -> None:
     COMPILED[op.forward] = functools.partial(vector, loop), rest
 
 
-def _backward(op: Any, loop: str, *rest: Any) -> None:
-    """The loop's arguments are g and what the rule for `input` asks for; `rest` are the options among them."""
-    COMPILED[op.rules["input"].fn] = functools.partial(vector, loop), rest
+def _backward(op: Any, loop: str, *rest: Any, name: str = "input") -> None:
+    """The loop's arguments are g and what the rule for `name` asks for; `rest` are the options among them."""
+    COMPILED[op.rules[name].fn] = functools.partial(vector, loop), rest
 
 
 _forward(pointwise.exp.op, "exp_loop")
@@ -29,6 +29,13 @@ _forward(pointwise.log.op, "log_loop")
 _forward(pointwise.relu.op, "relu_loop")
 _backward(pointwise.relu.op, "relu_back_loop")
 _forward(special.erf.op, "erf_loop")
+_backward(pointwise.tanh.op, "tanh_back_loop")
+_backward(pointwise.sigmoid.op, "sigmoid_back_loop")
+_backward(special.erf.op, "erf_back_loop")
+_backward(arithmetic.sqrt.op, "sqrt_back_loop")
+_backward(pointwise.log.op, "over_loop")
+_backward(arithmetic.over.op, "over_loop")
+_backward(arithmetic.over.op, "divisor_back_loop", name="other")
 _forward(activations._silu.op, "silu_loop")
 _backward(activations._silu.op, "silu_back_loop")
 _forward(activations._gelu.op, "gelu_loop", "none")
