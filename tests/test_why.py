@@ -6,7 +6,10 @@ Docstrings number the threads in which users asked for it; names carry the numbe
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -1304,3 +1307,147 @@ def test_nan_under_checkpoint_is_found_in_the_second_run() -> None:
     assert source(why) == "return torch.where(a > 0, a.log(), 0.0)"
     assert why.rewrite == ["safe = torch.where(a > 0, a, 1.0)", "return torch.where(a > 0, safe.log(), 0.0)"]
     assert t.passes
+
+
+def test_command_runs_a_script_that_imports_torch(tmp_path: Path) -> None:
+    """In a process of its own, where PyTorch may be installed or not."""
+    file = tmp_path / "program.py"
+    file.write_text("import torch\nw = torch.ones(2, requires_grad=True)\ny = w.detach().sum()\ny.backward()\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "wengert.cli", "why", "--torch", str(file)],
+        capture_output=True, text=True, encoding="utf-8", env={**os.environ, "PYTHONIOENCODING": "utf-8"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout.startswith("y has no graph behind it: detach()")
+    assert done.stdout.endswith("    y = w.sum()\n")
+
+
+def test_freed_by_two_losses_over_one_feature() -> None:
+    def program() -> None:
+        w = torch.tensor([1.0, 2.0], requires_grad=True)
+        feature = torch.tanh(w)
+        first, second = feature.pow(2).mean(), feature.abs().mean()
+        first.backward()
+        second.backward()
+
+    why = raised(program)
+    assert "feature was computed before it" in why.title
+    assert why.rewrite == ["(first + second).backward()"]
+
+
+def test_freed_by_a_sum_of_losses_that_goes_on() -> None:
+    def program() -> None:
+        w = torch.tensor([1.0, 2.0], requires_grad=True)
+        total = 0
+        for _ in range(3):
+            loss = (w * w).sum()
+            total = total + loss
+            total.backward()
+
+    why = raised(program)
+    assert why.title.endswith("total still holds the losses of the passes before.")
+    assert why.rewrite == ["loss.backward()", "total = total + loss.item()"]
+
+
+def test_freed_by_the_state_of_an_lstm() -> None:
+    def program() -> None:
+        net = nn.LSTM(2, 3)
+        state = None
+        for _ in range(2):
+            out, state = net(torch.ones(4, 1, 2), state)
+            out.sum().backward()
+
+    why = raised(program)
+    assert "state was computed before it" in why.title
+    assert why.rewrite == ["state = tuple(t.detach() for t in state)"]
+
+
+def test_a_gradient_penalty_without_create_graph() -> None:
+    def program() -> None:
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        grads = torch.autograd.grad((x**3).sum(), x)[0]
+        penalty = ((grads.norm() - 1) ** 2).mean()
+        penalty.backward()
+
+    why = raised(program)
+    assert source(why) == "grads = torch.autograd.grad((x**3).sum(), x)[0]"
+    assert why.rewrite == ["grads = torch.autograd.grad((x ** 3).sum(), x, create_graph=True)[0]"]
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    def forward(self, x: Any) -> Any:
+        h = F.relu(self.first(x))
+        out = self.second(h)
+        h += x
+        return out + h
+
+
+def test_in_place_inside_a_module_that_has_returned() -> None:
+    def program() -> None:
+        with trace():
+            Residual()(torch.ones(3, 2)).sum().backward()
+
+    why = raised(program)
+    assert why.title.startswith("h was changed in place after linear had saved it")
+    assert (source(why), why.rewrite) == ("h += x", ["h = h + x"])
+
+
+GAN = """
+    import wengert as torch
+    from wengert import nn
+    torch.manual_seed(0)
+    G, D, frozen = nn.Linear(4, 2), nn.Linear(2, 1), nn.Linear(2, 1)
+    og, od = torch.optim.Adam(G.parameters()), torch.optim.Adam(D.parameters())
+    bce = nn.BCEWithLogitsLoss()
+    for _ in range(3):
+        fake = G(torch.randn(8, 4))
+        od.zero_grad()
+        with torch.no_grad():
+            goal = torch.sigmoid(frozen(fake))
+        (bce(D(torch.randn(8, 2)), torch.ones(8, 1)) + bce(D(fake.detach()), goal)).backward()
+        od.step()
+        og.zero_grad()
+        bce(D(fake), torch.ones(8, 1)).backward()
+        og.step()
+"""
+
+
+def test_command_takes_two_optimizers_and_a_target_network_for_what_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Gradients that the other loss left, which are reset before use, and a network that is not to be learnt."""
+    code, out = why(GAN, tmp_path, capsys)
+    assert (code, out) == (
+        0,
+        "program.py: nothing wrong. In 6 backward passes all 4 parameters got a gradient that is finite and not zero.\n",
+    )
+
+
+def test_command_sees_a_plain_tensor_in_a_module(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = """
+    import wengert as torch
+    from wengert import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gain = torch.ones(3, requires_grad=True)
+            self.out = nn.Linear(3, 1)
+
+        def forward(self, x):
+            return self.out(x * self.gain)
+
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        net(torch.ones(4, 3)).mean().backward()
+        optimizer.step()
+    """
+    _, out = why(program, tmp_path, capsys)
+    assert out.startswith("self.gain got a gradient, but no optimizer step changed it: a plain tensor is not among")
+    assert out.endswith("change: make it a parameter:\n    self.gain = nn.Parameter(torch.ones(3))\n")

@@ -80,6 +80,8 @@ def parser() -> argparse.ArgumentParser:
         epilog="Arguments after -- are the script's own.",
     )
     program.add_argument("file", help="a Python script that imports torch")
+    for command in (show, why):
+        command.add_argument("--torch", action="store_true", help="let the script's `import torch` be Wengert")
     for command in (demo, show, why):
         command.add_argument("--width", type=int, help="columns (default: the terminal's)")
         command.add_argument("--color", choices=("auto", "always", "never"), default="auto")
@@ -196,6 +198,24 @@ def as_main(file: str, arguments: list[str]) -> Iterator[types.ModuleType]:
             sys.modules["__main__"] = before[2]
 
 
+@contextlib.contextmanager
+def torch_is_wengert(wanted: bool) -> Iterator[None]:
+    """Inside, `import torch` is Wengert, if that is wanted."""
+    from .alias import install, remove
+
+    if not wanted:
+        yield
+        return
+    try:
+        install()
+    except RuntimeError as error:
+        raise Trouble(str(error)) from None
+    try:
+        yield
+    finally:
+        remove()
+
+
 def run_script(file: str, arguments: list[str], trace: Any) -> BaseException | None:
     """Run a script under a trace. Returns what it raised, if it did; the traceback has been printed."""
     try:
@@ -239,6 +259,13 @@ def run_as_torch(file: str, arguments: list[str]) -> int:
     return 0
 
 
+def _hint() -> str:
+    """For a script that used PyTorch itself."""
+    found = sys.modules.get("torch")
+    theirs = found is not None and found is not sys.modules["wengert"]
+    return " (it imported PyTorch: --torch lets that be Wengert)" if theirs else ""
+
+
 def write_files(explanation: Any, args: Any) -> None:
     """The page and the picture of the graph, where they are asked for."""
     for out, make in ((args.html, explanation.html), (args.graph, explanation.svg)):
@@ -260,17 +287,21 @@ def explain_file(args: Any, rest: list[str]) -> int:
     trace = Trace(keep="last" if args.step is None else args.step - 1)
     structured = args.json or args.tex or args.markdown
     # What the script prints must not get between the lines of a machine's input.
-    with contextlib.redirect_stdout(sys.stderr) if structured else contextlib.nullcontext():
+    with (
+        contextlib.redirect_stdout(sys.stderr) if structured else contextlib.nullcontext(),
+        torch_is_wengert(args.torch),
+    ):
         raised = run_script(args.file, rest, trace)
     name = os.path.basename(args.file)
     seen = trace.recorder.seen
     chosen = [p for p in trace.passes if args.step is None or p.ledger.number == args.step - 1]
     if not chosen:
         if raised is not None:
-            raise Trouble(f"{name} raised {type(raised).__name__} before any backward() ran; nothing to explain")
+            kind = type(raised).__name__
+            raise Trouble(f"{name} raised {kind} before any backward() ran; nothing to explain{_hint()}")
         if seen:
             raise Trouble(f"{name} called backward() {seen} times; there is no backward number {args.step}")
-        raise Trouble(f"{name} ran, but it never called backward(), so there is nothing to explain")
+        raise Trouble(f"{name} ran, but it never called backward(), so there is nothing to explain{_hint()}")
     ledger = chosen[-1].ledger
     write_files(chosen[-1], args)
     if args.show or args.check or args.diff:
@@ -336,7 +367,10 @@ def why_file(args: Any, rest: list[str]) -> int:
 
     watcher = script.ScriptWatcher()
     trace = Trace(recorder=watcher)
-    with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+    with (
+        contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext(),
+        torch_is_wengert(args.torch),
+    ):
         raised = run_script(args.file, rest, trace)
     name = os.path.basename(args.file)
     asked = args.none or args.zero
@@ -344,7 +378,7 @@ def why_file(args: Any, rest: list[str]) -> int:
         print(f"wengert: {name} ended with {raised.code!r}", file=sys.stderr)
     error = None if isinstance(raised, SystemExit) else raised
     if error is None and not watcher.passes:
-        raise Trouble(f"{name} ran, but it never called backward(), so there is no gradient to ask about")
+        raise Trouble(f"{name} ran, but it never called backward(), so there is no gradient to ask about{_hint()}")
     if asked and watcher.passes:
         try:
             answers = [script.of_name(watcher, asked, watcher.variables, "none" if args.none else "zero")]
@@ -364,7 +398,7 @@ def why_file(args: Any, rest: list[str]) -> int:
         return 0 if raised is None else 1
     screen = Screen(args)
     if not answers:
-        count = len(watcher.leaves)
+        count = len(watcher.given)
         every = f"{'both' if count == 2 else f'all {count}'} parameters" if count != 1 else "the parameter"
         passes = "its one backward pass" if watcher.seen == 1 else f"{watcher.seen} backward passes"
         screen.show([[(f"{name}: nothing wrong. In {passes} {every} got a gradient that is finite and "

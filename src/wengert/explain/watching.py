@@ -124,7 +124,7 @@ class Watcher(Recorder):
                     birth = Birth(nr, bad, array)
                     birth.step = made
                     for p, v in zip(made.op.params, vals, strict=False):
-                        if isinstance(v, (Tensor, np.ndarray, np.generic, int, float)) and not isinstance(v, bool):
+                        if p.is_tensor and isinstance(v, (Tensor, np.ndarray, np.generic, int, float)):
                             known = isinstance(v, (Tensor, np.ndarray, np.generic))
                             birth.saved[p.name] = _element(_array(v) if known else v, birth.index, array.shape)
                     if len(self._births) < ROOM:

@@ -16,8 +16,9 @@ from typing import Any
 from ...core.tensor import Tensor
 from . import advice, reading
 from .answer import Site, Why
+from .freed import freed
 from .graphless import no_grad_fn, unused
-from .modified import changed_in_place, freed
+from .modified import changed_in_place
 from .places import function_of, line_of_node, operation, rule_line
 from .trail import Trail, step_of_node
 

@@ -5,6 +5,8 @@ that does not enter.
 from __future__ import annotations
 
 import ast
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 from ...core.tensor import Tensor
@@ -115,24 +117,23 @@ def _constant_gradient(trail: Trail, t: Tensor, name: str) -> Why | None:
     value = watcher.met(t) if watcher is not None else None
     is_gradient = value is not None and value.grad_of is not None
     line, created = None, None
+    rewrite: list[str] = []
     frame = trail.user[0] if trail.user is not None else None
     if frame is not None:
         code = frame.f_code
         here = trail.expression()
-        wanted = {name} | ({reading.dotted(n) for n in ast.walk(here) if isinstance(n, ast.Name)} if here else set())
-        for s in reading.statements(code.co_filename, code):
-            targets = [n for x in s.targets for n in ast.walk(x)] if isinstance(s, ast.Assign) else []
-            hit = next((x for n in targets if isinstance(n, ast.expr) and (x := reading.dotted(n)) in wanted), None)
-            if hit is not None:
-                assert isinstance(s, ast.Assign)
-                grads = [c for c in ast.walk(s.value) if isinstance(c, ast.Call) and reading.callee(c) == "grad"]
-                if grads:
-                    name = hit
-                    is_gradient, line = True, reading.code_at(code.co_filename, s.lineno)
-                    created = any(
-                        k.arg == "create_graph" and getattr(k.value, "value", True) is not False
-                        for k in grads[0].keywords
-                    )
+        names = {name} | (
+            {reading.dotted(n) or "" for n in ast.walk(here) if isinstance(n, ast.Name)} if here else set()
+        )
+        for s, hit in _gradients(code, names):
+            call = next(c for c in ast.walk(s.value) if isinstance(c, ast.Call) and reading.callee(c) == "grad")
+            name, is_gradient, line = hit, True, reading.code_at(code.co_filename, s.lineno)
+            flags = [k for k in call.keywords if k.arg == "create_graph"]
+            created = any(getattr(k.value, "value", True) is not False for k in flags)
+            if not created:
+                call.keywords = [*(k for k in call.keywords if k.arg != "create_graph"), _CREATE]
+                rewrite = [ast.unparse(s)]
+            break
     if not is_gradient:
         return None
     if created is False:
@@ -142,7 +143,8 @@ def _constant_gradient(trail: Trail, t: Tensor, name: str) -> Why | None:
             "recorded.",
             [Site(f"{name} was computed here", line, "create_graph")] if line else [],
             line or trail.line,
-            "give that call create_graph=True.",
+            "give that call create_graph=True" + (":" if rewrite else "."),
+            rewrite,
         )
     return Why(
         "constant gradient",
@@ -152,6 +154,28 @@ def _constant_gradient(trail: Trail, t: Tensor, name: str) -> Why | None:
         trail.line,
         f"the second derivative is 0: leave this term out, or ask `if {name}.requires_grad:` first.",
     )
+
+
+_CREATE = ast.keyword("create_graph", ast.Constant(True))
+
+
+def _gradients(code: Any, names: set[str]) -> Iterator[tuple[ast.Assign, str]]:
+    """Assignments of what `autograd.grad` gave to a name that one of `names` was computed from, and that name."""
+    found = reading.assignments(code.co_filename, code, 10**9)
+    wanted = set(names)
+    queue = list(names)
+    while queue:
+        for use in found.get(queue.pop(), []):
+            if use.name not in wanted:
+                wanted.add(use.name)
+                queue.append(use.name)
+    for s in reading.statements(code.co_filename, code):
+        if isinstance(s, ast.Assign):
+            called = {reading.callee(c) for c in ast.walk(s.value) if isinstance(c, ast.Call)}
+            targets = [reading.dotted(n) for t in s.targets for n in ast.walk(t) if isinstance(n, ast.expr)]
+            hit = next((n for n in targets if n in wanted), None)
+            if hit is not None and "grad" in called:
+                yield copy.deepcopy(s), hit  # a copy, which may be written to
 
 
 def unused(trail: Trail) -> Why:

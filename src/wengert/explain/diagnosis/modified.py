@@ -1,19 +1,19 @@
-"""Two errors of a graph that lives on: a saved value that was changed in place, and a graph that was freed."""
+"""A saved value that was changed in place: which, who had saved it, who wrote, and what to write instead."""
 
 from __future__ import annotations
 
 import ast
 from typing import Any
 
-from ...core.node import AccumulateGrad
 from ...core.tensor import Tensor
-from ..recording import _TENSORS as TENSORS
 from ..sites import line_of
 from ..watching import Write
-from . import reading, routes
+from . import reading
 from .answer import Code, Site, Why
 from .places import line_of_node, operation, source_of
 from .trail import Trail, kept_name, step_of_node, watchers
+
+_UNKNOWN = "a tensor"
 
 
 def changed_in_place(trail: Trail) -> Why:
@@ -24,7 +24,7 @@ def changed_in_place(trail: Trail) -> Why:
     op = operation(n)
     variables = {id(t): k for k, t in trail.names.variables.items() if isinstance(t, Tensor)}
     same = [k for i, k in variables.items() if _shares(trail.names.variables[k], counter)]
-    called = (trail.names.known(saved) if isinstance(saved, Tensor) else None) or (same[0] if same else "a tensor")
+    called = (trail.names.known(saved) if isinstance(saved, Tensor) else None) or (same[0] if same else _UNKNOWN)
     found = step_of_node(n)
     saver = Site(
         f"{op} saved {kept_name(n, name)}, which is {called}, for its backward"
@@ -44,6 +44,10 @@ def changed_in_place(trail: Trail) -> Why:
         lines = _written_lines(trail, {called, *same}, parameter)
         sites += [Site(f"{called} is changed in place here, by the source", code, "written") for code in lines]
     written = next((s.line for s in sites if s.kind == "written"), None)
+    if called == _UNKNOWN and written is not None and (name_there := reading.written_name(written[0], written[1])):
+        called = name_there  # the function that knows it has returned
+        for site in sites:
+            site.what = site.what.replace(_UNKNOWN, called)
     says = "saves its result" if how == "output" else f"saves {kept_name(n, name)}"
     title = f"{called} was changed in place after {op} had saved it: {op} {says} because its derivative needs it."
     step = written is not None and ".step(" in written[2]
@@ -152,106 +156,3 @@ def _out_of_place(line: Code | None) -> str | None:
             }
             return f"{on} = {made.get(name, f'{on}.{name}({args})')}"
     return None
-
-
-# -- freed -------------------------------------------------------------------------------------------------------------
-
-
-def freed(trail: Trail) -> Why:
-    """Which earlier backward freed the graph, and what carries the old graph into the new pass."""
-    node, root = trail.node(), trail.root()
-    sites: list[Site] = []
-    earlier = _earlier(trail, node)
-    if earlier is not None:
-        sites.append(Site("this backward ran through the same graph and freed it", earlier, "first"))
-    if node is None or root is None:
-        return Why(
-            "freed",
-            "What this node had saved was freed when backward ran through it.",
-            sites,
-            trail.line,
-            "read it before backward(), or call backward(retain_graph=True).",
-        )
-    if getattr(root, "freed", False) or node is root or _whole(root, node):
-        twice = earlier is not None and trail.line is not None and earlier[:2] == trail.line[:2]
-        return Why(
-            "freed",
-            "backward() ran a second time from the same result, and the first time freed what it had saved.",
-            sites,
-            trail.line,
-            "call backward() once for each time the loss is computed"
-            + (": compute the loss inside the loop" if twice else "")
-            + "; where two passes over one graph are meant, give the first one retain_graph=True (for several losses, add "
-            "them up and call backward once).",
-        )
-    shared = _shared(trail, root, node)
-    for called, t in shared:
-        assert t._edge is not None
-        found = step_of_node(t._edge[0])
-        line = line_of_node(t._edge[0], found[1] if found is not None else None, trail.names)
-        sites.append(Site(f"{called} belongs to the old graph and is used again", line, "shared"))
-    name = shared[0][0] if shared else None
-    found = step_of_node(node)
-    if name is None:
-        line = line_of_node(node, found[1] if found is not None else None, trail.names)
-        sites.append(
-            Site(f"the result of {operation(node)} belongs to the old graph and is used again", line, "shared")
-        )
-    what = name or f"the result of {operation(node)}"
-    return Why(
-        "freed",
-        f"Part of this graph was freed by an earlier backward(): {what} was computed before it, and this loss uses it again.",
-        sites,
-        trail.line,
-        f"if {what} is only a start value here (a hidden state, a running mean), cut it off: "
-        f"{name or 'h'} = {name or 'h'}.detach(). If its gradient is meant, compute it again for each pass, add the losses up "
-        "and call backward once, or give the first backward retain_graph=True.",
-        [f"{name} = {name}.detach()"] if name else [],
-    )
-
-
-def _whole(root: Any, node: Any) -> bool:
-    """Had all of the graph been run through before? So it is where nothing newer than the freed node saves anything."""
-    for w in watchers():
-        if w.passes or w.begun:
-            before = [seqs for _, _, seqs in w.begun if node.seq in seqs]
-            if before:
-                return root.seq in before[0]
-    newer = [n for n in routes.reachable(root) if n.seq > node.seq and n.__class__ is not AccumulateGrad]
-    return not any(how in TENSORS for n in newer if getattr(n, "variant", None) for how, _ in n.variant.saves.values())
-
-
-def _earlier(trail: Trail, node: Any) -> Code | None:
-    """The line of the backward that came first."""
-    if node is not None:
-        for w in watchers():
-            seen = w.pass_through(node.seq)
-            if seen is not None:
-                return line_of(seen[1])
-    if trail.user is None or trail.line is None:
-        return None
-    code = trail.user[0].f_code
-    lines = []
-    for s in reading.statements(code.co_filename, code):
-        for call in reading.calls_in(s):
-            if (
-                isinstance(call.func, ast.Attribute)
-                and call.func.attr in ("backward", "grad")
-                and call.lineno <= trail.line[1]
-            ):
-                lines.append(call.lineno)
-    before = [n for n in lines if n < trail.line[1]] or lines
-    return reading.code_at(code.co_filename, before[-1]) if before else None
-
-
-def _shared(trail: Trail, root: Any, node: Any) -> list[tuple[str, Tensor]]:
-    """The user's tensors, other than leaves, from which the way leads to the freed node; the nearest to it first."""
-    nodes = routes.reachable(root)
-    found: list[tuple[int, str, Tensor]] = []
-    for name, t in trail.names.variables.items():
-        if isinstance(t, Tensor) and t._edge is not None and t._edge[0] is not root and t._edge[0] in nodes:
-            at = t._edge[0]
-            below = routes.reachable(at)
-            if at.__class__ is not AccumulateGrad and (at is node or getattr(at, "freed", False)) and node in below:
-                found.append((len(below), name, t))
-    return [(name, t) for _, name, t in sorted(found, key=lambda f: f[:2])][:3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import types
 from typing import Any
 
 from ...core.tensor import Tensor
@@ -91,6 +92,28 @@ def rule_line(function: Any) -> Code | None:
         return None
     returns = [s.lineno for s in reading.statements(code.co_filename, code) if isinstance(s, ast.Return)]
     return reading.code_at(code.co_filename, returns[-1] if returns else code.co_firstlineno)
+
+
+def tensors_in(variables: dict[str, Any]) -> list[Any]:
+    """Tensors among some variables: themselves, in modules, lists, dicts and objects."""
+    found: list[Any] = []
+    for v in variables.values():
+        if isinstance(v, Tensor):
+            found.append(v)
+        elif isinstance(v, type):
+            continue
+        elif callable(getattr(v, "parameters", None)):
+            try:
+                found += [p for p in v.parameters() if isinstance(p, Tensor)]
+            except TypeError:
+                continue
+            found += [x for x in vars(v).values() if isinstance(x, Tensor)]
+        elif isinstance(v, (list, tuple, dict)):
+            inner = list(v.values() if isinstance(v, dict) else v)[:1000]
+            found += [x for x in inner if isinstance(x, Tensor)]
+        elif hasattr(v, "__dict__") and not isinstance(v, types.ModuleType):
+            found += [x for x in vars(v).values() if isinstance(x, Tensor)]
+    return found
 
 
 def bare_name(op: str) -> str:

@@ -125,6 +125,22 @@ def without(filename: str, line: int, *names: str) -> str | None:
     return ast.unparse(made) if left_out else None
 
 
+def written_name(filename: str, line: int) -> str | None:
+    """What the statement at a line changes in place: `y` of `y += 1`, `y[0] = 1` and `y.mul_(2)`."""
+    s = statement_at(filename, line)
+    if isinstance(s, ast.AugAssign):
+        target: ast.expr = s.target
+    elif isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Subscript):
+        target = s.targets[0]
+    elif isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) and isinstance(s.value.func, ast.Attribute):
+        if not s.value.func.attr.endswith("_"):
+            return None
+        target = s.value.func.value
+    else:
+        return None
+    return dotted(target.value if isinstance(target, ast.Subscript) else target)
+
+
 def writes_data(filename: str, line: int) -> bool:
     """Does the statement at a line write through `.data`?"""
     s = statement_at(filename, line)

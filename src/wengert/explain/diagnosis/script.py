@@ -8,7 +8,6 @@ that know them run, and which of them ever got a gradient.
 from __future__ import annotations
 
 import sys
-import types
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,13 @@ from ...nn.parameter import Parameter
 from ..recording import Pass, _internal
 from ..sites import line_of, name_tensors, variables_of
 from ..watching import Watcher
-from . import bad, reading, zero
-from .answer import Site, Why
+from . import bad, zero
+from .answer import Why
 from .errors import why_error
 from .looking import of_pass
 from .nothing import why_none
-from .places import Names, declared, is_module
+from .optimizers import forgotten, not_stepped
+from .places import Names, is_module, tensors_in
 
 
 class ScriptWatcher(Watcher):
@@ -37,10 +37,14 @@ class ScriptWatcher(Watcher):
         self.modules: dict[int, Any] = {}  # by id: those that the program's functions know
         self.got: dict[int, Any] = {}  # by id: Parameters that got a gradient
         self.changed_once: set[int] = set()  # ids of tensors that were ever changed in place
-        self.root: tuple[str, Tensor] | None = None  # of the last pass: name, tensor
+        self.roots: dict[Any, tuple[str, Tensor]] = {}  # by place in the program, of the latest pass: name, tensor
         self.given: dict[int, bool] = {}  # by id of a leaf that got a gradient: was it ever other than zero?
         self.stepped: set[int] = set()  # ids of leaves that were changed in place since a gradient arrived
-        self.forgotten: dict[int, Any] = {}  # by id of a leaf: site of the pass that added to an old gradient
+        self.mixed: dict[
+            int, Any
+        ] = {}  # by id of a leaf: site of the pass that added to a gradient already stepped with
+        self.forgotten: dict[int, Any] = {}  # of those, the ones that a step was made with all the same
+        self.learnt: set[int] = set()  # ids of what the program's optimizers change
 
     def begin(self, walk: Any, node: Any, g: Any) -> None:
         super().begin(walk, node, g)
@@ -49,13 +53,19 @@ class ScriptWatcher(Watcher):
         for v in node.noted.outputs:
             t = v.tensor() if v.tensor is not None else None
             if t is not None and t._edge is not None and t._edge[0] is node:
-                self.root = (self.called.get(id(t), "loss"), t)
+                place = new.site[:2] if new.site is not None else None
+                self.roots.pop(place, None)
+                self.roots[place] = (self.called.get(id(t), "loss"), t)
+                if len(self.roots) > 8:
+                    self.roots.pop(next(iter(self.roots)))
                 if t._array.dtype.kind in "fc" and not np.isfinite(t._array).all():
                     self.first_bad = self.first_bad or new
         for sink, held in new.held.items():
             leaf = sink.variable
-            if held is not None and id(leaf) in self.stepped and np.any(leaf._grad._array):
-                self.forgotten.setdefault(id(leaf), new.site)
+            if held is None or not np.any(leaf._grad._array):
+                self.mixed.pop(id(leaf), None)
+            elif id(leaf) in self.stepped:
+                self.mixed.setdefault(id(leaf), new.site)
 
     def name_leaves(self) -> None:
         self.called: dict[int, str] = {}
@@ -73,6 +83,9 @@ class ScriptWatcher(Watcher):
                 for v in variables.values():
                     if is_module(v):
                         self.modules[id(v)] = v
+                    groups = getattr(v, "param_groups", None) if not isinstance(v, (type, Tensor)) else None
+                    if isinstance(groups, list):
+                        self.learnt |= {id(p) for group in groups for p in group.get("params", ())}
                 for t in tensors_in(variables):
                     if t._rg and t._edge is None and id(t) in by_id:
                         self.leaves.setdefault(id(t), (by_id[id(t)], t))
@@ -95,6 +108,12 @@ class ScriptWatcher(Watcher):
             self.changed_once.add(id(t))
         if id(t) in self.given:
             self.stepped.add(id(t))
+            if id(t) in self.mixed and getattr(t, "_grad", None) is not None:
+                self.forgotten.setdefault(id(t), self.mixed[id(t)])
+
+    def tensors_given(self) -> list[Tensor]:
+        """Leaves that are no Parameters, and got a gradient."""
+        return [t for k, (_, t) in self.leaves.items() if k in self.given and not isinstance(t, Parameter)]
 
     def finished(self, variables: dict[str, Any]) -> None:
         self.variables = dict(variables)
@@ -102,30 +121,9 @@ class ScriptWatcher(Watcher):
     def names_among(self, variables: dict[str, Any]) -> Names:
         names = Names(None, variables)
         names.modules = list(self.modules.values())
-        for name, t in [*self.leaves.values(), *([self.root] if self.root is not None else [])]:
+        for name, t in [*self.leaves.values(), *self.roots.values()]:
             names.by_id.setdefault(id(t), name)
         return names
-
-
-def tensors_in(variables: dict[str, Any]) -> list[Any]:
-    """Tensors among some variables: themselves, in modules, lists, dicts and objects."""
-    found: list[Any] = []
-    for v in variables.values():
-        if isinstance(v, Tensor):
-            found.append(v)
-        elif isinstance(v, type):
-            continue
-        elif callable(getattr(v, "parameters", None)):
-            try:
-                found += [p for p in v.parameters() if isinstance(p, Tensor)]
-            except TypeError:
-                continue
-        elif isinstance(v, (list, tuple, dict)):
-            inner = list(v.values() if isinstance(v, dict) else v)[:1000]
-            found += [x for x in inner if isinstance(x, Tensor)]
-        elif hasattr(v, "__dict__") and not isinstance(v, types.ModuleType):
-            found += [x for x in vars(v).values() if isinstance(x, Tensor)]
-    return found
 
 
 def whole(watcher: ScriptWatcher, raised: BaseException | None, variables: dict[str, Any]) -> list[Why]:
@@ -138,13 +136,20 @@ def whole(watcher: ScriptWatcher, raised: BaseException | None, variables: dict[
     answers: list[Why] = []
     for name, leaf in watcher.leaves.values():
         if id(leaf) not in watcher.given:
-            answers.append(_none(watcher, leaf, names))
+            why = _none(watcher, leaf, names)
+            aside = (
+                why.kind in ("no_grad", "inference_mode", "detach")
+                and watcher.learnt
+                and id(leaf) not in watcher.learnt
+            )
+            if not aside:  # a network that no optimizer has and no gradient is wanted of, as for targets
+                answers.append(why)
         elif not watcher.given[id(leaf)]:
             answers.append(_zero(watcher, leaf, name, names))
     answers = _grouped(answers)
-    answers += _not_stepped(watcher, names)
+    answers += not_stepped(watcher, names)
     if watcher.forgotten:
-        answers.append(_forgotten(watcher))
+        answers.append(forgotten(watcher))
     return answers
 
 
@@ -176,8 +181,9 @@ def of_name(watcher: ScriptWatcher, name: str, variables: dict[str, Any], questi
 
 
 def _none(watcher: ScriptWatcher, leaf: Tensor, names: Names) -> Why:
-    assert watcher.root is not None
-    return why_none(watcher.root[1], leaf, _names=names)
+    """Of several losses, the one that has to do with the leaf; the latest of them."""
+    found = [why_none(t, leaf, _names=names) for _, t in reversed(watcher.roots.values())]
+    return next((why for why in found if why.kind != "unused"), found[0])
 
 
 def _zero(watcher: ScriptWatcher, leaf: Tensor, name: str, names: Names) -> Why:
@@ -200,57 +206,3 @@ def _grouped(answers: list[Why]) -> list[Why]:
         if len(why.notes) > 4:
             why.notes[4:] = [f"... and so for {len(why.notes) - 4} more"]
     return list(found.values())
-
-
-def _not_stepped(watcher: ScriptWatcher, names: Names) -> list[Why]:
-    """Parameters that got gradients, and that no optimizer knows of though it knows of others."""
-    left = {k: p for k, p in watcher.got.items() if k not in watcher.changed_once}
-    if not left or len(left) == len(watcher.got):
-        return []
-    count = len(left)
-    known = [name for name in (names.by_id.get(k) for k in left) if name]
-    which = f"{', '.join(known[:3])}{', ...' if len(known) > 3 else ''}" if known else f"{count} parameters"
-    why = Why(
-        "not stepped",
-        f"{which} got gradients, but no optimizer step changed {'it' if count == 1 and known else 'them'}, while other "
-        "parameters were.",
-        advice="give the optimizer all parameters that are to be learnt (model.parameters()), and make it after the model is "
-        "whole.",
-    )
-    for root in watcher.modules.values():
-        for module in root.modules():
-            for attribute, held in vars(module).items():
-                inside = (
-                    list(held.values()) if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else []
-                )
-                lost = [m for m in inside if is_module(m) and any(id(p) in left for p in m.parameters())]
-                if lost and not attribute.startswith("_"):
-                    kind = "ModuleDict" if isinstance(held, dict) else "ModuleList"
-                    code = getattr(type(module).__init__, "__code__", None)
-                    line = reading.assigned(code, f"self.{attribute}") if code is not None else None
-                    why.line = (
-                        reading.code_at(code.co_filename, line) if code is not None and line is not None else None
-                    )
-                    why.title = (
-                        f"The parameters of self.{attribute} got gradients, but no optimizer step changed them: a plain "
-                        f"{type(held).__name__} hides its modules from parameters()."
-                    )
-                    why.advice = f"make it a module too: nn.{kind}(...)."
-                    return [why]
-    if known and why.line is None:
-        why.line = declared(next(iter(left.values())), names.modules)
-    return [why]
-
-
-def _forgotten(watcher: ScriptWatcher) -> Why:
-    key, site = next(iter(watcher.forgotten.items()))
-    count = len(watcher.forgotten)
-    name = watcher.leaves[key][0] if key in watcher.leaves else "a parameter"
-    more = f" and {count - 1} more parameters" if count > 1 else ""
-    return Why(
-        "accumulated",
-        f"{name}.grad{more} still held the gradient of an earlier pass, already used by a step, when this pass added to it.",
-        [Site("this backward added to an old gradient", line_of(site), "accumulated")],
-        line_of(site),
-        "call optimizer.zero_grad() before each backward(), unless adding up over several steps is meant.",
-    )
