@@ -1099,6 +1099,44 @@ def test_the_command_checks_and_compares(script: str, tmp_path: Path, capsys: py
     assert r"\frac{\partial \mathrm{loss}}{\partial w}" in capsys.readouterr().out
 
 
+TRAIN = """
+import wengert as torch
+
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Linear(16, 12), torch.nn.ReLU(), torch.nn.Linear(12, 3))
+opt = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+x, y = torch.randn(40, 16), torch.randint(0, 3, (40,))
+for _ in range(5):
+    opt.zero_grad()
+    loss = torch.nn.functional.cross_entropy(net(x), y)
+    loss.backward()
+    opt.step()
+"""
+
+
+def test_the_command_checks_a_training_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Arrays of more than 64 elements are kept for it, and parameters that were stepped since keep their names."""
+    file = tmp_path / "train.py"
+    file.write_text(TRAIN)
+    assert main(["explain", str(file), "--check"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("8 of 8 gradients agree with finite differences\n")
+    assert "linear       0.weight     agrees" in shown
+    assert shown.rstrip().endswith("agrees")
+    assert main(["explain", str(file), "--show", "jacobian", "--node", "3", "--of", "2.weight"]) == 0
+    assert "∂v3/∂2.weight is 120 × 36" in capsys.readouterr().out
+
+
+def test_the_budget_of_a_trace_is_for_the_passes_it_keeps() -> None:
+    """Thousands of passes that are let go do not use it up."""
+    w = torch.ones(50, requires_grad=True)
+    with Trace(keep="last", budget=100_000) as t:
+        for _ in range(500):
+            (w * 2).sum().backward()
+    assert all(v.shot is not None and v.shot.whole for v in t.last.ledger.values())
+    assert t.last.check()
+
+
 def test_the_command_fails_the_check_of_a_wrong_rule(
     script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

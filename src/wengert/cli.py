@@ -280,11 +280,14 @@ def write_files(explanation: Any, args: Any) -> None:
 def explain_file(args: Any, rest: list[str]) -> int:
     from .explain import export
     from .explain.screen import lay_out, one_block
+    from .explain.shots import WHOLE
     from .explain.tracing import Trace
 
     if args.step is not None and args.step < 1:
         raise Trouble("--step counts from 1", 2)
-    trace = Trace(keep="last" if args.step is None else args.step - 1)
+    # What is to be computed again needs its numbers; the budget of a trace bounds what that takes.
+    whole = 1 << 20 if args.show or args.check or args.diff else WHOLE
+    trace = Trace(keep="last" if args.step is None else args.step - 1, whole=whole)
     structured = args.json or args.tex or args.markdown
     # What the script prints must not get between the lines of a machine's input.
     with (
@@ -333,7 +336,7 @@ def show_part(explanation: Any, args: Any, rest: list[str]) -> int:
     if args.diff:
         from .explain.tracing import Trace
 
-        trace = Trace(keep="last")
+        trace = Trace(keep="last", whole=1 << 20)
         with contextlib.redirect_stdout(sys.stderr):
             run_script(args.diff, rest, trace)
         if not trace.passes:

@@ -141,7 +141,9 @@ def whole(value: Value) -> Any:
     """What a value was, as an array; NotKept where a trace kept a summary only."""
     shot = value.shot
     if shot is None or not shot.whole:
-        why = "only a summary of it was kept" if shot is not None and shot.known else "it was not watched"
+        why = (
+            "only a summary of it was kept" if shot is not None and shot.known else "trace() did not watch the program"
+        )
         raise NotKept(f"the numbers of {value.name or 'a value'} are not there: {why}")
     return np.asarray(shot.array)
 
@@ -200,7 +202,7 @@ def _run(block: Block, node: Any, g: Any) -> Any:
     if getattr(node, "freed", False) or getattr(getattr(node, "fn", None), "freed", False):
         raise NotKept(
             f"what {block.node} of step {block.step.number} had saved is freed, and the trace kept no more than summaries "
-            "of it; explain(loss) before backward() has the numbers"
+            "of it; trace(whole=...) keeps larger arrays, and explain(loss) before backward() has them"
         )
     return node.run(g, True)
 

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .again import NotKept, compute, hooked, runs_again, starts, whole
+from .again import NotKept, runs_again, whole
+from .directional import Whole, check_whole
 from .export import _number
 from .ledger import Block, Ledger, Term, operation
 from .notation import number
 from .part import Part
-from .recording import Step, Value
-from .slopes import Slopes, slopes
+from .recording import Value
+from .slopes import AGREES, DIFFERS, KINK, SINGULAR, UNCHECKED, Slopes, fold, slopes
 
-AGREES, KINK, SINGULAR, DIFFERS, UNCHECKED = "agrees", "kink", "not finite", "DIFFERS", "not checked"
 SYMMETRIC = ", symmetric moves"
 
 
@@ -78,7 +77,8 @@ class Check(Part):
     @functools.cached_property
     def whole(self) -> Whole:
         """The loss along one random direction of all leaves at once."""
-        return check_whole(self.ledger, self.seed, {id(c.target) for c in self.terms if c.method.endswith(SYMMETRIC)})
+        halves = {id(c.target) for c in self.terms if c.method.endswith(SYMMETRIC)}
+        return check_whole(self.ledger, self.seed, halves, any(c.verdict == KINK for c in self.terms))
 
     @property
     def title(self) -> str:
@@ -185,8 +185,8 @@ def _checked(block: Block, target: Value, terms: list[Term]) -> TermCheck:
         # Of a symmetric matrix such operations read one half, or differentiate as if it stayed symmetric: then the slopes
         # along symmetric moves are what there is to compare.
         shape = analytic.shape
-        folded = {n: _fold(getattr(found, n).reshape(shape)).reshape(-1) for n in ("slope", "left", "right")}
-        elements = _compare(_fold(np.asarray(analytic)), replace(found, **folded))
+        folded = {n: fold(getattr(found, n).reshape(shape)).reshape(-1) for n in ("slope", "left", "right")}
+        elements = _compare(fold(np.asarray(analytic)), replace(found, **folded))
         verdicts = {e.verdict for e in elements}
         found.method += SYMMETRIC
     verdict = next((v for v in (DIFFERS, SINGULAR, KINK) if v in verdicts), AGREES)
@@ -200,10 +200,6 @@ def _halved(x: Any, slope: Any) -> bool:
     slope = slope.reshape(x.shape)
     one = not np.triu(slope, 1).any() or not np.tril(slope, -1).any()
     return one or bool(np.allclose(x, np.conj(np.swapaxes(x, -1, -2)), rtol=1e-6, atol=0))
-
-
-def _fold(a: Any) -> Any:
-    return a + np.conj(np.swapaxes(a, -1, -2))
 
 
 def _kept(term: Term) -> Any:
@@ -223,21 +219,20 @@ def _compare(analytic: Any, found: Slopes) -> tuple[Element, ...]:
     allowed += 64 * eps * scale
     elements = []
     for k in range(a.size):
-        difference = abs(a[k] - n[k])
+        numeric, closer = n[k], (left[k] + right[k]) / 2
         verdict = DIFFERS
-        if difference <= allowed:
+        if abs(a[k] - numeric) <= allowed:
             verdict = AGREES
-        elif not (np.isfinite(a[k]) and np.isfinite(n[k])):
+        elif not (np.isfinite(a[k]) and np.isfinite(numeric)):
             verdict = SINGULAR
-        elif abs(a[k] - (left[k] + right[k]) / 2) <= 1e-4 * scale + 1e3 * found.noise and _near(
-            left[k], right[k], scale
-        ):
-            verdict = AGREES  # a kink nearby, which the larger step went across
-        elif _between(a[k], left[k], right[k], n[k], allowed):
+        elif abs(a[k] - closer) <= 1e-4 * scale + 1e3 * found.noise and _near(left[k], right[k], scale):
+            verdict, numeric = AGREES, closer  # a kink nearby, which the larger step went across
+        elif _between(a[k], left[k], right[k], numeric, allowed):
             verdict = KINK
         sides = (left[k], right[k]) if verdict == KINK else (None, None)
         index = tuple(int(i) for i in np.unravel_index(found.places[k], analytic.shape)) if analytic.shape else ()
-        elements.append(Element(index, a[k], n[k], float(difference / scale), float(found.steps[k]), verdict, *sides))
+        error = float(abs(a[k] - numeric) / scale)
+        elements.append(Element(index, a[k], numeric, error, float(found.steps[k]), verdict, *sides))
     return tuple(elements)
 
 
@@ -252,118 +247,3 @@ def _between(a: Any, left: Any, right: Any, slope: Any, allowed: float) -> bool:
     if abs(left - right) <= 1e-3 * max(abs(left), abs(right)) and abs(left - slope) <= 0.5 * abs(left):
         return False  # smooth here
     return bool(min(left, right, slope, 0) - allowed <= a <= max(left, right, slope, 0) + allowed)
-
-
-# -- the whole ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Whole:
-    """The loss along one direction: what the gradients say, and what the program does."""
-
-    verdict: str
-    why: str = ""
-    analytic: float | None = None
-    numeric: float | None = None
-    error: float = 0.0
-
-    def said(self) -> str:
-        if self.verdict == UNCHECKED:
-            return f"the whole pass: not checked, {self.why}"
-        return (
-            f"the whole pass: along a random direction of all leaves the gradients say {number(self.analytic, 8)}, the "
-            f"program run again says {number(self.numeric, 8)}: {self.verdict}"
-        )
-
-
-def check_whole(ledger: Ledger, seed: int, halves: set[int]) -> Whole:
-    """Run the recorded steps again in double precision, all leaves moved along one direction, and compare.
-
-    `halves`: leaves, by id, that are to stay symmetric.
-    """
-    try:
-        leaves = [(a.leaf, np.asarray(_gradient(a))) for a in ledger.arrivals]
-        points = [whole(v) for v, _ in leaves]
-        roots = starts(ledger)
-        if any(not g.whole for _, g in roots):
-            raise NotKept("only a summary of the starting gradient was kept")
-        changed = hooked(ledger)
-        if changed:
-            raise NotKept(f"a hook changed the gradient of {', '.join(v.name or '?' for v in changed)}")
-        weights = {id(v): np.asarray(g.array) for v, g in roots}
-        program = _program(ledger, weights)
-        rng = np.random.default_rng(seed)
-        directions = [_direction(rng, p, id(v) in halves) for (v, _), p in zip(leaves, points, strict=True)]
-        analytic = sum(float(np.real(np.vdot(g, d))) for (_, g), d in zip(leaves, directions, strict=True))
-
-        def along(t: float) -> float:
-            return program({id(v): wide(p) + t * d for (v, _), p, d in zip(leaves, points, directions, strict=True)})[0]
-
-        here, weight = program({id(v): wide(p) for (v, _), p in zip(leaves, points, strict=True)})
-        said = sum(float(np.real(np.vdot(weights[id(v)], whole(v)))) for v, _ in roots)
-        precision = max(np.finfo(v.shot.dtype).eps for v, _ in leaves if v.shot is not None)
-        if abs(here - said) > 1e4 * precision * max(1.0, abs(said)):
-            raise NotKept("the steps do not give the same loss when they are run again")
-        h = 1e-4
-        numeric = (8 * (along(h) - along(-h)) - (along(2 * h) - along(-2 * h))) / (12 * h)
-    except NotKept as error:
-        return Whole(UNCHECKED, str(error))
-    difference = abs(analytic - numeric)
-    scale = sum(float(np.linalg.norm(g) * np.linalg.norm(d)) for (_, g), d in zip(leaves, directions, strict=True))
-    if not np.isfinite([analytic, numeric]).all():
-        return Whole(SINGULAR, "", analytic, numeric, difference)
-    close = bool(difference <= (1e-6 + 1e3 * precision) * scale + 16 * 2.2e-16 * weight / h)
-    if not close and any(c.verdict == KINK for b in ledger.blocks for c in check_block(b)):
-        return Whole(KINK, "", analytic, numeric, difference)
-    return Whole(AGREES if close else DIFFERS, "", analytic, numeric, difference)
-
-
-def _gradient(arrival: Any) -> Any:
-    g = arrival.gradient
-    if g is None or not g.whole:
-        raise NotKept(f"only a summary of the gradient of {arrival.leaf.name} was kept")
-    return g.array
-
-
-def _direction(rng: Any, point: Any, fold: bool) -> Any:
-    d = np.asarray(rng.standard_normal(point.shape))
-    d = d + 1j * rng.standard_normal(point.shape) if point.dtype.kind == "c" else d
-    return _fold(d) if fold else d
-
-
-def wide(a: Any) -> Any:
-    """In double precision."""
-    a = np.asarray(a)
-    return a.astype(np.complex128 if a.dtype.kind == "c" else np.float64) if a.dtype.kind in "fc" else a
-
-
-def _program(ledger: Ledger, weights: dict[int, Any]) -> Callable[[dict[int, Any]], tuple[float, float]]:
-    """The recorded steps as a function of the leaves: the loss, and the size of the largest numbers on the way to it.
-
-    What gets no gradient stays as it was.
-    """
-    steps: list[Step] = []
-    wanted = set(weights)
-    for step in reversed(ledger.forward):
-        if any(id(v) in wanted for v in step.outputs) and any(v.requires_grad for v in step.outputs):
-            steps.append(step)
-            wanted |= {id(v) for a in step.args for v in (a if isinstance(a, list) else [a]) if isinstance(v, Value)}
-    steps.reverse()
-    for step in steps:
-        if not runs_again(step):
-            raise NotKept(f"step {step.number}, {step.op.name}, is no operation that could be run again")
-
-    def run(leaves: dict[int, Any]) -> tuple[float, float]:
-        known = dict(leaves)
-        weight = 0.0
-        for step in steps:
-            for a in step.args:
-                for v in a if isinstance(a, list) else [a]:
-                    if isinstance(v, Value) and id(v) not in known:
-                        known[id(v)] = wide(whole(v))
-            for v, result in zip(step.outputs, compute(step, known), strict=True):
-                known[id(v)] = result
-                weight = max(weight, float(np.abs(result).sum()) if result.dtype.kind in "fc" else 0.0)
-        return sum(float(np.real(np.vdot(w, known[v]))) for v, w in weights.items()), weight
-
-    return run

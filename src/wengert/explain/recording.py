@@ -346,6 +346,7 @@ class Recorder(Observer):
         new.writes, self.writes = self.writes, []
         if self.keep is not None and (self.keep == "last" or new.number <= self.keep):
             self.passes.clear()
+            self.shots.left = self.shots.budget  # what was kept of them is let go
         if self.keep in (None, "last") or new.number <= self.keep:
             self.passes.append(new)
         for n in walk[1]:

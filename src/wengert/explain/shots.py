@@ -111,7 +111,7 @@ class Shots:
 
     def __init__(self, whole: int = WHOLE, budget: int = BUDGET) -> None:
         self.whole = whole
-        self.left = budget  # bytes
+        self.budget = self.left = budget  # bytes
         self.known: dict[int, tuple[Any, Shot]] = {}
 
     def __call__(self, x: Any) -> Any:

@@ -15,6 +15,8 @@ from .again import NotKept, compute, whole
 from .ledger import Block
 from .recording import Value
 
+AGREES, KINK, SINGULAR, DIFFERS, UNCHECKED = "agrees", "kink", "not finite", "DIFFERS", "not checked"
+
 MOST = 64  # elements of one argument that are moved one by one; of more, so many evenly spread ones
 TINY = 1e-30  # a complex step: nothing is subtracted, so it may be as small as one likes
 
@@ -150,3 +152,8 @@ def _complex_step(block: Block, target: Value, known: dict[int, Any], weights: l
     ):
         return None
     return moved if moved.shape == x.shape else sum_to(moved, x.shape)
+
+
+def fold(a: Any) -> Any:
+    """A matrix and its (conjugate) transpose together: what slopes along symmetric moves are."""
+    return a + np.conj(np.swapaxes(a, -1, -2))

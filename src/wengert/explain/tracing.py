@@ -165,10 +165,15 @@ class Trace:
     def finish(self, variables: dict[str, Any]) -> None:
         """Note now what the program's variables are called."""
         self.recorder.finished(variables)
+        names = {}
         for name, t in reversed(list(named_tensors(variables))):  # the best name comes last
+            names[id(t)] = name
             value = self.recorder.known(t)
             if value is not None:
                 value.given = name
+        for noted in self.recorder.passes:  # an optimizer may have changed its leaves since
+            for sink, value in noted.leaves.items():
+                value.given = names.get(id(sink.variable), value.given)
 
     @property
     def passes(self) -> list[Explanation]:
