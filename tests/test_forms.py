@@ -683,3 +683,22 @@ def test_in_place_methods_refuse_what_they_do_not_know() -> None:
             call()
         assert message in str(error.value)
     assert x.mul_(other=2).tolist() == [2.0, 2.0]
+
+
+def test_set_takes_over_memory() -> None:
+    x = torch.arange(6.0)
+    y = torch.empty(0)
+    assert y.set_(x, 1, (2, 2), (2, 1)).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    y[0, 0] = 9
+    assert x[1] == 9
+    assert torch.empty(0).set_(x.untyped_storage(), 2, (3,)).tolist() == [2.0, 3.0, 4.0]
+    assert torch.empty(0).set_(x).data_ptr() == x.data_ptr()
+    assert torch.ones(2).set_().shape == (0,)
+    with pytest.raises(RuntimeError, match="setStorage: sizes .* are out of bounds for storage of size 24"):
+        y.set_(x, 0, (7,), (1,))
+    with pytest.raises(RuntimeError, match="Could not set tensor of type long to a tensor of type float"):
+        y.set_(torch.arange(3))
+    with pytest.raises(
+        TypeError, match=r"set_\(\): argument 'source' \(position 1\) must be Tensor or Storage, not int"
+    ):
+        y.set_(3)

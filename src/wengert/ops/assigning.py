@@ -15,9 +15,10 @@ from ..core.layout import contiguous_format, lies_in
 from ..core.modes import LOCAL, MODES
 from ..core.op import TABLE, Array, general, linear
 from ..core.record import NUMBER_TYPES
+from ..core.storage import UntypedStorage
 from ..core.tensor import Tensor, no_sink, wrap
 from ..core.views import bump, check_inplace, check_overlap, check_partial_overlap, inplace
-from ..kernels.memory import address, owner
+from ..kernels.memory import address, owner, strided
 from ..kernels.scatter import add_at
 from .conversion import clone, copy
 from .indexing import _put, put_at_index, read, view_of
@@ -318,11 +319,43 @@ def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None
     return resize_(input, tuple(the_template.shape))
 
 
-def set_(self: Tensor, source: Tensor | None = None, *ignored: Any) -> Tensor:
-    """Take over the memory of `source`."""
+def _of_source(self: Tensor, source: Any, offset: int, size: Any, stride: Any) -> Any:
+    """The array that `set_` puts in the place of this tensor's."""
+    if source is None:
+        return np.empty((0,), self._array.dtype)
+    if isinstance(source, Tensor):
+        if source.dtype is not self.dtype:
+            raise RuntimeError(
+                f"Could not set tensor of type {source.dtype.tensor_type.lower()} to a tensor of type "
+                f"{self.dtype.tensor_type.lower()}"
+            )
+        if size is None:
+            return source._array
+        memory = owner(source._array).reshape(-1, order="A")
+    elif isinstance(source, UntypedStorage):
+        memory = source._owner.reshape(-1, order="A").view(self._array.dtype)
+    else:
+        raise TypeError(
+            f"set_(): argument 'source' (position 1) must be Tensor or Storage, not {type(source).__name__}"
+        )
+    shape = memory.shape if size is None else tuple(size)
+    if stride is None:
+        stride = [int(np.prod(shape[d + 1 :], dtype=np.int64)) for d in range(len(shape))]
+    last = offset + sum(s * (n - 1) for s, n in zip(stride, shape, strict=True))
+    if 0 not in shape and last >= memory.size:
+        k = memory.itemsize
+        raise RuntimeError(
+            f"setStorage: sizes {list(shape)}, strides {list(stride)}, storage offset {offset}, and itemsize {k} requiring "
+            f"a storage size of {(last + 1) * k} are out of bounds for storage of size {memory.nbytes}"
+        )
+    return strided(memory[offset:], shape, [s * memory.itemsize for s in stride])
+
+
+def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None) -> Tensor:
+    """Take over the memory of `source`, a tensor or a storage; with a size, the part of it that begins at an offset."""
     if LOCAL.grad and self._rg and self._edge is None:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    self._array = np.empty((0,), self._array.dtype) if source is None else source._array
+    self._array = _of_source(self, source, storage_offset, size, stride)
     if self._edge is None:
         self._acc = no_sink  # the graph so far belongs to the memory of before
     bump(self)

@@ -85,9 +85,9 @@ def can_cast(from_: dtypes.dtype, to: dtypes.dtype) -> bool:
     return from_.category <= to.category
 
 
-def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
+def result_type(tensor: Any, other: Any) -> dtypes.dtype:
     """The dtype of a pointwise result of two operands, tensors or numbers."""
-    return dtypes.result_type((tensor1, tensor2))
+    return dtypes.result_type((tensor, other))
 
 
 # -- norms and dropout -----------------------------------------------------------------------------------------
