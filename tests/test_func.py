@@ -555,3 +555,27 @@ def test_what_vmap_takes_and_gives() -> None:
         vmap(lambda a, b: torch.abs(a, out=b))(x, x)
     with pytest.raises(RuntimeError, match="Batching rule not implemented for aten::equal"):
         vmap(torch.equal)(x, x)
+
+
+def test_per_sample_gradients_of_a_network_with_batch_norm() -> None:
+    nn = torch.nn
+    net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 4))
+    x, y = torch.randn(3, 2, 2, 4, 4), torch.randint(0, 4, (3, 2))
+    assert func.replace_all_batch_norm_modules_(net) is net
+    parameters = dict(net.named_parameters())
+
+    def loss(p, x, y):
+        return nn.functional.cross_entropy(func.functional_call(net, p, (x,)), y)
+
+    found = vmap(func.grad(loss), in_dims=(None, 0, 0))(parameters, x, y)
+    for i in range(3):
+        one = torch.autograd.grad(loss(parameters, x[i], y[i]), list(parameters.values()))
+        for g, name in zip(one, parameters, strict=True):
+            assert torch.allclose(found[name][i], g, atol=1e-6)
+
+
+def test_models_that_are_stacked_agree() -> None:
+    models = [torch.nn.Linear(2, 2) for _ in range(3)]
+    models[0].weight.requires_grad_(False)
+    with pytest.raises(RuntimeError, match="to have the same .requires_grad"):
+        func.stack_module_state(models)

@@ -2,6 +2,7 @@
 
 from . import batching
 from .functional_call import functional_call as functional_call
+from .functional_call import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from .functional_call import stack_module_state as stack_module_state
 from .opened import debug_unwrap as debug_unwrap
 from .transforms import grad as grad
@@ -24,6 +25,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "linearize",
+    "replace_all_batch_norm_modules_",
     "stack_module_state",
     "vjp",
     "vmap",

@@ -98,9 +98,25 @@ def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str,
         raise RuntimeError("stack_module_state: Expected all models to be of the same class.")
     parameters = {}
     for name, first in models[0].named_parameters():
-        stacked = stack([dict(m.named_parameters())[name] for m in models]).detach()
+        found = [dict(m.named_parameters())[name] for m in models]
+        if any(p.requires_grad != first.requires_grad for p in found):
+            raise RuntimeError(
+                f"Expected {name} from each model to have the same .requires_grad setting (they are stacked into one leaf)"
+            )
+        stacked = stack(found).detach()
         parameters[name] = stacked.requires_grad_(first.requires_grad)
     buffers = {
         name: stack([dict(m.named_buffers())[name] for m in models]).detach() for name, _ in models[0].named_buffers()
     }
     return parameters, buffers
+
+
+def replace_all_batch_norm_modules_(root: Any) -> Any:
+    """Batch norms in `root` forget their running statistics, which a `vmap` cannot keep for each example. Returns `root`."""
+    # By name, for `nn.utils` imports this module.
+    kind = importlib.import_module("..nn.modules.batchnorm", __package__)._BatchNorm
+    for module in root.modules():
+        if isinstance(module, kind):
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+            module.track_running_stats = False
+    return root
