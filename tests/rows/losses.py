@@ -46,6 +46,12 @@ row(
 )
 row("soft_margin_loss", *(lambda r, n=n: (r.any(3, 2), r.const(3, 2).sign(), n) for n in range(3)))
 row(
+    "chunked_cross_entropy_back",
+    lambda r: (
+        r.const(), r.const(4, 2), r.const(3, 2), r.const(3), r.ints(3, 4), None, r.const(4), r.const().abs() + 1, 1, -100, 2
+    ),
+)  # fmt: skip
+row(
     "chunked_cross_entropy",
     lambda r: (r.any(4, 2), r.any(3, 2), r.any(3), r.ints(3, 4), None, 1, -100, 2),
     lambda r: (r.any(5, 2), r.any(3, 2), None, _places(r, 3, 5), r.prob(3).detach(), 2, -100, 2),
