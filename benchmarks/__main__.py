@@ -17,7 +17,7 @@ import torch
 
 import wengert
 
-from . import timing, workloads, workloads_functional
+from . import timing, workloads, workloads_explain, workloads_functional
 from .adbench import ADBENCH
 from .models import MODELS
 from .operators import OPERATORS
@@ -137,6 +137,27 @@ def second_order(rounds: int) -> list[Row]:
     )
 
 
+def looking(rounds: int) -> list[Row]:
+    """What it costs to have 10,000 nodes explained, against the plain run; PyTorch has nothing to compare with."""
+    nodes = 10_000
+    steps = {
+        "plain": workloads_explain.plain(nodes),
+        "under trace(), with its ledger": workloads_explain.traced(nodes),
+        "explain(loss), with its forward": workloads_explain.explained(nodes),
+        "under trace(), and printed": workloads_explain.shown(nodes),
+    }
+    t = timing.interleave(steps, max(3, rounds // 3), clean=True)
+    plain = t.pop("plain")
+    rows = [
+        (f"explain: {nodes:,} nodes, {name}", _seconds(s), f"plain {_seconds(plain)}", f"{s / plain:.2f}", "")
+        for name, s in t.items()
+    ]
+    off = timing.run_python(workloads_explain.OFF.format(nodes=nodes, rounds=max(3, rounds // 3)))
+    shown = [_seconds(off[k]) for k in ("after", "before")]
+    ratio = f"{off['after'] / off['before']:.2f}"
+    return [*rows, ("explain: off again, after use", shown[0], f"never used {shown[1]}", ratio, "")]
+
+
 ALL = {
     "a": chains,
     "b": small_network,
@@ -147,6 +168,7 @@ ALL = {
     "models": training_steps,
     "functional": second_order,
     "adbench": adbench,
+    "explain": looking,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import statistics
@@ -12,14 +13,21 @@ from collections.abc import Callable
 from typing import Any
 
 
-def interleave(steps: dict[str, Callable[[], Any]], rounds: int, inner: int = 1) -> dict[str, float]:
-    """Median seconds of one step of each, the libraries taking turns in every round."""
+def interleave(
+    steps: dict[str, Callable[[], Any]], rounds: int, inner: int = 1, clean: bool = False
+) -> dict[str, float]:
+    """Median seconds of one step of each, the libraries taking turns in every round.
+
+    `clean`: what one leaves for the collector is collected before the next begins, which would pay for it otherwise.
+    """
     for step in steps.values():
         for _ in range(3):
             step()
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
+            if clean:
+                gc.collect()
             start = time.perf_counter()
             for _ in range(inner):
                 step()

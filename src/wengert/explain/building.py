@@ -120,14 +120,17 @@ class Builder:
     def complete(self) -> None:
         """Find the arguments of steps that nobody watched: a graph's edges lead to older nodes."""
         reached = self.noted.reached
-        nodes = [ran.node for ran in self.noted.ran if not ran.step.complete]
-        nodes.sort(key=lambda n: n.seq)
-        for node in nodes:
-            if all(target is None or target in reached for target, _ in node.next):
-                node.noted.took = self.arguments(node)
-                node.noted.complete = True
-            else:
-                self.completed(node)
+        for ran in reversed(self.noted.ran):  # what ran last was made first
+            step = ran.step
+            if not step.complete:
+                node = ran.node
+                for target, _ in node.next:
+                    if target is not None and target not in reached:
+                        self.completed(node)
+                        break
+                else:
+                    step.took = self.arguments(node)
+                    step.complete = True
 
     def completed(self, node: Any) -> Step:
         """The step of a node, as far as the node itself knows it where nobody watched."""

@@ -18,6 +18,9 @@ def paused() -> Iterator[None]:
         yield
     finally:
         if collecting:
+            if gc.get_count()[0] > OFTEN and gc.get_freeze_count() == 0:
+                gc.freeze()
+                gc.unfreeze()  # what was made is old now: it is not gone through at once
             gc.enable()
 
 

@@ -27,6 +27,8 @@ from .steps import Ran as Ran
 from .steps import Step as Step
 from .steps import Value as Value
 
+ndarray = np.ndarray
+_new = object.__new__
 _HERE = str(Path(__file__).resolve().parent.parent)
 _OPTIONS = frozenset([int, float, bool, complex, type(None), str])
 _SCALARS = frozenset(t for t in np.sctypeDict.values())
@@ -74,6 +76,7 @@ class Recorder(Observer):
     def __init__(self, *, keep: Any = None, whole: int = WHOLE, budget: int = BUDGET, late: bool = False) -> None:
         self.late = late  # the graph was made before anybody looked on
         self.shots = Shots(whole, budget)
+        self.whole = whole
         self.keep = keep
         self.passes: list[Pass] = []
         self.seen = 0  # passes begun
@@ -187,7 +190,16 @@ class Recorder(Observer):
                 took.append(made if made is not None and made.simple else self.value_of(v))
             else:
                 took.append(v if v.__class__ in _OPTIONS else self.argument(v))
-        made = Step(next(NUMBERS), op, took, place(3))
+        frame = sys._getframe(3)
+        code = frame.f_code
+        made = _new(Step)  # as Step() and place() do it
+        made.time = made.number = next(NUMBERS)
+        made.op = op
+        made.took = took
+        if _KNOWN.get(code.co_filename) is False:
+            made.place = code, frame.f_lasti, frame.f_globals
+        else:
+            made.place = place(4)
         self.steps.append(made)
         if self.scope is not None or walk is not None:
             self.situate(made)
@@ -195,7 +207,7 @@ class Recorder(Observer):
         array, edge, shots = t._array, t._edge, self.shots
         if (
             edge is not None and len(outputs) == 1 and t._extra is None and LOCAL.special == 1
-            and array.__class__ is np.ndarray and array.size <= shots.whole and shots.left > 0
+            and array.__class__ is ndarray and array.size <= self.whole and shots.left > 0
         ):  # fmt: skip
             # The usual case: as `into` does it.
             shots.left -= array.nbytes
@@ -297,7 +309,7 @@ class Recorder(Observer):
         self.current.ran.append(ran)
         if step is None:
             step = ran.step = unwatched(node)
-        if g.__class__ is np.ndarray and g.size > self.shots.whole:
+        if g.__class__ is ndarray and g.size > self.whole:
             self.held = {name: getattr(node, name, None) for name, _ in names[0]}
         wanted = names[step.op is node.op and step.time >= 0 and not step.packed]
         if not wanted:
@@ -307,7 +319,7 @@ class Recorder(Observer):
         for name, how in wanted:
             value = getattr(node, name, None)
             array = value._array if value.__class__ is Tensor else value
-            if array.__class__ is np.ndarray and array.size <= shots.whole and shots.left > 0:
+            if array.__class__ is ndarray and array.size <= self.whole and shots.left > 0:
                 shots.left -= array.nbytes
                 saved[name] = array.copy()
             else:
@@ -365,18 +377,19 @@ class Recorder(Observer):
             self.value_of(g).grad_of = step.outputs[0] if step is not None else (node.seq, 0)
 
     def after(self, node: Any, g: Any, grads: tuple[Any, ...]) -> None:
-        if LOCAL.walk is not self.running:  # passes ran inside it
-            self.turn_to(LOCAL.walk, node, g)
         ran = self.current.ran[-1]
+        if ran.node is not node:  # passes ran inside it
+            self.turn_to(LOCAL.walk, node, g)
+            ran = self.current.ran[-1]
         shots = self.shots
-        whole = shots.whole if shots.left > 0 else -1
-        if not (g.__class__ is np.ndarray and g.size <= whole):
+        whole = self.whole if shots.left > 0 else -1
+        if not (g.__class__ is ndarray and g.size <= whole):
             ran.g = [shots.flying(x) for x in g] if g.__class__ is list else shots.flying(g)
         ran.grads = grads
         for nr, x in enumerate(grads):
             if x is None or x.__class__ in _SCALARS:
                 continue
-            if x.__class__ is np.ndarray and x.size <= whole:
+            if x.__class__ is ndarray and x.size <= whole:
                 shots.left -= x.nbytes
                 continue
             if ran.grads is grads:
@@ -386,7 +399,7 @@ class Recorder(Observer):
                 self.poisoned(node, nr, g, x)
         if self.held:
             self.held = {}
-        if g.__class__ is not np.ndarray and isinstance(g[0] if g.__class__ is list else g, Tensor):
+        if g.__class__ is not ndarray and isinstance(g[0] if g.__class__ is list else g, Tensor):
             self.link(node, grads)
 
     def link(self, node: Any, grads: tuple[Any, ...]) -> None:

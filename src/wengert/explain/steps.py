@@ -51,6 +51,10 @@ class Step:
 
     hint: str | None = None  # these two are its only result's, until that has a Value
     _name: Any = None
+    time = -1
+    number = -1
+    took: Any = ()
+    place: Any = None
     _args: list[Any] | None = None
     _outputs: list[Value] | None = None
 
@@ -210,10 +214,13 @@ def output_of(node: Any, nr: int) -> Value | None:
 
 def unwatched(node: Any) -> Step:
     """The Step of a node that was made while nobody looked on; `building` finds out what its arguments were."""
-    step = Step(-1, node.op or Engine(bare_name(node), node.n_outputs), [], None)
-    step.seq, step.complete, step.late = node.seq, False, next(NUMBERS)
+    step = object.__new__(Step)  # with the class's defaults
+    step.op = node.op or Engine(bare_name(node), node.n_outputs)
+    step.seq = node.seq
+    step.complete = False
+    step.late = next(NUMBERS)
     if node.n_outputs == 1:
-        step.raw = node.output_meta(0)
+        step.raw = node.shape, node.dtype
     else:
         step.simple = False
         step.outputs.extend(Value(node.output_meta(nr), True, step, nr) for nr in range(node.n_outputs))
