@@ -155,7 +155,11 @@ def _said(step: Step) -> tuple[Any, str | None, bool]:
     if where is None:
         return (), None, False
     own = _own_call(step, where.callee)
-    return where.arguments if own else (), where.target, own
+    arguments = where.arguments if own else []
+    if arguments and where.parameters is not None:
+        called = dict(zip(where.parameters, arguments, strict=False))
+        arguments = [called.get(p.name) for p in step.op.params]
+    return arguments, where.target, own
 
 
 def gradient_name(v: Value, by_id: dict[int, str], by_seq: dict[int, Step]) -> str | None:

@@ -62,8 +62,9 @@ def _internal(filename: str) -> bool:
     return found
 
 
-def version_of(t: Any) -> int:
-    return t._vc[0] if t._vc is not None else 0
+def version_of(t: Any) -> Any:
+    """Changes with a tensor's value: when it is written to, and when it is given another array."""
+    return t._vc[0] if t._vc is not None else 0, id(t._array), t._array.dtype
 
 
 class Recorder(Observer):
@@ -133,8 +134,7 @@ class Recorder(Observer):
     def enter(self, t: Any, value: Value) -> Value:
         """Know `t`, which has no place in the graph, as `value`."""
         value.tensor = weakref.ref(t)
-        if t._vc is not None:
-            value.version = t._vc[0]
+        value.version = version_of(t)
         self.free[id(t)] = value
         if len(self.free) > self.room:
             self.free = {k: v for k, v in self.free.items() if v.tensor() is not None}

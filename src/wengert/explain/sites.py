@@ -28,6 +28,8 @@ class Place:
         self.line = line
         # What the positional ones are called, None for those that are not just names.
         self.arguments = self._arguments(globals)
+        # The parameters of what is called, where it is a function of a module and no row: they may be in another order.
+        self.parameters = self._parameters(globals)
 
     @functools.cached_property
     def text(self) -> str:
@@ -74,6 +76,23 @@ class Place:
                 return [_text(node.func.value), *given]
             return given
         return []
+
+    def _parameters(self, globals: dict[str, Any]) -> list[str] | None:
+        func = self.node.func if isinstance(self.node, ast.Call) else None
+        path: list[str] = []
+        while isinstance(func, ast.Attribute):
+            path.append(func.attr)
+            func = func.value
+        if not isinstance(func, ast.Name):
+            return None
+        found = globals.get(func.id)
+        for name in reversed(path):
+            if not isinstance(found, types.ModuleType):
+                return None
+            found = getattr(found, name, None)
+        if not isinstance(found, types.FunctionType) or hasattr(found, "op"):
+            return None
+        return list(inspect.signature(found).parameters)
 
     def _is_module(self, x: ast.expr, globals: dict[str, Any]) -> bool:
         if isinstance(x, ast.Attribute):

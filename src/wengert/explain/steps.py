@@ -118,7 +118,7 @@ class Value:
     given: str | None = None  # what the program calls it
     owned = False  # a ledger has named it
     tensor: Any = None  # a weak reference
-    version = 0  # of a tensor without a place in the graph: which of its values this is
+    version: Any = None  # of a tensor without a place in the graph: which of its values this is
     view = False  # of its maker's first argument
     grad_of: Any = None  # the Value or (node's number, output) it is the gradient of (create_graph)
 

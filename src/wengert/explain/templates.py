@@ -6,6 +6,7 @@ Two expressions share a Template if they differ in names only. What writes them 
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 from .latex import Latex, tex_name
@@ -13,6 +14,7 @@ from .notation import NUMBERS, Style
 from .symbols import Call, Name
 
 HOLES = 0xE000  # private use: hole k is the character HOLES + k
+_NUMBER = re.compile(r"-?[\d.]+(e[+-]?\d+)?$|-?(inf|nan)$")
 _CONSTANTS = (str, bool, type(None), type(Ellipsis))
 
 
@@ -75,7 +77,7 @@ class Templates:
                 if name is None:
                     name = shown[id(x)] = rename(x)
                     order[id(x)] = len(order)
-                    if not (name[:1].isdigit() or name[:1] == "-"):
+                    if not _NUMBER.match(name):
                         holes.setdefault(name, len(holes))
                 return order[id(x)], holes.get(name, name), x._shape, x.ndim if x._shape is None else 0
             if isinstance(x, Call):
