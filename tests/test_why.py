@@ -1451,3 +1451,30 @@ def test_command_sees_a_plain_tensor_in_a_module(tmp_path: Path, capsys: pytest.
     _, out = why(program, tmp_path, capsys)
     assert out.startswith("self.gain got a gradient, but no optimizer step changed it: a plain tensor is not among")
     assert out.endswith("change: make it a parameter:\n    self.gain = nn.Parameter(torch.ones(3))\n")
+
+
+def test_command_leaves_the_programs_objects_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Objects that answer strangely when asked, a generator, and an exit code."""
+    program = """
+    import wengert as torch
+
+    class Strange:
+        def __getattr__(self, name):
+            raise RuntimeError("not you")
+
+        def __eq__(self, other):
+            raise RuntimeError("nor you")
+
+        __hash__ = None
+
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    idle = torch.ones(3, requires_grad=True)
+    strange = Strange()
+    for loss in ((x * k).sum() for k in range(1, 3)):
+        loss.backward()
+    raise SystemExit(3)
+    """
+    code, out = why(program, tmp_path, capsys)
+    assert code == 1
+    assert out.startswith("idle.grad is None because no operation used idle at all")
+    assert "program.py:14: idle = torch.ones(3, requires_grad=True)\nchange: use idle" in out

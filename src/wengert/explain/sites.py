@@ -202,6 +202,20 @@ def line_of(site: Any) -> tuple[str, int, str] | None:
 # -- variables ---------------------------------------------------------------------------------------------------------
 
 
+def has_method(v: Any, name: str) -> bool:
+    """Does its class have the method? (The program's objects are not asked, as they may answer anything.)"""
+    return not isinstance(v, type) and callable(getattr(type(v), name, None))
+
+
+def attributes(v: Any) -> dict[str, Any]:
+    """The attributes that an object holds itself."""
+    try:
+        found = object.__getattribute__(v, "__dict__")
+    except AttributeError:
+        return {}
+    return dict(found) if isinstance(found, dict) else {}
+
+
 def named_tensors(variables: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
     """The tensors in some variables with their names, the best name first.
 
@@ -213,9 +227,9 @@ def named_tensors(variables: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
         return own or name, x
 
     items = [(k, v) for k, v in variables.items() if k.isidentifier() and not k.startswith("__")]
-    modules = [(k, v) for k, v in items if callable(getattr(v, "named_parameters", None)) and not isinstance(v, type)]
+    modules = [(k, v) for k, v in items if has_method(v, "named_parameters")]
     for k, v in modules:
-        found = list(v.named_parameters()) + list(getattr(v, "named_buffers", list)())
+        found = list(v.named_parameters()) + (list(v.named_buffers()) if has_method(v, "named_buffers") else [])
         for name, p in found:
             yield call(name if len(modules) == 1 or k == "self" else f"{k}.{name}", p)
     for k, v in items:
@@ -226,8 +240,8 @@ def named_tensors(variables: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
             inner = [(f"{k}[{key!r}]", x) for key, x in list(v.items())[:1000]]
         elif isinstance(v, (list, tuple)):
             inner = [(f"{k}[{i}]", x) for i, x in enumerate(v[:1000])]
-        elif not isinstance(v, (Tensor, type, types.ModuleType)) and hasattr(v, "__dict__"):
-            inner = [(key if k == "self" else f"{k}.{key}", x) for key, x in list(vars(v).items())]
+        elif not isinstance(v, (Tensor, type, types.ModuleType)):
+            inner = [(key if k == "self" else f"{k}.{key}", x) for key, x in attributes(v).items()]
         else:
             continue
         for name, x in inner:

@@ -11,7 +11,7 @@ from typing import Any
 from ...core.tensor import Tensor
 from ..notation import public_name
 from ..recording import Step, _internal
-from ..sites import line_of, name_tensors, place, variables_of
+from ..sites import attributes, has_method, line_of, name_tensors, place, variables_of
 from . import reading
 from .answer import Code, Site
 
@@ -35,6 +35,7 @@ class Names:
         self.frame = frame
         self.variables = variables_of(frame) if variables is None else variables
         self.by_id, self.by_edge = name_tensors(self.variables)
+        self.codes: dict[int, Any] = {}  # by id of a tensor: the function that knows it, where that is not the frame's
         self.modules = [v for v in self.variables.values() if is_module(v)]
 
     def of(self, t: Any, otherwise: str = "the tensor") -> str:
@@ -58,7 +59,7 @@ class Names:
 
 
 def is_module(v: Any) -> bool:
-    return callable(getattr(v, "named_modules", None)) and not isinstance(v, type)
+    return has_method(v, "named_modules")
 
 
 def declared(leaf: Any, modules: list[Any]) -> Code | None:
@@ -100,19 +101,13 @@ def tensors_in(variables: dict[str, Any]) -> list[Any]:
     for v in variables.values():
         if isinstance(v, Tensor):
             found.append(v)
-        elif isinstance(v, type):
-            continue
-        elif callable(getattr(v, "parameters", None)):
-            try:
-                found += [p for p in v.parameters() if isinstance(p, Tensor)]
-            except TypeError:
-                continue
-            found += [x for x in vars(v).values() if isinstance(x, Tensor)]
         elif isinstance(v, (list, tuple, dict)):
             inner = list(v.values() if isinstance(v, dict) else v)[:1000]
             found += [x for x in inner if isinstance(x, Tensor)]
-        elif hasattr(v, "__dict__") and not isinstance(v, types.ModuleType):
-            found += [x for x in vars(v).values() if isinstance(x, Tensor)]
+        elif not isinstance(v, (type, types.ModuleType)):
+            if is_module(v):
+                found += v.parameters()
+            found += [x for x in attributes(v).values() if isinstance(x, Tensor)]
     return found
 
 

@@ -16,7 +16,7 @@ from ...core.node import AccumulateGrad
 from ...core.tensor import Tensor
 from ...nn.parameter import Parameter
 from ..recording import Pass, _internal
-from ..sites import line_of, name_tensors, variables_of
+from ..sites import attributes, line_of, name_tensors, variables_of
 from ..watching import Watcher
 from . import bad, zero
 from .answer import Why
@@ -33,6 +33,7 @@ class ScriptWatcher(Watcher):
     def __init__(self) -> None:
         super().__init__(keep="last")
         self.leaves: dict[int, tuple[str, Tensor]] = {}  # by id: name, leaf
+        self.codes: dict[int, Any] = {}  # by id: the function that knows it
         self.variables: dict[str, Any] = {}  # the script's, at its end
         self.modules: dict[int, Any] = {}  # by id: those that the program's functions know
         self.got: dict[int, Any] = {}  # by id: Parameters that got a gradient
@@ -83,12 +84,13 @@ class ScriptWatcher(Watcher):
                 for v in variables.values():
                     if is_module(v):
                         self.modules[id(v)] = v
-                    groups = getattr(v, "param_groups", None) if not isinstance(v, (type, Tensor)) else None
+                    groups = attributes(v).get("param_groups") if not isinstance(v, (type, Tensor)) else None
                     if isinstance(groups, list):
                         self.learnt |= {id(p) for group in groups for p in group.get("params", ())}
                 for t in tensors_in(variables):
                     if t._rg and t._edge is None and id(t) in by_id:
                         self.leaves.setdefault(id(t), (by_id[id(t)], t))
+                        self.codes.setdefault(id(t), frame.f_code)
             frame = frame.f_back
 
     def after(self, node: Any, g: Any, grads: tuple[Any, ...]) -> None:
@@ -120,6 +122,7 @@ class ScriptWatcher(Watcher):
 
     def names_among(self, variables: dict[str, Any]) -> Names:
         names = Names(None, variables)
+        names.codes = self.codes
         names.modules = list(self.modules.values())
         for name, t in [*self.leaves.values(), *self.roots.values()]:
             names.by_id.setdefault(id(t), name)
@@ -183,6 +186,9 @@ def of_name(watcher: ScriptWatcher, name: str, variables: dict[str, Any], questi
 def _none(watcher: ScriptWatcher, leaf: Tensor, names: Names) -> Why:
     """Of several losses, the one that has to do with the leaf; the latest of them."""
     found = [why_none(t, leaf, _names=names) for _, t in reversed(watcher.roots.values())]
+    if not found:
+        name = names.of(leaf, "the tensor")
+        return Why("unknown", f"no gradient came to {name}; what its losses were is not known any more.")
     return next((why for why in found if why.kind != "unused"), found[0])
 
 

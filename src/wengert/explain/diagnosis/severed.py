@@ -38,10 +38,14 @@ class Severed:
     def assigned(self) -> Code | None:
         """The line in the source that last assigned x."""
         frame = self.names.frame
-        if frame is None:
+        code = self.names.codes.get(id(self.x)) or (frame.f_code if frame is not None else None)
+        if code is None:
             return None
-        code = frame.f_code
-        uses = reading.assignments(code.co_filename, code, frame.f_lineno).get(self.name)
+        until = frame.f_lineno if frame is not None and code is frame.f_code else 10**9
+        uses = reading.assignments(code.co_filename, code, until).get(self.name)
+        if not uses:
+            line = reading.assigned(code, self.name)  # of numbers alone, which are no use of any name
+            return None if line is None else reading.code_at(code.co_filename, line)
         return reading.code_at(code.co_filename, uses[-1].line) if uses else None
 
     def way_cut(self, watcher: Watcher, way: list[tuple[Value, Step]]) -> Why:
