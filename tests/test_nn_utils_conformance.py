@@ -309,3 +309,41 @@ def test_memory_formats() -> None:
     compare(program)
     compare(lambda t: t.ones(2).contiguous(memory_format=t.channels_last))
     compare(lambda t: t.nn.Conv3d(1, 1, 1).to(memory_format=t.channels_last))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_gradients_of_convolutions(n: int) -> None:
+    def program(torch: Any) -> Any:
+        x = torch.linspace(-1, 1, 2 * 4 * 5**n).reshape(2, 4, *[5] * n)
+        w = torch.linspace(-1, 2, 6 * 2 * 2**n).reshape(6, 2, *[2] * n).requires_grad_()
+        g = torch.linspace(0, 1, 2 * 6 * 3**n).reshape(2, 6, *[3] * n)
+        grad = torch.nn.grad
+        first = getattr(grad, f"conv{n}d_input")(x.shape, w, g, 2, 1, 1, 2)
+        second = getattr(grad, f"conv{n}d_weight")(x, w.shape, g, stride=2, padding=1, groups=2)
+        first.square().sum().backward()
+        return first, second, w.grad, second.requires_grad
+
+    compare(program)
+
+
+def test_prefixes_of_state_dictionaries() -> None:
+    def program(torch: Any) -> Any:
+        wrapped = torch.nn.ModuleDict({"module": torch.nn.Sequential(torch.nn.Linear(1, 2))})
+        state = wrapped.state_dict()
+        torch.nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
+        return (
+            list(state),
+            dict(state._metadata),
+            str(torch.nn.Sequential(torch.nn.Linear(1, 2)).load_state_dict(state)),
+        )
+
+    compare(program)
+
+
+def test_batch_norms_without_statistics() -> None:
+    def program(torch: Any) -> Any:
+        net = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 1))
+        torch.func.replace_all_batch_norm_modules_(net)
+        return repr(net), list(net.state_dict()), net.eval()(torch.tensor([[1.0, 2.0], [3.0, 5.0]]))
+
+    compare(program)

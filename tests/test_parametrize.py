@@ -232,3 +232,28 @@ def test_channels_last() -> None:
         torch.ones(2).contiguous(memory_format=torch.channels_last)
     m = nn.utils.convert_conv3d_weight_memory_format(nn.Conv3d(2, 3, 2), torch.channels_last_3d)
     assert m.weight.stride() == (16, 1, 8, 4, 2)
+
+
+def test_gradients_of_a_convolution_as_functions() -> None:
+    torch.manual_seed(0)
+    x, w = torch.randn(2, 3, 6, requires_grad=True), torch.randn(4, 3, 2, requires_grad=True)
+    y = torch.nn.functional.conv1d(x, w, stride=2, padding=1)
+    g = torch.randn(y.shape)
+    dx, dw = torch.autograd.grad(y, [x, w], g)
+    np.testing.assert_allclose(nn.grad.conv1d_input(x.shape, w, g, 2, 1).detach().numpy(), dx.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(nn.grad.conv1d_weight(x, w.shape, g, 2, 1).detach().numpy(), dw.numpy(), rtol=1e-6)
+
+
+def test_a_prefix_is_taken_from_a_checkpoint() -> None:
+    state = nn.ModuleDict({"module": nn.Sequential(nn.Linear(1, 2))}).state_dict()
+    nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
+    assert list(state) == ["0.weight", "0.bias"]
+    assert nn.Sequential(nn.Linear(1, 2)).load_state_dict(state).missing_keys == []
+
+
+def test_batch_norms_without_statistics_can_be_mapped() -> None:
+    net = torch.func.replace_all_batch_norm_modules_(nn.Sequential(nn.BatchNorm1d(2)))
+    assert list(net.state_dict()) == ["0.weight", "0.bias"]
+    x = torch.arange(12.0).reshape(2, 3, 2)
+    mapped = torch.vmap(net)(x)
+    np.testing.assert_allclose(mapped.detach().numpy(), np.stack([net(e).detach().numpy() for e in x]), rtol=1e-6)

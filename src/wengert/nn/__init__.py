@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from . import common_types as common_types
 from . import functional as functional
+from . import grad as grad
 from . import init as init
 from . import modules as modules
 from . import parallel as parallel

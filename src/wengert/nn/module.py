@@ -52,6 +52,14 @@ class Module(Tree, StateDict):
             return self.forward(*args, **kwargs)
         return call_with_hooks(self, args, kwargs)
 
+    _call_impl = __call__
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """`torch.compile`, in place: every module runs eagerly here, so nothing changes."""
+        from ..environment.settings import compile
+
+        compile(self, *args, **kwargs)
+
     # -- attributes: see Note [Attributes that are found at once] ----------------------------------------------
     def __setattr__(self, name: str, value: Any) -> None:
         state = self.__dict__

@@ -225,6 +225,15 @@ class Tree:
         """AssertionError, as in PyTorch without a GPU."""
         raise absent("cuda")
 
+    def xpu(self, device: Any = None) -> Any:
+        as_device("xpu")
+
+    def ipu(self, device: Any = None) -> Any:
+        as_device("ipu")
+
+    def mtia(self, device: Any = None) -> Any:
+        as_device("mtia")
+
     def to_empty(self, *, device: Any = None, recurse: bool = True) -> Any:
         """Fresh memory for every tensor, its numbers not set."""
         from ..ops.creation import empty_like
