@@ -47,7 +47,7 @@ _ANNOTATIONS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)  # (not frozen: made so often that it would be felt in the import)
 class Param:
     """One parameter of an operation."""
 
@@ -60,10 +60,10 @@ class Param:
     is_tensor: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "is_tensor", self.kind != PLAIN)
+        self.is_tensor = self.kind != PLAIN
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Rule:
     """The derivative with respect to one argument. `names` are the parameters of `fn`, in order."""
 

@@ -26,7 +26,7 @@ from .blocks import COMPILED, blockwise
 from .modes import LOCAL, MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import LIST, OPTIONAL, TENSOR, Op, Rule
-from .signatures import execute, parameters, public_signature
+from .signatures import PublicSignature, execute, parameters
 from .tensor import PLAIN_TYPES, Tensor, mark_inference, wrap
 
 # What a rule may be called with and computes on directly: arrays and the scalars NumPy makes of 0-dim results.
@@ -527,7 +527,7 @@ def compile_function(op: Op) -> Any:
     function = FunctionType(_first_call.__code__, {**_GLOBALS, "OP": op, "COMPILE": _compile}, simple)
     function.__doc__ = op.doc
     function.__module__ = "wengert"
-    function.__signature__ = public_signature(op.params, op.out, op.names)  # type: ignore[attr-defined]
+    function.__signature__ = PublicSignature(op.params, op.out, op.names)  # type: ignore[attr-defined]
     function.op = op  # type: ignore[attr-defined]
     return function
 

@@ -8,7 +8,6 @@ Note [Names of arguments]
 
 from __future__ import annotations
 
-import functools
 import inspect
 import linecache
 import threading
@@ -80,22 +79,38 @@ def parameters(
     return ", ".join(parts + last), lines
 
 
-def public_signature(params: tuple[Param, ...], out: bool, names: dict[str, str]) -> inspect.Signature:
-    """What `inspect.signature` says of a function: as PyTorch documents it, without NumPy's names."""
-    return _signature(params, out, tuple(names.items()))
+class PublicSignature(inspect.Signature):
+    """What `inspect.signature` says of a function: as PyTorch documents it, without NumPy's names.
+
+    It is made when it is first asked for: for all functions it would take a tenth of the import.
+    """
+
+    __slots__ = ("_found", "_given")
+
+    def __init__(self, params: tuple[Param, ...], out: bool, names: dict[str, str]) -> None:
+        self._given = (params, out, names)
+        self._found: Any = None
+        self._return_annotation = inspect.Signature.empty
+
+    @property
+    def _parameters(self) -> Any:
+        if self._found is None:
+            self._found = inspect.Signature(_shown(*self._given)).parameters
+        return self._found
+
+    def replace(self, **changes: Any) -> inspect.Signature:  # type: ignore[override]
+        return inspect.Signature(list(self.parameters.values())).replace(**changes)
 
 
-@functools.cache
-def _signature(params: tuple[Param, ...], out: bool, names: tuple[tuple[str, str], ...]) -> inspect.Signature:
+def _shown(params: tuple[Param, ...], out: bool, names: dict[str, str]) -> list[inspect.Parameter]:
     keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    known = dict(names)
     shown = [
-        inspect.Parameter(known.get(p.name, p.name), keyword if p.keyword_only else positional, default=p.default)
+        inspect.Parameter(names.get(p.name, p.name), keyword if p.keyword_only else positional, default=p.default)
         for p in params
     ]
     if out:
         shown.append(inspect.Parameter("out", keyword, default=None))
-    return inspect.Signature(shown)
+    return shown
 
 
 # -- composites ------------------------------------------------------------------------------------------------
@@ -128,7 +143,7 @@ def with_forms(row: Composite, fn: Any) -> Any:
         found.insert(last, inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None))
         function.__signature__ = shown.replace(parameters=found)  # type: ignore[attr-defined]
     else:
-        function.__signature__ = public_signature(params_of(fn), row.out, row.names)  # type: ignore[attr-defined]
+        function.__signature__ = PublicSignature(params_of(fn), row.out, row.names)  # type: ignore[attr-defined]
     return function
 
 
