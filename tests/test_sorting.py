@@ -161,3 +161,23 @@ def test_copies_of_views_share_no_memory() -> None:
     ):
         y.zero_()
     assert x.sum().item() == 15.0
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_numbers_of_32_bits_are_sorted_stably_with_ties_zeros_and_nans(dtype: type, descending: bool) -> None:
+    rng = np.random.default_rng(0)
+    a = rng.integers(-50, 50, (300, 1000)).astype(dtype)
+    a[:2, :4] = np.iinfo(np.int32).max, np.iinfo(np.int32).min, 0, -1
+    if dtype is np.float32:
+        a[rng.random(a.shape) < 0.05] = np.nan
+        a[rng.random(a.shape) < 0.05] = -np.nan
+        a[rng.random(a.shape) < 0.05] = -0.0
+        a[3, :3] = np.inf, -np.inf, 1e-42
+    values, indices = torch.sort(torch.from_numpy(a), dim=1, descending=descending, stable=True)
+    keys = np.where(np.isnan(a), np.inf, a).astype(np.float64) if dtype is np.float32 else a.astype(np.float64)
+    nan = np.isnan(a) if dtype is np.float32 else np.zeros(a.shape, bool)
+    places = np.broadcast_to(np.arange(a.shape[1]), a.shape)
+    order = np.lexsort((places, -keys, ~nan) if descending else (places, keys, nan), axis=1)
+    np.testing.assert_array_equal(indices.numpy(), order)
+    np.testing.assert_array_equal(values.numpy(), np.take_along_axis(a, order, 1))
