@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+PAUSE = 0.004  # seconds: the threads of a library that had its turn go on spinning for a while, and would be timed too
+
 
 def interleave(
     steps: dict[str, Callable[[], Any]], rounds: int, inner: int = 1, clean: bool = False
@@ -28,6 +30,7 @@ def interleave(
         for name, step in steps.items():
             if clean:
                 gc.collect()
+            time.sleep(PAUSE)
             start = time.perf_counter()
             for _ in range(inner):
                 step()

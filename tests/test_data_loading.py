@@ -362,6 +362,23 @@ def shift(worker):
     D.get_worker_info().dataset.low += 10 * worker
 
 
+class Threads(Squares):
+    """How many threads a sample's process has, having used them."""
+
+    def __getitem__(self, i):
+        x = torch.ones(1 << 18)
+        assert x.exp().sum().item() == pytest.approx(np.e * (1 << 18), rel=1e-5)
+        return torch.tensor(torch.get_num_threads())
+
+
+def test_workers_compute_in_one_thread_each():
+    x = torch.ones(1 << 18)
+    assert x.exp()[0].item() == pytest.approx(np.e, rel=1e-6)  # the parent's threads exist
+    found = [int(b) for b in D.DataLoader(Threads(4), batch_size=None, num_workers=2)]
+    assert found == [1] * 4
+    assert torch.get_num_threads() >= 1
+
+
 def test_worker_init_fn_may_change_its_copy():
     ds = Stream(0, 4)
     assert sorted(D.DataLoader(ds, None, num_workers=1, worker_init_fn=shift)) == [0, 1, 2, 3]

@@ -7,6 +7,7 @@ many have been seen. Set the environment variable WENGERT_NUMBA to 0 to never us
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import logging
@@ -25,6 +26,7 @@ _seen = 0
 _loops: dict[Any, Any] = {}
 _available: bool | None = None
 _broken = False
+_told = False  # that nothing can be kept on disk
 _spent = 0.0  # seconds, for compiling
 _lock = threading.Lock()
 
@@ -36,10 +38,45 @@ def compiled(loop: Callable[..., None], n: int) -> Any:
         return found
     if not _worth(n):
         return None
-    import numba
-
-    _loops[loop] = numba.njit(loop, nogil=True, cache=True, error_model="numpy")
+    with _lock:
+        if loop not in _loops:
+            _loops[loop] = _Lazy(loop)
     return _loops[loop]
+
+
+class _Lazy:
+    """A loop that is compiled when it is called with arguments of new types. If what was kept on disk is broken, or there
+    is no place to keep it, one warning says so and it is compiled for this process alone."""
+
+    def __init__(self, loop: Callable[..., None]) -> None:
+        import numba
+
+        self.make: Any = functools.partial(numba.njit, loop, nogil=True, error_model="numpy")
+        self.kept = True
+        try:
+            self.machine = self.make(cache=True)
+        except RuntimeError as error:
+            self.forget(error)
+
+    def forget(self, error: Exception) -> None:
+        global _told
+        self.kept = False
+        self.machine = self.make()
+        if not _told:
+            _told = True
+            warnings.warn(f"Numba cannot keep loops on disk, they are compiled again each time: {error}", stacklevel=5)
+
+    def __call__(self, *args: Any) -> None:
+        known, start = len(self.machine.signatures), time.perf_counter()
+        try:
+            self.machine(*args)
+        except Exception as error:  # before the loop ran: it raises nothing itself
+            with _lock:
+                if self.kept:
+                    self.forget(error)
+            self.machine(*args)
+        if len(self.machine.signatures) != known:
+            _announce(time.perf_counter() - start)
 
 
 def vector(name: str, n: int, *arrays: Any) -> Any:

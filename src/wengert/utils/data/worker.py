@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from ...kernels.threads import set_num_threads
 from ...ops.random import manual_seed
 from .dataset import IterableDataset
 from .fetch import Fetcher
@@ -87,6 +88,7 @@ def _work(
     number: int,
     count: int,
 ) -> None:
+    set_num_threads(1)  # the workers are as many as the processors can bear
     seed = base_seed + number
     random.seed(seed)
     manual_seed(seed)
