@@ -702,3 +702,43 @@ def test_set_takes_over_memory() -> None:
         TypeError, match=r"set_\(\): argument 'source' \(position 1\) must be Tensor or Storage, not int"
     ):
         y.set_(3)
+
+
+def test_arithmetic_of_two_numbers_gives_a_tensor() -> None:
+    assert torch.add(1, 2).item() == 3  # type: ignore[arg-type]
+    assert torch.add(1, 2).dtype is I64  # type: ignore[arg-type]
+    assert torch.div(2, 4).item() == 0.5  # type: ignore[arg-type]
+    assert torch.mul(1.5, 2).dtype is F32  # type: ignore[arg-type]
+    assert torch.sub(2, 3, alpha=2).item() == -4  # type: ignore[arg-type]
+    assert torch.floor_divide(7, 3).item() == 2  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"remainder\(\): argument 'input' \(position 1\) must be Tensor, not int"):
+        torch.remainder(7, 3)  # type: ignore[arg-type]
+
+
+def test_sign_of_nan_is_zero() -> None:
+    x = torch.tensor([math.nan, -2.0, 3.0, -0.0])
+    assert torch.sign(x).tolist() == [0.0, -1.0, 1.0, 0.0]
+    assert torch.sgn(x).tolist() == [0.0, -1.0, 1.0, 0.0]
+    assert torch.sign(torch.tensor([-3, 0, 5])).tolist() == [-1, 0, 1]
+    assert torch.sign(torch.tensor(True)).dtype is torch.bool
+
+
+@pytest.mark.parametrize(
+    ("n", "x", "value"),
+    [  # from 40-digit arithmetic
+        (4, -0.5, -3.47424982666723),
+        (4, -7.3, 9738.75870266079),
+        (3, -20.5, 194.817966352973),
+        (4, -4988429.2, 74935.513),
+        (2, 1e-3, -2000000002.4116678),
+    ],
+)
+def test_polygamma_of_negative_numbers(n: int, x: float, value: float) -> None:
+    assert torch.polygamma(n, torch.tensor(x, dtype=F64)).item() == pytest.approx(value, rel=1e-7)
+
+
+def test_a_step_of_zero() -> None:
+    with pytest.raises(RuntimeError, match="step must be nonzero"):
+        torch.arange(0, 3, 0)
+    with pytest.raises(ValueError, match="step must be nonzero"):
+        torch.arange(0, 64, 0.5, out=torch.empty(0, dtype=I64))

@@ -117,6 +117,7 @@ class Op:
     inplace: bool = False  # has an in-place form
     method: bool = True
     names: dict[str, str] = field(default_factory=dict)  # what users call an argument, if not by its name here
+    of_numbers: bool = False  # two Python numbers are taken as tensors, and give one
     variadic: bool = False  # as many outputs as the arguments say; the rule's `g` is the list of their gradients
     undefined: bool = False  # the rule copes with missing output gradients (None) itself
     tex: str | None = None  # how explain prints it

@@ -764,6 +764,9 @@ def _on_arrays(op: Op, vals: list[Any]) -> Any:
     positions = [i for i, p in enumerate(op.params) if p.is_tensor]
     if positions and not any(_is_array(vals[i]) for i in positions):
         i = positions[0]
+        if op.of_numbers and isinstance(vals[i], (int, float, complex)):
+            first = np.asarray(vals[i], dtypes.of_scalar(vals[i]).np)
+            return apply(op, [*vals[:i], wrap(first), *vals[i + 1 :]])
         raise type_error(op, i + 1, op.params[i].name, "Tensor", vals[i])
     results = forward(op, vals)
     if op.variadic:

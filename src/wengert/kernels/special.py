@@ -274,12 +274,22 @@ def digamma(x: Array) -> Array:
 
 
 def zeta(x: Array, q: Array) -> Array:
-    """Hurwitz's zeta function, the sum of (q + k)**-x over k = 0, 1, 2 ..., by Euler and Maclaurin's formula."""
+    """Hurwitz's zeta function, the sum of (q + k)**-x over k = 0, 1, 2 ..., by Euler and Maclaurin's formula.
+
+    For q below zero and a whole x that is a sum from a fraction on, and one back from it, and what is missing of the second.
+    """
     d = np.result_type(x, q)
     x, q = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(q, np.float64))
+    below = q < 0
+    if below.any():
+        at, sign = q - np.floor(q), np.where(x % 2 == 0, 1.0, -1.0)
+        up, back, beyond = (zeta(x, np.where(below, v, 1.0)) for v in (np.where(at > 0, at, 1.0), 1 - at, 1 - q))
+        found = np.where(x == np.floor(x), up + sign * back - sign * beyond, np.nan)
+        found = np.where(x == 1, np.inf, np.where(x < 1, np.nan, np.where(at == 0, np.inf, found)))
+        return np.where(below, found, zeta(x, np.where(below, 1.0, q))).astype(d)
     a = np.array(q)
     total = np.zeros(a.shape)
-    for step in range(int(min(10 + max(0.0, -np.nan_to_num(q).min(initial=0.0)), 1e5))):
+    for step in range(10):
         low = (a < _FAR) | (step < 10)
         total = np.where(low, total + a**-x, total)
         a = np.where(low, a + 1, a)

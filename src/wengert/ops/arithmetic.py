@@ -70,10 +70,13 @@ def _check_sub_alpha(input: Any, other: Any, alpha: Any) -> None:
     _check_alpha(input, other, alpha)
 
 
-plus = elementwise("add", np.add, input=1, other=1, inplace=True, method=False, tex="{input} + {other}")
+plus = elementwise(
+    "add", np.add, input=1, other=1, inplace=True, of_numbers=True, method=False, tex="{input} + {other}"
+)
 minus = elementwise(
     "sub",
     np.subtract,
+    of_numbers=True,
     input=1,
     other=-1,
     inplace=True,
@@ -86,6 +89,7 @@ minus = elementwise(
 
 @elementwise(
     "add_scaled",
+    of_numbers=True,
     input=1,
     other=lambda alpha: alpha,
     inplace=True,
@@ -101,6 +105,7 @@ def plus_scaled(input: Array | float, other: Array | float, alpha: Any) -> Any:
 
 @elementwise(
     "sub_scaled",
+    of_numbers=True,
     input=1,
     other=lambda alpha: -alpha,
     inplace=True,
@@ -182,6 +187,7 @@ def positive(input: Any) -> Any:
 mul = elementwise(
     "mul",
     np.multiply,
+    of_numbers=True,
     input=lambda other: other,
     other=lambda input: input,
     inplace=True,
@@ -190,6 +196,7 @@ mul = elementwise(
 over = elementwise(
     "div",
     np.true_divide,
+    of_numbers=True,
     promote="float",
     input=lambda other: 1 / other,
     other=lambda input, other: -input / (other * other),
@@ -257,7 +264,7 @@ def true_divide(input: Any, other: Any) -> Any:
     return over(input, other)
 
 
-@elementwise("floor_divide", inplace=True)
+@elementwise("floor_divide", inplace=True, of_numbers=True)
 def floor_divide(input: Array | float, other: Array | float) -> Any:
     """The quotient rounded down. Not differentiable (`div(rounding_mode="floor")` is, with derivative 0)."""
     return _floored(input, other)

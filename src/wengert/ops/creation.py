@@ -514,7 +514,7 @@ def arange(
     if "step" in named:
         step = _number(named["step"])
     d = _range_dtype(dtype, out, start, end, step)
-    if d.kind in "iu" and int(step) == 0:
+    if d.kind in "iu" and int(step) == 0 and step != 0:
         raise ValueError("step must be nonzero")
     if d == np.int64:  # what lies between integers does not count
         start, end, step = int(start), int(end), int(step)

@@ -267,7 +267,7 @@ def sign(input: Array) -> Any:
         raise NotImplementedError(
             "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
         )
-    return input.copy() if input.dtype.kind == "b" else np.sign(input)
+    return _sign(input)
 
 
 @elementwise(
@@ -280,7 +280,15 @@ def sign(input: Array) -> Any:
 )
 def sgn(input: Array) -> Any:
     """`input / |input|`, 0 at 0."""
-    return input.copy() if input.dtype.kind == "b" else np.sign(input)
+    return _sign(input)
+
+
+def _sign(a: Any) -> Any:
+    """NumPy's, but 0 for NaN and for -0."""
+    kind = a.dtype.kind
+    if kind != "f":
+        return a.copy() if kind == "b" else np.sign(a)
+    return np.subtract(np.greater(a, 0), np.less(a, 0), dtype=np.int8).astype(a.dtype)
 
 
 def _real_only(name: str) -> Any:
