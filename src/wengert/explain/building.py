@@ -50,8 +50,15 @@ class Builder:
     # -- forward: who made what ----------------------------------------------------------------------------------------
     def reached(self) -> list[Step]:
         """Every step that the pass depends on."""
-        steps, sources = closure([ran.step for ran in self.noted.ran])
         writes = self.noted.writes
+        steps, sources = closure([ran.step for ran in self.noted.ran])
+        missing = [s for s in steps if not s.complete]
+        for step in missing:  # used, but the pass did not come by
+            node = step.node()
+            if node is not None:
+                self.completed(node)
+        if missing:
+            steps, sources = closure([ran.step for ran in self.noted.ran])
         if any(s.owned for s in steps) or any(v.owned for v in sources):
             # A ledger names and numbers what is in it, so each has its own.
             steps, more = in_order(steps), in_order(closure(writes)[0]) if writes else []

@@ -1,4 +1,4 @@
-"""A ledger as JSON (the schema is documented in docs/explain.md), Markdown and LaTeX. The same run gives the same bytes."""
+"""A ledger as JSON (docs/explain.schema.json describes it), Markdown and LaTeX. The same run gives the same bytes."""
 
 from __future__ import annotations
 
@@ -59,10 +59,16 @@ def site_json(site: Any) -> Any:
 
 def to_data(ledger: Ledger) -> dict[str, Any]:
     """The ledger as plain lists and dictionaries, in the order in which things happened."""
-    ids = {id(v): f"v{i}" for i, v in enumerate(ledger.values())}
+    known = ledger.values()
+    ids = {id(v): f"v{i}" for i, v in enumerate(known)}
 
     def reference(v: Value) -> str:
-        return ids.setdefault(id(v), f"v{len(ids)}")
+        if id(v) not in ids:  # a result that no step in it gave or used
+            ids[id(v)] = f"v{len(ids)}"
+            known.append(v)
+        return ids[id(v)]
+
+    root = reference(ledger.root)
 
     blocks = [_block(b, reference) for b in ledger.blocks]
     arrivals = [
@@ -85,11 +91,11 @@ def to_data(ledger: Ledger) -> dict[str, Any]:
             "made_by": v.made_by.number if v.made_by is not None else None,
             "value": shot_json(v.shot),
         }
-        for v in ledger.values()
+        for v in known
     ]
     return {
         "schema": SCHEMA,
-        "root": reference(ledger.root),
+        "root": root,
         "pass": ledger.number,
         "called_at": site_json(ledger.site),
         "start": shot_json(ledger.start),

@@ -154,12 +154,13 @@ def _said(step: Step) -> tuple[Any, str | None, bool]:
     where = place(step.place)
     if where is None:
         return (), None, False
-    own = _own_call(step, where.callee)
+    own = bool(step.op.params) and _own_call(step, where.callee)
     arguments = where.arguments if own else []
     if arguments and where.parameters is not None:
         called = dict(zip(where.parameters, arguments, strict=False))
         arguments = [called.get(p.name) for p in step.op.params]
-    return arguments, where.target, own
+    part = step.inplace and not step.op.params  # of a whole, which keeps its name
+    return arguments, None if part else where.target, own
 
 
 def gradient_name(v: Value, by_id: dict[int, str], by_seq: dict[int, Step]) -> str | None:

@@ -24,7 +24,7 @@ from .ledger import Block, Ledger, Term, flat, operation
 from .mathml import mathml
 from .numbers import is_short, shot_text
 from .recording import Shot, Step
-from .screen import keeps, remark, rename
+from .screen import idle, keeps, remark, rename
 from .sites import line_of
 from .templates import HOLES, Template, filled
 
@@ -132,7 +132,8 @@ class Gatherer:
             parts.append(f"recorded as {block.node}")
             parts.append(keeps(block) or "keeps nothing")
         elif step.cut is None:
-            parts.append("constant: no gradient is wanted here")
+            came = idle(step) != "constant"
+            parts.append("no gradient came here" if came else "constant: no gradient is wanted here")
         if step.cut:
             parts.append(f"cut: {step.cut}, no gradient goes through here")
         if step.inplace:

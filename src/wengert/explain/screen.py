@@ -41,6 +41,8 @@ def step_expression(step: Step) -> Any:
     def place(p: Any, a: Any) -> Any:
         return Name("·") if a is None and p.kind == "tensor" else named(a)
 
+    if not step.complete:
+        return Name("·")  # nobody watched, and its node is gone
     if not step.op.params:
         return Call(step.op.name, _never, tuple(named(a) for a in step.args))
     args = [place(p, a) for p, a in zip(step.op.params, step.args, strict=True)]
@@ -154,7 +156,7 @@ def forward_lines(ledger: Ledger, width: int, limit: int | None) -> list[Line]:
     for step in steps:
         names = ", ".join(v.name or "?" for v in step.outputs)
         value = shot_text(step.outputs[0].shot) if step.outputs else ""
-        note = keeps(kept[id(step)]) if id(step) in kept else f"cut: {step.cut}" if step.cut else "constant"
+        note = keeps(kept[id(step)]) if id(step) in kept else f"cut: {step.cut}" if step.cut else idle(step)
         if step.inplace:
             note = f"in place, {note}" if note else "in place"
         where = f"line {step.site[2]}" if step.site is not None else ""
@@ -179,6 +181,11 @@ def forward_lines(ledger: Ledger, width: int, limit: int | None) -> list[Line]:
             line.append((f"{', ' if where else '  '}{note}", "dim"))
         lines.append(line)
     return lines
+
+
+def idle(step: Step) -> str:
+    """What is to be said of a step that got no gradient, and cut none off."""
+    return "no gradient came" if any(v.requires_grad for v in step.outputs) else "constant"
 
 
 def keeps(block: Block) -> str:

@@ -7,6 +7,7 @@ until somebody asks for that, a line number is a place in the bytecode. Who make
 from __future__ import annotations
 
 import itertools
+import weakref
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class Step:
     now: dict[int, Value] | None = None  # by output: what was changed under no_grad and keeps its place in the graph
     complete = True  # the arguments are known
     late = -1  # when it became known, where nobody looked on as it ran
+    node: Any = None  # of such a one: its node, weakly
     packed = False  # saved-tensors hooks took what its node saved
     owned = False  # a ledger has named and numbered it
     ref: Any = None  # to the tensor of its only result, weakly
@@ -219,6 +221,7 @@ def unwatched(node: Any) -> Step:
     step.seq = node.seq
     step.complete = False
     step.late = next(NUMBERS)
+    step.node = weakref.ref(node)
     if node.n_outputs == 1:
         step.raw = node.shape, node.dtype
     else:
