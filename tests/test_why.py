@@ -1478,3 +1478,38 @@ def test_command_leaves_the_programs_objects_alone(tmp_path: Path, capsys: pytes
     assert code == 1
     assert out.startswith("idle.grad is None because no operation used idle at all")
     assert "program.py:14: idle = torch.ones(3, requires_grad=True)\nchange: use idle" in out
+
+
+def test_8874_nan_that_a_hook_made() -> None:
+    """Thread 18."""
+
+    def spoil(g: Any) -> Any:
+        return g / 0
+
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with trace():
+        y = x * 2
+        y.register_hook(spoil)
+        loss = y.sum()
+    why = why_nan(loss)
+    assert why.kind == "backward"
+    assert why.sites[0].what == "a hook on y made its gradient infinite"
+    assert source(why) == "def spoil(g: Any) -> Any:"
+    x.register_hook(spoil)
+    with trace():
+        loss = (x * 2).sum()
+    assert why_nan(loss).sites[0].what == "a hook on x made its gradient infinite"
+
+
+def test_788_none_of_an_operation_that_has_no_derivative() -> None:
+    """Thread 36."""
+    w = torch.tensor([1.0, 2.0], requires_grad=True)
+    v = torch.tensor(1.0, requires_grad=True)
+    with trace():
+        loss = (torch.heaviside(w, torch.ones(2)) * v).sum()
+    assert why_none(loss, w).kind == "not differentiable"
+    with trace():
+        places = torch.searchsorted(torch.tensor([0.0, 1.5]), w)
+        other = (places * v).sum()
+    why = why_none(other, w)
+    assert (why.kind, source(why)) == ("argmax", "places = torch.searchsorted(torch.tensor([0.0, 1.5]), w)")

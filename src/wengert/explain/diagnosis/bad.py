@@ -17,7 +17,7 @@ from ..recording import Step, Value, shot
 from ..sites import line_of
 from ..symbols import Name
 from ..watching import ROOM, Birth, Watcher, watcher_of
-from . import advice
+from . import advice, reading
 from .answer import Code, Site, Why
 from .cures import argument_of, double_where, safe_value
 from .looking import Look, bad_word, look
@@ -95,6 +95,15 @@ def of_look(found: Look) -> Why:
                 f"The gradient that backward was given is {start} already.",
                 line=line_of(ledger.site),
                 advice="look at the gradient argument of backward().",
+            )
+        hooked = _by_hooks(found)
+        if hooked:
+            return Why(
+                "backward",
+                f"{name} is finite; its gradient is made bad by a hook.",
+                hooked,
+                hooked[0].line or line_of(ledger.site),
+                "look at what this hook returns, or leave it out.",
             )
         arrived = [a for a in ledger.arrivals if bad_word(a.before)]
         if arrived:
@@ -334,6 +343,36 @@ def _masks(found: Look, node: Any) -> bool:
     block = found.blocks.get(node.seq)
     saved = [shot(block.held(name)) for name, how in block.saved if how == "tensor"] if block is not None else []
     return any(s is not None and s.whole and not np.all(s.array) for s in saved)
+
+
+def _by_hooks(found: Look) -> list[Site]:
+    """Gradients that are bad where they are used though all that was added up for them was not: hooks changed them."""
+    clean: dict[int, bool] = {}
+    for block in found.ledger.blocks:
+        for term in block.terms:
+            good = bad_word(term.value if term.value is not None else term.raw) is None
+            clean[id(term.target)] = clean.get(id(term.target), True) and good
+    nodes = {n.seq: n for n in found.ran}
+    sites = []
+    for block in found.ledger.blocks:
+        node = nodes.get(block.step.seq)
+        for nr, (v, g) in enumerate(zip(block.outputs, block.gradient, strict=False)):
+            if bad_word(g) and clean.get(id(v), False):
+                hooks = node.extra.tensor_hooks.get(nr) if node is not None and node.extra is not None else None
+                sites.append(_hook_site(v, bad_word(g), hooks))
+    for arrival in found.ledger.arrivals:
+        leaf = arrival.leaf.tensor() if arrival.leaf.tensor is not None else None
+        if bad_word(arrival.gradient) and clean.get(id(arrival.leaf), False):
+            hooks = leaf._extra.hooks if leaf is not None and leaf._extra is not None else None
+            sites.append(_hook_site(arrival.leaf, bad_word(arrival.gradient), hooks))
+    return sites
+
+
+def _hook_site(v: Value, word: str | None, hooks: Any) -> Site:
+    codes = [getattr(h, "__code__", None) for h in (hooks or {}).values()]
+    code = next((c for c in codes if c is not None), None)
+    line = reading.code_at(code.co_filename, code.co_firstlineno) if code is not None else None
+    return Site(f"a hook on {v.name} made its gradient {word}", line, "hook")
 
 
 # -- what to change ----------------------------------------------------------------------------------------------------

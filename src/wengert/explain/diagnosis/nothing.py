@@ -217,6 +217,10 @@ class _Question(Severed):
         return self.read_out(self.watcher, root)
 
     # -- nothing was watched -------------------------------------------------------------------------------------------
+    def by_source(self) -> Why | None:
+        found = self.read()
+        return None if found.kind in ("unused", "unknown") else found
+
     def read(self) -> Why:
         frame = self.names.frame
         start, end = self.names.known(self.x), self.names.known(self.loss)

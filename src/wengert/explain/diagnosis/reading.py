@@ -23,6 +23,8 @@ CUTS = {
     "float": "item", "int": "item", "bool": "bool", "argmax": "argmax", "argmin": "argmax", "argsort": "argmax",
     "long": "integer", "short": "integer", "byte": "integer", "tensor": "tensor", "Parameter": "Parameter",
     "from_numpy": "numpy", "asarray": "numpy", "array": "numpy", "one_hot": "argmax", "bincount": "argmax",
+    "searchsorted": "argmax", "bucketize": "argmax", "nonzero": "argmax", "multinomial": "argmax", "unique": "argmax",
+    "histc": "argmax",
 }  # fmt: skip
 _BUILTIN = frozenset(["float", "int", "bool"])  # functions when called by this name, casts of a tensor as methods
 

@@ -118,7 +118,7 @@ class Severed:
         ends = {id(s) for s in used} - {id(s) for s in steps}
         loose = [s for s in used if id(s) in ends and not self.fills(s)]
         if not loose:
-            return self.unused()
+            return self.by_source() or self.unused()
         whole = [s for s in loose if s.cut and advice.kind_of_cut(bare_name(s.op.name), s.cut) in _WHOLE]
         if whole:
             kind = advice.kind_of_cut(bare_name(whole[-1].op.name), whole[-1].cut or "")
@@ -143,6 +143,10 @@ class Severed:
             advice=f"use {result or 'the result'} in {self.loss_name}"
             + ("; it may have been assigned again, or overwritten, before it was used." if result else "."),
         )
+
+    def by_source(self) -> Why | None:
+        """Of operations on numbers alone, which nobody is told of, the source may tell."""
+        raise NotImplementedError
 
     def fills(self, step: Step) -> bool:
         """Does a step only put new numbers into x itself, as an initialisation or an update does?"""
