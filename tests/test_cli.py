@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -193,3 +194,27 @@ def test_demo_reads_digits_and_explains_a_step(capsys: pytest.CaptureFixture[str
 def test_demo_wants_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--epochs", "0"]) == 2
     assert "--epochs must be at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(("rows", "paged"), [(10, True), (60, False)])
+def test_a_ledger_longer_than_the_terminal_is_paged(tmp_path: Path, rows: int, paged: bool) -> None:
+    import pty
+
+    script = tmp_path / "p.py"
+    script.write_text("import wengert as torch\nx = torch.ones(2, requires_grad=True)\n(x.sin() * x).sum().backward()\n")
+    pager = tmp_path / "pager"
+    pager.write_text(f"#!/bin/sh\ncat > {tmp_path}/paged\n")
+    pager.chmod(0o755)
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PAGER": str(pager), "LINES": str(rows), "COLUMNS": "100", "TERM": "xterm"}
+    done = subprocess.run(
+        [sys.executable, "-m", "wengert.cli", "explain", str(script)],
+        stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=environment, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "paged").exists() == paged
+    if paged:
+        assert "Backward" in (tmp_path / "paged").read_text(encoding="utf-8")

@@ -132,13 +132,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class Screen:
-    """Where lines of styled text go: in colour to a terminal, plain to a pipe."""
+    """Where lines of styled text go: in colour to a terminal, by a pager if they are more than fit it; plain to a pipe."""
 
     def __init__(self, args: Any) -> None:
         terminal = sys.stdout.isatty()
         self.width = args.width or (shutil.get_terminal_size((100, 40)).columns if terminal else 100)
         wanted = args.color == "always" or (args.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
         self.console = self._console() if wanted else None
+        self.rows = shutil.get_terminal_size((100, 40)).lines if terminal and args.command in ("explain", "why") else None
 
     def _console(self) -> Any:
         try:
@@ -150,11 +151,28 @@ class Screen:
     def show(self, lines: list[list[tuple[str, str]]]) -> None:
         from .explain.screen import plain
 
+        if self.rows is not None and len(lines) >= self.rows and sys.stdin.isatty():
+            return self._page(lines)
         if self.console is None:
             sys.stdout.write(plain(lines))
             return
         for line in lines:
             self.console.print(rich_line(line))
+
+    def _page(self, lines: list[list[tuple[str, str]]]) -> None:
+        """By $PAGER, or less: colours are kept, and the text stays on the screen afterwards (PAGER=cat for no pager)."""
+        import pydoc
+
+        from .explain.screen import plain
+
+        text = plain(lines)
+        if self.console is not None:
+            with self.console.capture() as captured:
+                for line in lines:
+                    self.console.print(rich_line(line))
+            text = captured.get()
+        os.environ.setdefault("LESS", "FRX")
+        pydoc.pager(text)
 
 
 def rich_line(line: list[tuple[str, str]]) -> Any:
