@@ -202,7 +202,9 @@ def test_a_ledger_longer_than_the_terminal_is_paged(tmp_path: Path, rows: int, p
     import pty
 
     script = tmp_path / "p.py"
-    script.write_text("import wengert as torch\nx = torch.ones(2, requires_grad=True)\n(x.sin() * x).sum().backward()\n")
+    script.write_text(
+        "import wengert as torch\nx = torch.ones(2, requires_grad=True)\n(x.sin() * x).sum().backward()\n"
+    )
     pager = tmp_path / "pager"
     pager.write_text(f"#!/bin/sh\ncat > {tmp_path}/paged\n")
     pager.chmod(0o755)

@@ -139,7 +139,9 @@ class Screen:
         self.width = args.width or (shutil.get_terminal_size((100, 40)).columns if terminal else 100)
         wanted = args.color == "always" or (args.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
         self.console = self._console() if wanted else None
-        self.rows = shutil.get_terminal_size((100, 40)).lines if terminal and args.command in ("explain", "why") else None
+        self.rows = (
+            shutil.get_terminal_size((100, 40)).lines if terminal and args.command in ("explain", "why") else None
+        )
 
     def _console(self) -> Any:
         try:
