@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import platform
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -179,11 +180,38 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def write(where: Path, rows: list[Row]) -> None:
+    """Put the rows into the table; those of other workloads, and what is written below the table, stay."""
+    known: dict[str, Row] = {}
+    below: list[str] = []
+    for line in where.read_text(encoding="utf-8").splitlines() if where.exists() else []:
+        if line.startswith("| ") and not line.startswith("| workload"):
+            cells = tuple(cell.strip() for cell in line.strip().strip("|").split("|"))
+            known[cells[0]] = (*cells, "", "", "", "", "")[:5]  # type: ignore[assignment]
+        elif known and not line.startswith("|"):
+            below.append(line)
+    known.update({row[0]: row for row in rows})
+    where.write_text(
+        "# Results\n\nWritten by `python -m benchmarks --write`. Medians of interleaved rounds in one process; a ratio below 1 "
+        "means that Wengert is faster than PyTorch eager.\n\n"
+        f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}, {_numba()}, 2 threads.\n\n"
+        f"{table(list(known.values()))}\n" + "\n".join(below).rstrip() + "\n",
+        encoding="utf-8",
+    )
+
+
+def _numba() -> str:
+    try:
+        return f"Numba {version('numba')}"
+    except PackageNotFoundError:
+        return "no Numba"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"which of {', '.join(ALL)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="few rounds: is it broken, not how fast is it")
-    parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put the rows into benchmarks/RESULTS.md")
     args = parser.parse_args()
     unknown = [n for n in args.names if n not in ALL]
     if unknown:
@@ -197,12 +225,7 @@ def main() -> None:
         print(table(found), flush=True)
     if args.write:
         where = Path(__file__).with_name("RESULTS.md")
-        where.write_text(
-            "# Results\n\nWritten by `python -m benchmarks --write`. Medians of interleaved rounds in one process; a "
-            "ratio below 1 means that Wengert is faster than PyTorch eager.\n\n"
-            f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}, "
-            f"2 threads.\n\n{table(rows)}\n"
-        )
+        write(where, rows)
         print(f"written to {where.name}")
 
 

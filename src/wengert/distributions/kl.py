@@ -34,8 +34,9 @@ from .lowrank_multivariate_normal import (
     _batch_lowrank_logdet,
     _batch_lowrank_mahalanobis,
 )
-from .multivariate_normal import MultivariateNormal, _batch_mahalanobis, _half_log_det
+from .multivariate_normal import MultivariateNormal
 from .normal import Normal
+from .of_matrix import _batch_mahalanobis, _half_log_det
 from .one_hot_categorical import OneHotCategorical
 from .pareto import Pareto
 from .poisson import Poisson

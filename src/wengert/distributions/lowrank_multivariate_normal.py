@@ -10,8 +10,8 @@ from ..core.size import Size
 from ..ops.linalg_factor import cholesky
 from ..ops.linalg_triangular import solve_triangular
 from . import constraints
-from .distribution import Distribution
-from .multivariate_normal import _batch_mahalanobis, _batch_mv, _half_log_det
+from ._shared import Centred
+from .of_matrix import _batch_mahalanobis, _batch_mv, _half_log_det
 from .utils import _standard_normal, lazy_property
 
 __all__ = ["LowRankMultivariateNormal"]
@@ -33,7 +33,7 @@ def _batch_lowrank_mahalanobis(w: Any, d: Any, x: Any, capacitance_tril: Any) ->
     return (x.pow(2) / d).sum(-1) - _batch_mahalanobis(capacitance_tril, inner)
 
 
-class LowRankMultivariateNormal(Distribution):
+class LowRankMultivariateNormal(Centred):
     """The normal distribution with covariance W W^T + diag(cov_diag), for W = cov_factor, (n, rank)"""
 
     arg_constraints: ClassVar[dict[str, Any]] = {
@@ -81,14 +81,6 @@ class LowRankMultivariateNormal(Distribution):
 
     def _matrix(self, m: Any) -> Any:
         return m.expand(self._batch_shape + self._event_shape + self._event_shape)
-
-    @property
-    def mean(self) -> Any:
-        return self.loc
-
-    @property
-    def mode(self) -> Any:
-        return self.loc
 
     @lazy_property
     def variance(self) -> Any:

@@ -5,37 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from .. import broadcast_shapes, cholesky_inverse, eye, flip, matmul
+from .. import broadcast_shapes
 from ..core.size import Size
-from ..ops.linalg_factor import cholesky
-from ..ops.linalg_triangular import solve_triangular
 from . import constraints
-from .distribution import Distribution
-from .utils import _standard_normal, lazy_property
+from ._shared import Centred
+from .of_matrix import OfMatrix, _batch_mahalanobis, _batch_mv, _half_log_det, one_matrix
+from .utils import _standard_normal
 
 __all__ = ["MultivariateNormal"]
 
 
-def _batch_mv(matrices: Any, vectors: Any) -> Any:
-    return matmul(matrices, vectors.unsqueeze(-1)).squeeze(-1)
-
-
-def _batch_mahalanobis(triangle: Any, x: Any) -> Any:
-    """|L^-1 x|^2, for batches of triangles (b, n, n) and vectors (..., b, n) of which the first may broadcast."""
-    return solve_triangular(triangle, x.unsqueeze(-1), upper=False).squeeze(-1).pow(2).sum(-1)
-
-
-def _half_log_det(triangle: Any) -> Any:
-    return triangle.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-
-
-def _precision_to_scale_tril(precision: Any) -> Any:
-    """The lower triangular L with (L L^T)^-1 = `precision`: from the Cholesky factor of the matrix turned over."""
-    upper = flip(cholesky(flip(precision, (-2, -1))), (-2, -1)).mT
-    return solve_triangular(upper, eye(precision.shape[-1], dtype=precision.dtype), upper=False)
-
-
-class MultivariateNormal(Distribution):
+class MultivariateNormal(Centred, OfMatrix):
     """exp(-|L^-1 (x - loc)|^2 / 2) / (det L (2 pi)^(n/2)), for L = scale_tril
 
     Given by one of `covariance_matrix` = L L^T, `precision_matrix`, its inverse, or `scale_tril`.
@@ -61,13 +41,7 @@ class MultivariateNormal(Distribution):
     ) -> None:
         if loc.ndim < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        given = {
-            "covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix, "scale_tril": scale_tril,
-        }  # fmt: skip
-        named = [(name, value) for name, value in given.items() if value is not None]
-        if len(named) != 1:
-            raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
-        ((name, matrix),) = named
+        name, matrix = one_matrix(covariance_matrix, precision_matrix, scale_tril, ValueError)
         if matrix.ndim < 2:
             raise ValueError(
                 f"{name}{' matrix' if name == 'scale_tril' else ''} must be at least two-dimensional, with optional "
@@ -77,40 +51,7 @@ class MultivariateNormal(Distribution):
         setattr(self, name, matrix.expand((*batch_shape, -1, -1)))
         self.loc = loc.expand((*batch_shape, -1))
         super().__init__(batch_shape, self.loc.shape[-1:], validate_args=validate_args)
-        if name == "scale_tril":
-            self._unbroadcasted_scale_tril = matrix
-        elif name == "covariance_matrix":
-            self._unbroadcasted_scale_tril = cholesky(matrix)
-        else:
-            self._unbroadcasted_scale_tril = _precision_to_scale_tril(matrix)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = super().expand(batch_shape, _instance)
-        new._unbroadcasted_scale_tril = self._unbroadcasted_scale_tril
-        return new
-
-    def _matrix(self, m: Any) -> Any:
-        return m.expand(self._batch_shape + self._event_shape + self._event_shape)
-
-    @lazy_property
-    def scale_tril(self) -> Any:
-        return self._matrix(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self) -> Any:
-        return self._matrix(self._unbroadcasted_scale_tril @ self._unbroadcasted_scale_tril.mT)
-
-    @lazy_property
-    def precision_matrix(self) -> Any:
-        return self._matrix(cholesky_inverse(self._unbroadcasted_scale_tril))
-
-    @property
-    def mean(self) -> Any:
-        return self.loc
-
-    @property
-    def mode(self) -> Any:
-        return self.loc
+        self._set_triangle(name, matrix)
 
     @property
     def variance(self) -> Any:

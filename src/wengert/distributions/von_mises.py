@@ -10,7 +10,7 @@ from .. import double, empty, rand, where, zeros
 from ..core.modes import no_grad
 from ..core.size import Size
 from . import constraints
-from .distribution import Distribution
+from ._shared import Centred
 from .utils import broadcast_all, lazy_property
 
 __all__ = ["VonMises"]
@@ -44,7 +44,7 @@ def _log_bessel(x: Any, order: int) -> Any:
     return where(x < 3.75, small, large)
 
 
-class VonMises(Distribution):
+class VonMises(Centred):
     """exp(concentration cos(x - loc)) / (2 pi I0(concentration)), for angles in [-pi, pi)
 
     Drawn as in D. J. Best and N. I. Fisher, Applied Statistics 28 (1979), in float64.
@@ -83,14 +83,6 @@ class VonMises(Distribution):
             x = where(accepted, (u3 - 0.5).sign() * f.acos(), x)
             done = done | accepted
         return ((x + math.pi + loc) % (2 * math.pi) - math.pi).to(self.loc.dtype)
-
-    @property
-    def mean(self) -> Any:
-        return self.loc
-
-    @property
-    def mode(self) -> Any:
-        return self.loc
 
     @lazy_property
     def variance(self) -> Any:

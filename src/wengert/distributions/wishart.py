@@ -11,7 +11,6 @@ from .. import (
     broadcast_shapes,
     cholesky_solve,
     einsum,
-    eye,
     mvlgamma,
     randn,
     slogdet,
@@ -20,12 +19,11 @@ from .. import (
     where,
 )
 from ..core.size import Size
-from ..ops.linalg_factor import cholesky
 from . import constraints
 from .chi2 import Chi2
 from .exp_family import ExponentialFamily
-from .multivariate_normal import _half_log_det, _precision_to_scale_tril
-from .utils import Number, lazy_property, limits
+from .of_matrix import OfMatrix, _half_log_det, one_matrix
+from .utils import Number, limits
 
 __all__ = ["Wishart"]
 
@@ -37,7 +35,7 @@ def _mvdigamma(x: Any, p: int) -> Any:
     return (x.unsqueeze(-1) - arange(p, dtype=x.dtype) / 2).digamma().sum(-1)
 
 
-class Wishart(ExponentialFamily):
+class Wishart(OfMatrix, ExponentialFamily):
     """X^T X for `df` rows of X normal with the covariance given: p x p matrices
 
     Drawn by Bartlett's decomposition. W. B. Smith and R. R. Hocking, Applied Statistics 21 (1972).
@@ -67,13 +65,7 @@ class Wishart(ExponentialFamily):
         scale_tril: Any = None,
         validate_args: bool | None = None,
     ) -> None:
-        given = {
-            "covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix, "scale_tril": scale_tril,
-        }  # fmt: skip
-        named = [(name, value) for name, value in given.items() if value is not None]
-        if len(named) != 1:
-            raise AssertionError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
-        ((name, matrix),) = named
+        name, matrix = one_matrix(covariance_matrix, precision_matrix, scale_tril, AssertionError)
         if matrix.ndim < 2:
             raise ValueError("scale_tril must be at least two-dimensional, with optional leading batch dimensions")
         if isinstance(df, Number):
@@ -92,35 +84,9 @@ class Wishart(ExponentialFamily):
                 stacklevel=2,
             )
         super().__init__(batch_shape, matrix.shape[-2:], validate_args=validate_args)
-        if name == "scale_tril":
-            self._unbroadcasted_scale_tril = matrix
-        elif name == "covariance_matrix":
-            self._unbroadcasted_scale_tril = cholesky(matrix)
-        else:
-            self._unbroadcasted_scale_tril = _precision_to_scale_tril(matrix)
+        self._set_triangle(name, matrix)
         freedom = self.df.unsqueeze(-1) - arange(p, dtype=matrix.dtype).expand((*batch_shape, -1))
         self._dist_chi2 = Chi2(freedom)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = super().expand(batch_shape, _instance)
-        new._unbroadcasted_scale_tril = self._unbroadcasted_scale_tril
-        return new
-
-    def _matrix(self, m: Any) -> Any:
-        return m.expand(self._batch_shape + self._event_shape)
-
-    @lazy_property
-    def scale_tril(self) -> Any:
-        return self._matrix(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self) -> Any:
-        return self._matrix(self._unbroadcasted_scale_tril @ self._unbroadcasted_scale_tril.mT)
-
-    @lazy_property
-    def precision_matrix(self) -> Any:
-        triangle = self._unbroadcasted_scale_tril
-        return self._matrix(cholesky_solve(eye(self._event_shape[-1], dtype=triangle.dtype), triangle))
 
     @property
     def mean(self) -> Any:
