@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,7 @@ def test_results_with_names_print_as_pytorchs() -> None:
     found = torch.max(torch.tensor([[1.0, 2.0]]), 1)
     assert repr(found) == "torch.return_types.max(\nvalues=tensor([2.]),\nindices=tensor([1]))"
     assert isinstance(found, torch.return_types.max)
+    assert pickle.loads(pickle.dumps(found)).values.tolist() == [2.0]
     assert repr(torch.linalg.eigh(torch.eye(1))).startswith(
         "torch.return_types.linalg_eigh(\neigenvalues=tensor([1.]),\n"
     )

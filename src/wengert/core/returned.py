@@ -23,12 +23,20 @@ class NamedResult(tuple[Any, ...]):
     def __getnewargs__(self) -> tuple[Any, ...]:
         return tuple(self)
 
+    def __reduce__(self) -> Any:
+        return (_restored, (type(self).__name__, tuple(self)))
+
     def __repr__(self) -> str:
         fields = ",\n".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
         return f"torch.return_types.{type(self).__name__}(\n{fields})"
 
     def _asdict(self) -> dict[str, Any]:
         return dict(zip(self._fields, self, strict=True))
+
+
+def _restored(name: str, values: tuple[Any, ...]) -> Any:
+    """A result read from a pickle, which cannot find the type by the module that it prints with."""
+    return RETURN_TYPES[name](*values)
 
 
 def named_result(name: str, fields: Iterable[str]) -> Any:
