@@ -77,3 +77,21 @@ def test_a_module_in_bfloat16() -> None:
     out.sum().backward()
     assert layer.weight.grad is not None
     assert layer.weight.grad.tolist() == [[4.0] * 3] * 2
+
+
+def test_random_numbers_are_pytorchs() -> None:
+    torch.manual_seed(0)
+    assert torch.randn(3, dtype=BF).tolist() == [1.5390625, -0.29296875, -2.171875]
+    torch.manual_seed(0)
+    assert torch.rand(3, dtype=BF).tolist() == [0.49609375, 0.76953125, 0.08837890625]
+    torch.manual_seed(0)
+    x = torch.empty(5000, dtype=BF).uniform_()
+    assert x.max() < 1
+    torch.manual_seed(0)
+    assert torch.zeros(3, dtype=BF).random_(5).tolist() == [4, 4, 3]
+    torch.manual_seed(0)
+    assert torch.empty(3, dtype=BF).exponential_().tolist() == [3.515625, 1.2265625, 0.61328125]
+    assert torch.randn(40, dtype=BF).isfinite().all()
+    assert sorted(torch.randperm(5, dtype=BF).tolist()) == [0, 1, 2, 3, 4]
+    assert torch.nn.Linear(3, 4, dtype=BF).weight.dtype is BF
+    assert torch.testing.make_tensor((3,), dtype=BF, device="cpu", low=-5, high=5).abs().max() <= 5

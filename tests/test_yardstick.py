@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 import weakref
+from typing import Any
 
 import pytest
 
@@ -658,3 +659,143 @@ def test_vmap_under_its_old_name() -> None:
     doubled, nothing = _vmap_internals._vmap(lambda t: (t * 2, None), 0, 0, allow_none_pass_through=True)(x)
     assert torch.equal(doubled, 2 * x)
     assert nothing is None
+
+
+# -- views and memory ---------------------------------------------------------------------------------------------------
+
+
+def test_as_strided_of_an_expanded_tensor_counts_each_place_once() -> None:
+    x = torch.arange(3.0, dtype=torch.float64).requires_grad_()
+    x.expand(4, 3).as_strided((2, 3), (0, 1)).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [2.0, 2.0, 2.0]
+    assert torch.autograd.gradcheck(lambda t: t.expand(4, 3).as_strided((4, 2), (0, 1), 1), [x], check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(lambda t: t.expand(4, 3).as_strided((4, 2), (0, 1), 1) ** 2, [x])
+
+
+def test_viewing_as_a_wider_dtype_names_what_is_not_divisible() -> None:
+    x = torch.zeros(4, 4, 3)
+    with pytest.raises(RuntimeError, match=r"self\.size\(-1\) must be divisible by 2"):
+        x.view(torch.float64)
+    with pytest.raises(RuntimeError, match=r"self\.storage_offset\(\) must be divisible by 2"):
+        x[:, :, 1:].view(torch.float64)
+    with pytest.raises(RuntimeError, match=r"self\.stride\(1\) must be divisible by 2"):
+        torch.zeros(32).as_strided((4, 4, 2), (2, 1, 1)).view(torch.float64)
+    assert torch.zeros(0, 5, 4).view(torch.float64).shape == (0, 5, 2)
+    assert torch.zeros(0, 5, 4).view(torch.int16).shape == (0, 5, 8)
+
+
+def test_view_as_complex_never_copies() -> None:
+    with pytest.raises(RuntimeError, match="last dimension with stride 1"):
+        torch.view_as_complex(torch.randn(3, 2, 2).transpose(1, 2))
+    with pytest.raises(RuntimeError, match="stride divisible by 2 for all but last"):
+        torch.view_as_complex(torch.randn(9).as_strided((2, 2), (1, 1)))
+    with pytest.raises(RuntimeError, match="storage_offset divisible by 2"):
+        torch.view_as_complex(torch.randn(9)[1:5].view(2, 2))
+    z = torch.randn(3, dtype=torch.complex128, requires_grad=True)
+    (g,) = torch.autograd.grad(torch.view_as_real(z), z, torch.ones(2, 3, dtype=torch.float64).t())
+    assert g.tolist() == [1 + 1j] * 3
+
+
+def test_views_of_tensors_without_elements_are_views() -> None:
+    x = torch.tensor([])
+    assert x.reshape(0, 2)._base is x
+    assert torch.view_as_complex(x.reshape(0, 2))._base is x
+
+
+def test_ravel_of_a_vector_with_gaps_copies() -> None:
+    x = torch.arange(6.0)
+    assert x.ravel() is x
+    flat = x[::2].ravel()
+    assert flat.is_contiguous()
+    assert flat._base is None
+
+
+def test_set_takes_a_storage_with_offset_size_and_stride() -> None:
+    x = torch.zeros(5)
+    y = torch.empty(0)
+    y.set_(x.storage(), 1, (2,), (2,))
+    y[1] = 7
+    assert x.tolist() == [0, 0, 0, 7, 0]
+    z = torch.randn(1, 16, 5, 5)
+    z.set_(z.untyped_storage(), 0, z.size(), [20, 25, 5, 1])
+    assert z.is_contiguous()
+    assert torch.empty(0).set_(x, 2, (3,)).tolist() == [0, 7, 0]
+
+
+def test_resizing_into_an_order_of_dimensions() -> None:
+    x = torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+    flat = torch.arange(120.0)
+    assert flat.clone().resize_as_(x, memory_format=torch.preserve_format).stride() == x.stride()
+    assert flat.clone().resize_(2, 3, 4, 5, memory_format=torch.channels_last).stride() == x.stride()
+    with pytest.raises(RuntimeError, match="Storage size calculation overflowed"):
+        torch.empty((), dtype=torch.float64).resize_([2, 4, 2**29, 2**29])
+
+
+def test_matrix_transposes_of_a_number() -> None:
+    assert torch.tensor(2.0).mT.item() == 2.0
+    assert torch.tensor(2j).mH.item() == -2j
+    with pytest.raises(RuntimeError, match="only supported on matrices"):
+        torch.zeros(2).mH
+
+
+def test_broadcast_shapes_of_what_is_no_shape() -> None:
+    with pytest.raises(RuntimeError, match="type ints, a tuple of ints, or a list of ints"):
+        torch.broadcast_shapes(1.5)
+    with pytest.raises(TypeError, match="must be a Tensor"):
+        torch.atleast_2d(1)
+
+
+# -- names that PyTorch's own tests import -------------------------------------------------------------------------------
+
+
+def test_dispatch_modes_can_be_named_and_say_that_they_are_not_here() -> None:
+    from wengert.utils._mode_utils import no_dispatch
+    from wengert.utils._python_dispatch import TorchDispatchMode
+    from wengert.utils.flop_counter import FlopCounterMode
+
+    with no_dispatch():
+        assert torch.ones(1).item() == 1
+
+    class Mine(TorchDispatchMode):
+        pass
+
+    for mode in (Mine(), FlopCounterMode(display=False)):
+        with pytest.raises(NotImplementedError, match="TorchFunctionMode"):
+            mode.__enter__()
+
+
+def test_the_walk_under_its_internal_name() -> None:
+    from wengert.autograd.graph import _engine_run_backward
+
+    x = torch.tensor(3.0, requires_grad=True)
+    (g,) = _engine_run_backward((x * x,), (torch.tensor(1.0),), False, False, (x,), True, False)
+    assert g.item() == 6
+    _engine_run_backward((x * x,), (torch.tensor(1.0),), False, False, (), True, True)
+    assert x.grad is not None
+    assert x.grad.item() == 6
+
+
+def test_calling_a_function_class_through_the_internal_name() -> None:
+    from wengert.autograd.function import _SingleLevelFunction, custom_function_call
+
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return 2 * g
+
+    assert issubclass(Twice, _SingleLevelFunction)
+    assert custom_function_call(Twice, torch.ones(1, requires_grad=True)).grad_fn is not None
+
+
+def test_one_identity_matrix_shared_out() -> None:
+    from wengert.autograd.functional import _construct_standard_basis_for
+
+    a, b = _construct_standard_basis_for((torch.zeros(2), torch.zeros((), dtype=torch.float64)), (2, 1))
+    assert a.tolist() == [[1, 0], [0, 1], [0, 0]]
+    assert b.tolist() == [[0], [0], [1]]
+    assert b.dtype is torch.float64

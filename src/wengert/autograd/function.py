@@ -221,6 +221,14 @@ class InplaceFunction(Function):
         self.inplace = inplace
 
 
+_SingleLevelFunction = Function  # PyTorch keeps the part that no transform looks into apart
+
+
+def custom_function_call(cls: type[Function], *args: Any, **kwargs: Any) -> Any:
+    """`cls.apply(*args)`, by the name that PyTorch's transforms call it."""
+    return cls.apply(*args, **kwargs)
+
+
 def __getattr__(name: str) -> Any:
     if name == "NestedIOFunction":
         raise NotImplementedError(

@@ -6,7 +6,7 @@ never touched; with `create_graph` results are linked to inputs that require gra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -319,6 +319,16 @@ def _rows_at_once(call: _Call, out: Tensor, strict: bool) -> tuple[Tensor, ...]:
         wrap(np.zeros(s, t._array.dtype)) if g is None else g.reshape(s)
         for g, s, t in zip(found, shapes, call.inputs, strict=True)
     )
+
+
+def _construct_standard_basis_for(tensors: Sequence[Tensor], tensor_numels: Sequence[int]) -> tuple[Tensor, ...]:
+    """The columns of one identity matrix, shared out to `tensors` in order: each gets its own, in its own dtype."""
+    if len(tensors) != len(tensor_numels) or not tensors:
+        raise ValueError("one number of elements for each tensor is needed, and at least one tensor")
+    ends = np.cumsum(tensor_numels)
+    unit = np.eye(int(ends[-1]))
+    blocks = np.split(unit, ends[:-1], axis=1)
+    return tuple(wrap(b.astype(t._array.dtype)) for b, t in zip(blocks, tensors, strict=True))
 
 
 def _forward_jacobian(func: Callable[..., Any], inputs: Any, create: bool, strict: bool, vectorize: bool) -> Any:

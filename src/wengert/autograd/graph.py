@@ -269,3 +269,20 @@ def _will_engine_execute_node(node: _Node) -> bool:
             "currently not supported."
         )
     return node in reached
+
+
+def _engine_run_backward(
+    outputs: Any,
+    grad_tensors: Any,
+    keep_graph: bool,
+    create_graph: bool,
+    inputs: Any = (),
+    allow_unreachable: bool = False,
+    accumulate_grad: bool = False,
+) -> Any:
+    """One walk back, as `backward` (`accumulate_grad`) and `grad` start it."""
+    from . import backward, grad
+
+    if accumulate_grad:
+        return backward(outputs, grad_tensors, keep_graph, create_graph, inputs=inputs or None)
+    return grad(outputs, inputs, grad_tensors, keep_graph, create_graph, allow_unused=allow_unreachable)

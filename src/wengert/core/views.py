@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.memory import owner
 from . import dtypes
 from .batched import Batched, geometry
 from .batched import store as store_batched
@@ -32,7 +33,11 @@ _new = object.__new__
 
 def mark_view(t: Tensor, x: Tensor, maybe: bool = False, multi: bool = False) -> None:
     """Note that `t` shares memory with `x` (if it does, where that is open)."""
-    if maybe and not np.may_share_memory(t._array, x._array):
+    if (
+        maybe
+        and not np.may_share_memory(t._array, x._array)
+        and (t._array.size or owner(t._array) is not owner(x._array))
+    ):
         return
     extra = t._extra = TensorExtra()
     source = x._extra

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .generator import paired_normals
-from .rounding import cast, fused_multiply_add, libm
+from .rounding import cast, fused_multiply_add, kind, libm
 from .twister import NAMES, Array, Generator, Shape, code, count, not_implemented, random_raw32, unit_floats
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def geometric(gen: Generator, shape: Shape, dtype: npt.DTypeLike, p: float) -> A
     """The trials up to and including the first success, each of probability `p`; any real dtype but bool."""
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
-    if np.dtype(dtype).kind not in "if" and np.dtype(dtype) != np.uint8:
+    if kind(np.dtype(dtype)) not in "if" and np.dtype(dtype) != np.uint8:
         raise not_implemented("geometric_cpu", dtype)
     draws = unit_floats(gen, count(shape), np.float64)
     return cast(np.ceil(libm("log", draws) / math.log1p(-p)), dtype).reshape(shape)
@@ -68,13 +68,13 @@ def log_normal(gen: Generator, shape: Shape, dtype: npt.DTypeLike, mean: float =
     """Numbers whose logarithm is normal. They come in pairs at every size, and share `normal`'s spare."""
     if not std > 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
-    if np.dtype(dtype).kind != "f":
+    if kind(np.dtype(dtype)) != "f":
         raise not_implemented("log_normal_cpu", dtype)
     return cast(libm("exp", paired_normals(gen, count(shape), mean, std)), dtype).reshape(shape)
 
 
 def _check_continuous(name: str, dtype: npt.DTypeLike) -> None:
-    if np.dtype(dtype).kind != "f":
+    if kind(np.dtype(dtype)) != "f":
         raise RuntimeError(
             f"{name} distribution is a continuous probability distribution. dtype must be a floating point "
             f"but you specified {NAMES[code(dtype)][name == 'Cauchy']}"
@@ -94,7 +94,7 @@ def multinomial(gen: Generator, weights: Array, n: int, replacement: bool = Fals
     """
     if not 1 <= weights.ndim <= 2:
         raise RuntimeError("prob_dist must be 1 or 2 dim")
-    if weights.dtype.kind != "f":
+    if kind(weights.dtype) != "f":
         shown = NAMES[code(weights.dtype)][0]
         raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {shown}")
     categories = weights.shape[-1]
@@ -202,8 +202,8 @@ def _rounding(dtype: np.dtype[Any]) -> Rounding:
 
 
 def poisson(gen: Generator, rate: Array) -> Array:
-    """Poisson counts with the given means, in the same dtype (float16, 32 or 64)."""
-    if rate.dtype.kind != "f":
+    """Poisson counts with the given means, in the same dtype, a float."""
+    if kind(rate.dtype) != "f":
         raise not_implemented("poisson_cpu", rate.dtype)
     if rate.size and not rate.min() >= 0:
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")

@@ -27,7 +27,9 @@ import numpy as np
 
 from .rounding import cast as cast
 from .rounding import fused_multiply_add as fused_multiply_add
+from .rounding import kind as kind
 from .rounding import libm as libm
+from .rounding import limits as limits
 from .shuffle import randperm as randperm
 from .twister import (
     CHUNK,
@@ -53,20 +55,20 @@ if TYPE_CHECKING:
 
 
 def uniform(gen: Generator, shape: Shape, dtype: npt.DTypeLike, low: float = 0.0, high: float = 1.0) -> Array:
-    """Uniform on [low, high), for float16, 32 and 64; for complex dtypes, both parts so.
+    """Uniform on [low, high), for float16, bfloat16, 32 and 64; for complex dtypes, both parts so.
 
-    float16 is drawn in float32 and rounded; a value that rounding moves onto `high` becomes `low`.
+    The short ones are drawn in float32 and rounded; a value that rounding moves onto `high` becomes `low`.
     """
     real, is_complex = real_dtype(dtype, "check_uniform_bounds")
     if is_complex:
         return uniform(gen, 2 * count(shape), real, low, high).view(dtype).reshape(shape)
-    limits = np.finfo(real)
+    most = float(limits(real).max)
     for name, value in (("from", low), ("to", high)):
-        if not float(limits.min) <= value <= float(limits.max):
+        if not -most <= value <= most:
             raise RuntimeError(f"{name} is out of bounds for {NAMES[code(real)][1]}")
     if not low <= high:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
-    if high - low > float(limits.max):
+    if high - low > most:
         raise RuntimeError(
             f"uniform_ expects to-from <= std::numeric_limits<{NAMES[code(real)][0]}>::max(), but found "
             f"to={high:g} and from={low:g} which result in to-from to exceed the limit"
@@ -76,14 +78,14 @@ def uniform(gen: Generator, shape: Shape, dtype: npt.DTypeLike, low: float = 0.0
     if (low, high) != (0.0, 1.0):
         start, stop = work.type(low), work.type(high)
         values = fused_multiply_add(values, float(stop - start), float(start))
-    if real == np.float16 or (low, high) != (0.0, 1.0):  # on [0, 1) the wider types cannot round up to 1
+    if real.itemsize == 2 or (low, high) != (0.0, 1.0):  # on [0, 1) the wider types cannot round up to 1
         values = cast(values, real)
         values[values == real.type(high)] = low
     return values.reshape(shape)
 
 
 def normal(gen: Generator, shape: Shape, dtype: npt.DTypeLike, mean: float = 0.0, std: float = 1.0) -> Array:
-    """Normal numbers, for float16, 32 and 64. Complex ones have variance `std`**2, half of it in each part.
+    """Normal numbers, for float16, bfloat16, 32 and 64. Complex ones have variance `std`**2, half of it in each part.
 
     Fewer than 16 come in pairs from float64 draws, the spare kept for the next call; 16 or more by blocks,
     see Note [Normals by sixteens].
@@ -124,11 +126,11 @@ def _normal_blocks(gen: Generator, n: int, dtype: np.dtype[Any], mean: float, st
     Of each block of 16 uniforms the first 8 give radii and the last 8 angles; cosines fill the first half,
     sines the second. When 16 does not divide `n`, the last 16 places are made again from 16 new uniforms,
     overlapping the block before. The uniforms first drawn for the tail go unused, but are drawn all the same
-    (not for float16, which PyTorch fills block by block).
+    (not for float16 and bfloat16, which PyTorch fills block by block).
     """
     work = np.dtype(np.float64) if dtype == np.float64 else np.dtype(np.float32)
     whole, tail = n - n % 16, n % 16 != 0
-    drawn = whole if dtype == np.float16 else n
+    drawn = whole if dtype.itemsize == 2 else n
     draws = unit_floats(gen, drawn + 16 * tail, work)
     out = np.empty(n, work)
     _box_muller(draws[:whole], out[:whole], mean, std)
@@ -190,12 +192,12 @@ def random_(
     n = count(shape)
     if low is None and high is None:
         return _random_unbounded(gen, n, dtype).reshape(shape)
-    if dtype.kind not in "biuf":
+    if kind(dtype) not in "biuf":
         raise RuntimeError("check_random_bounds handles only integral, floating-point and boolean types")
     start = 0 if low is None else int(low)
     if high is None:
         if start == -(1 << 63):  # the whole range: no remainder to take
-            if code(dtype) not in ("i8", "f8", "f4"):
+            if code(dtype) not in ("i8", "f8", "f4", "V2"):
                 raise RuntimeError(
                     "random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16"
                 )
@@ -205,7 +207,7 @@ def random_(
         stop = int(high)
         if start >= stop:
             raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={start} >= to={stop}")
-    if dtype.kind == "f":
+    if kind(dtype) == "f":
         start, stop = _representable_range(start, stop, dtype, to_given=high is not None)
     _check_range(start, stop - 1, dtype)
     span = stop - start
@@ -230,7 +232,7 @@ def randint(gen: Generator, low: int, high: int, shape: Shape, dtype: npt.DTypeL
 
 
 def _random_unbounded(gen: Generator, n: int, dtype: np.dtype[Any]) -> Array:
-    if dtype.kind not in "bif" and dtype != np.uint8:
+    if kind(dtype) not in "bif" and dtype != np.uint8:
         raise not_implemented("random_kernel_cpu", dtype)
     if dtype == np.int64 or dtype == np.float64:
         return (random_raw64(gen, n) % np.uint64(greatest(dtype) + 1)).astype(dtype)
@@ -239,7 +241,7 @@ def _random_unbounded(gen: Generator, n: int, dtype: np.dtype[Any]) -> Array:
 
 def _representable_range(start: int, stop: int, dtype: np.dtype[Any], to_given: bool) -> tuple[int, int]:
     """[start, stop) narrowed so that no integer in it rounds, in the float `dtype`, to one outside."""
-    digits = np.finfo(dtype).nmant + 1
+    digits = int(limits(dtype).nmant) + 1
 
     def rounded(value: int) -> float:
         return float(cast(np.array(value, np.float64 if abs(value) < 1 << 53 else np.int64), dtype))
@@ -263,8 +265,9 @@ def _representable_range(start: int, stop: int, dtype: np.dtype[Any], to_given: 
 def _check_range(first: int, last: int, dtype: np.dtype[Any]) -> None:
     """Raise if `dtype` cannot hold `first` or `last`; warn if a float dtype skips integers between them."""
     name = NAMES[code(dtype)][1]
-    if dtype.kind == "f":
-        low, high = float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+    if kind(dtype) == "f":
+        high = float(limits(dtype).max)
+        low = -high
     elif dtype.kind == "b":
         low, high = 0, 1
     else:
@@ -272,8 +275,8 @@ def _check_range(first: int, last: int, dtype: np.dtype[Any]) -> None:
     for label, value in (("from", first), ("to - 1", last)):
         if not low <= value <= high:
             raise RuntimeError(f"{label} is out of bounds for {name}")
-    if dtype.kind == "f":
-        digits = np.finfo(dtype).nmant + 1
+    if kind(dtype) == "f":
+        digits = int(limits(dtype).nmant) + 1
         for label, value in (("from", first), ("to - 1", last)):
             if abs(value) > 1 << digits:
                 warnings.warn(
@@ -309,7 +312,7 @@ def bernoulli(
             bits &= np.uint64((1 << 53) - 1)
             part[...] = bits < bound  # bits * 2**-53 < p, scaled up: exact, and no floats are made
         return ones.reshape(shape)
-    if p.dtype.kind != "f":
+    if kind(p.dtype) != "f":
         raise not_implemented("bernoulli_tensor_cpu_p_", p.dtype)
     target = p.shape if shape is None else shape
     if p.size and count(target) and not (p.min() >= 0 and p.max() <= 1):

@@ -65,9 +65,25 @@ def _split(x: Any) -> tuple[Any, Any]:
     return high, x - high
 
 
+def kind(dtype: Any) -> str:
+    """`dtype.kind`, which for bfloat16, a stranger to NumPy, is "V": "f" for it too."""
+    return "f" if dtype.name == "bfloat16" else str(dtype.kind)
+
+
+def limits(dtype: Any) -> Any:
+    """`np.finfo`, of bfloat16 too."""
+    if dtype.kind != "V":
+        return np.finfo(dtype)
+    import ml_dtypes
+
+    return ml_dtypes.finfo(dtype)
+
+
 def cast(x: Array, dtype: npt.DTypeLike) -> Array:
     """`x` as `dtype` the way C converts: a float too large becomes an infinity without a warning."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.dtype(dtype) == np.float16:  # by way of float32, so some float64 are rounded twice
+        if (
+            np.dtype(dtype).itemsize == 2 and kind(np.dtype(dtype)) == "f"
+        ):  # by way of float32, so some float64 are rounded twice
             x = x.astype(np.float32, copy=False)
         return x.astype(dtype, copy=False)

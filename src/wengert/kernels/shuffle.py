@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .rounding import kind
 from .twister import NAMES, Array, Generator, code, greatest, not_implemented, random_raw64
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ def randperm(gen: Generator, n: int, dtype: npt.DTypeLike = np.int64) -> Array:
     dtype = np.dtype(dtype)
     if n < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
-    if dtype.kind not in "iuf":
+    if kind(dtype) not in "iuf":
         raise not_implemented("randperm", dtype)
-    if dtype.kind == "f" and n > greatest(dtype) + 1:
+    if kind(dtype) == "f" and n > greatest(dtype) + 1:
         raise RuntimeError(f"n cannot be greater than {greatest(dtype) + 1} for {NAMES[code(dtype)][0]} type.")
-    if dtype.kind != "f" and n > greatest(dtype) + 1:
+    if kind(dtype) != "f" and n > greatest(dtype) + 1:
         raise RuntimeError(f"value cannot be converted to type {dtype.name}_t without overflow")
     if n >= 0xFFFFFFFF // 20:
         return inside_out(gen, n).astype(dtype, copy=False)

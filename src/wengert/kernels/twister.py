@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .rounding import kind, limits
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -61,6 +63,7 @@ NAMES = {  # dtype character -> (the name in "not implemented for", the C++ name
     "u4": ("UInt32", "unsigned int"),
     "u8": ("UInt64", "long unsigned int"),
     "f2": ("Half", "c10::Half"),
+    "V2": ("BFloat16", "c10::BFloat16"),
     "f4": ("Float", "float"),
     "f8": ("Double", "double"),
     "c8": ("ComplexFloat", "c10::complex<float>"),
@@ -203,7 +206,7 @@ def real_dtype(dtype: npt.DTypeLike, kernel: str) -> tuple[np.dtype[Any], bool]:
     dtype = np.dtype(dtype)
     if dtype.kind == "c":
         return np.dtype(f"f{dtype.itemsize // 2}"), True
-    if dtype.kind != "f":
+    if kind(dtype) != "f":
         raise not_implemented(kernel, dtype)
     return dtype, False
 
@@ -222,6 +225,6 @@ def greatest(dtype: np.dtype[Any]) -> int:
     """The greatest integer up to which `dtype` counts without a gap, within int64."""
     if dtype.kind == "b":
         return 1
-    if dtype.kind == "f":
-        return 1 << np.finfo(dtype).nmant + 1
+    if kind(dtype) == "f":
+        return 1 << int(limits(dtype).nmant) + 1
     return min(np.iinfo(dtype).max, (1 << 63) - 1)

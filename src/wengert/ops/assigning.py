@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.layout import contiguous_format, lies_in
+from ..core.layout import channels_last, channels_last_3d, contiguous_format, lies_in, made
 from ..core.modes import LOCAL, MODES
 from ..core.op import TABLE, Array, general, linear
 from ..core.record import NUMBER_TYPES
@@ -295,13 +295,16 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
     array = self._array
-    if array.shape == shape:
-        if memory_format is not None and not lies_in(array, memory_format):
-            raise NotImplementedError("resize_ to another memory_format: use contiguous(memory_format=...)")
+    if memory_format is not None and memory_format.name == "preserve_format":
+        raise RuntimeError(f"Unsupported memory format {memory_format}")
+    if array.shape == shape and (memory_format is None or lies_in(array, memory_format)):
         return self
-    size = 1
+    size = array.itemsize
     for n in shape:
         size *= n
+    if size >= 2**63:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
+    size //= array.itemsize
     memory = owner(array)
     start = (address(array) - address(memory)) // array.itemsize
     if (size and start + size > memory.size) or not memory.flags.c_contiguous:
@@ -309,14 +312,17 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
         kept = memory.reshape(-1)[: fresh.size]
         fresh[: kept.size] = kept
         memory = fresh
-    self._array = memory.reshape(-1)[start : start + size].reshape(shape)
+    self._array = made(memory.reshape(-1)[start : start + size].reshape, shape, memory_format)
     bump(self)
     return self
 
 
 def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
-    """`resize_` to the shape of `the_template`."""
-    return resize_(input, tuple(the_template.shape))
+    """`resize_` to the shape of `the_template`; with preserve_format, to the order of its dimensions too."""
+    if memory_format is not None and memory_format.name == "preserve_format":
+        order = the_template._array
+        memory_format = next((f for f in (channels_last, channels_last_3d) if lies_in(order, f)), contiguous_format)
+    return resize_(input, tuple(the_template.shape), memory_format=memory_format)
 
 
 def _of_source(self: Tensor, source: Any, offset: int, size: Any, stride: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, elementwise, linear
+from ..kernels.memory import address, owner
 from .pointwise import cos, sin, where
 
 __all__ = [
@@ -172,7 +173,7 @@ def polar(abs: Array, angle: Array) -> Any:
     return complex.op.forward(abs * np.cos(angle), abs * np.sin(angle))
 
 
-@linear("view_as_real", input=lambda g: view_as_complex(g), view=True)
+@linear("view_as_real", input=lambda g: _as_complex(g), view=True)
 def view_as_real(input: Array) -> Any:
     """A view as pairs of real numbers, in a new last dimension of size 2."""
     if input.dtype.kind != "c":
@@ -181,9 +182,23 @@ def view_as_real(input: Array) -> Any:
     return np.lib.stride_tricks.as_strided(part, (*part.shape, 2), (*part.strides, part.itemsize))
 
 
-@linear("view_as_complex", input=lambda g: view_as_real(g), view=True)
-def view_as_complex(input: Array) -> Any:
+def view_as_complex(input: Any) -> Any:
     """A view of a last dimension of size 2 as complex numbers."""
+    array = getattr(input, "_array", input)
+    if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.shape[-1:] == (2,) and array.size:
+        steps = [s // array.itemsize for s in array.strides]
+        if steps[-1] != 1:
+            raise RuntimeError("Tensor must have a last dimension with stride 1")
+        if any(s % 2 and n > 1 for s, n in zip(steps[:-1], array.shape, strict=False)):
+            raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
+        if (address(array) - address(owner(array))) // array.itemsize % 2:
+            raise RuntimeError("Tensor must have a storage_offset divisible by 2")
+    return _as_complex(input)
+
+
+@linear("view_as_complex", input=lambda g: view_as_real(g), view=True, method=False)
+def _as_complex(input: Array) -> Any:
+    """See `view_as_complex`. A gradient or tangent need not be laid out like the tensor, and is copied if it is not."""
     if input.dtype.kind != "f":
         word = dtypes.of(input.dtype).tensor_type
         raise RuntimeError(
@@ -194,6 +209,5 @@ def view_as_complex(input: Array) -> Any:
     if input.shape[-1] != 2:
         raise RuntimeError("Tensor must have a last dimension of size 2")
     if input.strides[-1] != input.itemsize:
-        # A gradient need not be laid out like the tensor; the tensor of a user must.
         input = np.ascontiguousarray(input)
     return input.view(_WIDE[input.dtype.str[1:]])[..., 0]

@@ -413,6 +413,11 @@ def dsplit(input: Any, indices_or_sections: Any = None, **named: Any) -> Any:
 
 def _each(tensors: tuple[Any, ...], form: Any) -> Any:
     """One tensor or several, each brought to a form."""
+    for i, x in enumerate(tensors):
+        if isinstance(x, (int, float, complex)):
+            raise TypeError(
+                f"argument 'tensors' (position {i + 1}) must be a Tensor or a tuple of them, not {type(x).__name__}"
+            )
     if len(tensors) == 1:
         (x,) = tensors
         return tuple(form(y) for y in x) if isinstance(x, (tuple, list)) else form(x)
@@ -455,6 +460,10 @@ def broadcast_shapes(*shapes: Any) -> Any:
 
     full: list[int] = []
     for shape in shapes:
+        if not isinstance(shape, (int, tuple, list)):
+            raise RuntimeError(
+                f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {shape!r}"
+            )
         sizes = (shape,) if isinstance(shape, int) else tuple(shape)
         full = [1] * (len(sizes) - len(full)) + full
         for i, n in enumerate(sizes, len(full) - len(sizes)):

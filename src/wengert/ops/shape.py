@@ -70,23 +70,35 @@ def view_dtype(input: Array, dtype: Any) -> Any:
     want, have = dtypes.as_dtype(dtype).np, input.dtype
     if want.itemsize == have.itemsize:
         return np.asarray(input).view(want)
+    ratio = want.itemsize // have.itemsize  # 0 if the numbers get smaller
+    steps = [s // have.itemsize for s in input.strides] if input.size else _row_major(input.shape)
+    kinds = f"{dtypes.of(have).tensor_type} as {dtypes.as_dtype(dtype).tensor_type} (different element sizes)"
     if not input.ndim:
-        raise RuntimeError(
-            f"self.dim() cannot be 0 to view {dtypes.of(have).tensor_type} as {dtypes.as_dtype(dtype).tensor_type} "
-            "(different element sizes)"
-        )
-    if input.strides[-1] != have.itemsize:
-        raise RuntimeError(
-            f"self.stride(-1) must be 1 to view {dtypes.of(have).tensor_type} as {dtypes.as_dtype(dtype).tensor_type} "
-            f"(different element sizes), but got {input.strides[-1] // have.itemsize}"
-        )
-    if input.shape[-1] * have.itemsize % want.itemsize:
-        raise RuntimeError(
-            f"self.size(-1) must be divisible by {want.itemsize // have.itemsize} to view "
-            f"{dtypes.of(have).tensor_type} as {dtypes.as_dtype(dtype).tensor_type} (different element sizes), but got "
-            f"{input.shape[-1]}"
+        raise RuntimeError(f"self.dim() cannot be 0 to view {kinds}")
+    if steps[-1] != 1:
+        raise RuntimeError(f"self.stride(-1) must be 1 to view {kinds}, but got {steps[-1]}")
+    if ratio:
+        start = (address(input) - address(owner(input))) // have.itemsize if isinstance(input, np.ndarray) else 0
+        parts = [("size(-1)", input.shape[-1]), ("storage_offset()", start)]
+        parts += [(f"stride({i})", s) for i, s in enumerate(steps[:-1])]
+        for what, n in parts:
+            if n % ratio:
+                raise RuntimeError(f"self.{what} must be divisible by {ratio} to view {kinds}, but got {n}")
+    if not input.size:
+        return (
+            np.asarray(input)
+            .reshape(-1)
+            .view(want)
+            .reshape((*input.shape[:-1], input.shape[-1] * have.itemsize // want.itemsize))
         )
     return input.view(want)
+
+
+def _row_major(shape: Any) -> list[int]:
+    steps = [1]
+    for n in reversed(shape[1:]):
+        steps.insert(0, steps[0] * max(n, 1))
+    return steps
 
 
 @composite("flatten")
@@ -109,7 +121,12 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 @composite("ravel")
 def ravel(input: Any) -> Any:
     """All elements in one dimension."""
-    return input if len(input.shape) == 1 and _contiguous(input) else reshape(input, (-1,))
+    if len(input.shape) == 1:
+        from ..core.layout import contiguous_format
+        from .conversion import clone
+
+        return input if _contiguous(input) else clone(input, memory_format=contiguous_format)
+    return reshape(input, (-1,))
 
 
 def _contiguous(input: Any) -> bool:
@@ -594,11 +611,21 @@ def _storage_places(shape: Any, stride: Any, offset: int) -> Any:
     node="AsStridedBackwardBackward0",
 )
 def as_strided_back(input: Array, shape: Any, size: Any, stride: Any, offset: int, geometry: Any) -> Any:
-    """Add the gradient of a view up in memory, then read it where the viewed tensor lies."""
+    """Add the gradient of a view up in memory, then read it where the viewed tensor lies.
+
+    Elements of the tensor that share a place (it is an expanded one) share what arrives there.
+    """
     to, at = _storage_places(size, stride, offset), _storage_places(shape, *geometry)
     memory = np.zeros(int(max(to.max(initial=0), at.max(initial=0))) + 1, input.dtype)
     add_at(memory, to, np.asarray(input))
-    return memory[at]
+    shares = _shares(at)
+    return memory[at] if shares is None else memory[at] / shares
+
+
+def _shares(places: Any) -> Any:
+    """How many elements lie at the place of each, None if no two lie at the same."""
+    counts = np.bincount(places.reshape(-1))
+    return counts[places] if counts.max(initial=0) > 1 else None
 
 
 @linear(
@@ -613,5 +640,9 @@ def as_strided_again(input: Array, size: Any, stride: Any, offset: int, geometry
     """The view of a tensor laid out as the viewed one was, whatever its own layout."""
     to, at = _storage_places(size, stride, offset), _storage_places(input.shape, *geometry)
     memory = np.zeros(int(max(to.max(initial=0), at.max(initial=0))) + 1, input.dtype)
-    memory[at] = input
+    shares = _shares(at)
+    if shares is None:
+        memory[at] = input
+    else:
+        add_at(memory, at, np.asarray(input) / shares)
     return memory[to]

@@ -75,7 +75,7 @@ def _T(self: Any) -> Any:
 
 
 def _matrix(self: Any, name: str) -> None:
-    if len(self.shape) < 2:
+    if len(self.shape) == 1:
         raise RuntimeError(
             f"tensor.{name} is only supported on matrices or batches of matrices. Got {len(self.shape)}-D tensor."
         )
@@ -84,6 +84,8 @@ def _matrix(self: Any, name: str) -> None:
 def _mT(self: Any) -> Any:
     """The last two dimensions exchanged, a view."""
     _matrix(self, "mT")
+    if not len(self.shape):
+        return self
     return shape.transpose(self, -2, -1)
 
 

@@ -10,7 +10,7 @@ from . import data as data
 from . import dlpack as dlpack
 from . import hooks as hooks
 
-_LAZY = frozenset(["_pytree", "benchmark", "tensorboard"])
+_LAZY = frozenset(["_mode_utils", "_python_dispatch", "_pytree", "benchmark", "flop_counter", "tensorboard"])
 
 
 def __getattr__(name: str) -> Any:
