@@ -880,12 +880,11 @@ def _run_walk(
 ) -> dict[tuple[Any, int], Any]:
     if not create and LOCAL.dual_level < 0:
         return walk(roots, keep, False, captures, sinks)
-    before, road = set_mode("grad", create), set_mode("careful", MODES.batches)
+    before = set_mode("grad", create)
     try:
         return walk(roots, keep, True, captures, sinks)
     finally:
         set_mode("grad", before)
-        set_mode("careful", road)
 
 
 def grad(

@@ -41,6 +41,10 @@ class Batched:
     __array_ufunc__ = None  # NumPy must leave its operators to ours
     __wengert_priority__ = 1
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        # NumPy would make an array of one object. A fast road that runs into this takes the careful one, which knows better.
+        raise TypeError("a batch inside vmap is no array; operations map over it")
+
     def __init__(self, value: Any, level: int) -> None:
         self.value = value
         self.level = level
@@ -382,6 +386,13 @@ def stack_examples(rows: list[Any]) -> Any:
     size = next(r.value.shape[0] for r in rows if is_at(r, inner))
     values = [r.value if is_at(r, inner) else np.broadcast_to(r, (size, *np.shape(r))) for r in rows]
     return Batched(np.stack(values, axis=1), inner)
+
+
+def plain(a: Any) -> Any:
+    """The array that holds all examples."""
+    while a.__class__ is Batched:
+        a = a.value
+    return a
 
 
 def _layers(a: Any) -> tuple[list[int], Any]:

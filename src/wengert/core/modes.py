@@ -46,7 +46,6 @@ class _Local(threading.local):
     observers: tuple[Any, ...] = ()  # who is told of each recorded operation (explain, profiler)
     replay: Any = None  # selective checkpointing: who hands out results instead of computing them
     mutation: Any = None  # allow_mutation_on_saved_tensors: the clones it keeps
-    careful = False  # every operation takes the careful road: tensors of a vmap that is over are about
     special = 0
     dual_levels: tuple[int, ...] = ()  # all open ones, outermost first
     push = True  # operations push tangents forward
@@ -77,7 +76,6 @@ _DEFAULTS = {
         "observers",
         "mutation",
         "replay",
-        "careful",
     )
 }
 

@@ -35,6 +35,13 @@ _SCALARS = (
     *(np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64),
 )
 ARRAY_TYPES: set[type] = {np.ndarray, *_SCALARS}  # and that of bfloat16, once it is used
+
+
+def _as_array(x: Any) -> Any:
+    """NumPy's scalars as arrays; a batch stays one."""
+    return x if x.__class__ is Batched else np.asarray(x)
+
+
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
 NUMBER_TYPES = frozenset([int, float, bool, complex])
 
@@ -51,7 +58,7 @@ _GLOBALS: dict[str, Any] = {
     "Tensor": Tensor,
     "new": _new,
     "ndarray": np.ndarray,
-    "asarray": np.asarray,
+    "as_array": _as_array,
     "SEQUENCE": SEQUENCE,
     "NO_EDGE": NO_EDGE,
     "leaf_edge": leaf_edge,
@@ -462,7 +469,7 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
     if isinstance(op.forward, np.ufunc) and _KEEPS_ARRAYS:
         call = call[:-1] + ", out=...)"
     else:
-        after = [f"if {x}.__class__ is not ndarray: {x} = asarray({x})" for x in raw]
+        after = [f"if {x}.__class__ is not ndarray: {x} = as_array({x})" for x in raw]
         if op.kind == "elementwise" and op.promote in ("default", "float") and "S" in pattern:
             after.append("if x0.dtype is not d: x0 = x0.astype(d)")  # what was made of the number alone is float64
     attempt = [f"{target} = {call}"]

@@ -20,9 +20,6 @@ class NamedResult(tuple[Any, ...]):
         # PyTorch's take one sequence.
         return tuple.__new__(cls, values[0] if len(values) == 1 and len(cls._fields) > 1 else values)
 
-    def __getnewargs__(self) -> tuple[Any, ...]:
-        return tuple(self)
-
     def __reduce__(self) -> Any:
         return (_restored, (type(self).__name__, tuple(self)))
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..kernels.memory import owner
 from . import dtypes
-from .batched import Batched, geometry
+from .batched import Batched, geometry, plain
 from .batched import store as store_batched
 from .modes import LOCAL, MODES
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
@@ -33,12 +33,10 @@ _new = object.__new__
 
 def mark_view(t: Tensor, x: Tensor, maybe: bool = False, multi: bool = False) -> None:
     """Note that `t` shares memory with `x` (if it does, where that is open)."""
-    if (
-        maybe
-        and not np.may_share_memory(t._array, x._array)
-        and (t._array.size or owner(t._array) is not owner(x._array))
-    ):
-        return
+    if maybe:
+        a, b = plain(t._array), plain(x._array)
+        if not np.may_share_memory(a, b) and (a.size or owner(a) is not owner(b)):
+            return
     extra = t._extra = TensorExtra()
     source = x._extra
     if source is not None and source.inference and not LOCAL.inference:

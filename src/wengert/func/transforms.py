@@ -432,7 +432,10 @@ def jacrev(
         _real(outputs, "jacrev", "outputs")
         basis = _basis(outputs)
         total = sum(o._array.size for o in outputs)
-        if total == 1 or chunk_size == 1:  # a gradient: one row needs no batch
+        if total == 1:  # a gradient: one row needs no batch
+            row = pull(unflatten([b.squeeze(0) for b in basis], out_spec))
+            rows = tree_map(lambda t: t.unsqueeze(0), row)
+        elif chunk_size == 1:  # ... nor do rows one by one: what vmap cannot map is possible
             single = [pull(unflatten([b[k] for b in basis], out_spec)) for k in range(total)]
             columns = zip(*(flatten(row)[0] for row in single), strict=True)
             rows = unflatten([stack(column) for column in columns], flatten(single[0])[1])

@@ -8,6 +8,7 @@ elements have been updated to pay for that (see `compiled`). What may not live h
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,19 @@ from .compiled import compiled
 
 Array = Any
 BLOCK = 1 << 16  # elements: the five arrays of Adam in float32 then stay in a cache of 1 to 2 MB
+
+
+def descend_by(p: Array, g: Array, lr: Any) -> None:
+    """`descend` over arrays of any size; what is small pays for nothing else."""
+    if p.size < BLOCK:
+        descend(p, g, None, _rate(lr, p.dtype))
+    else:
+        blockwise(descend, (p, g), (lr,))
+
+
+@functools.lru_cache(16)
+def _rate(lr: Any, dtype: Any) -> Array:
+    return np.array(lr, dtype)
 
 
 def blockwise(update: Callable[..., None], arrays: tuple[Array, ...], constants: tuple[Any, ...]) -> None:
@@ -67,10 +81,9 @@ def _descend_loop(p: Array, g: Array, lr: Any) -> None:
 
 
 @_looped(_descend_loop)
-def descend(p: Array, g: Array, t: Array, lr: Array) -> None:
-    """p - lr g."""
-    multiply(g, lr, t)
-    subtract(p, t, p)
+def descend(p: Array, g: Array, t: Array | None, lr: Array) -> None:
+    """p - lr g. Without scratch (None) memory is made for it."""
+    subtract(p, multiply(g, lr, t), p)
 
 
 def _momentum_loop(p: Array, g: Array, buf: Array, mu: Any, keep: Any, lr: Any) -> None:

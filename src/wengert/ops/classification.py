@@ -45,7 +45,7 @@ def _check(input: Any, target: Any, weight: Any = None, *_: Any) -> None:
 def _examples(op: Op, args: list[Any], level: int, size: int) -> Any:
     """vmap: the examples are more rows, each loss by itself, then reduced row by row."""
     x, target, weight, reduction, ignore = args
-    if x.__class__ is not target.__class__ or not (is_at(x, level) and is_at(target, level)) or x.ndim != 2:
+    if x.__class__ is not target.__class__ or not (is_at(x, level) and is_at(target, level)) or x.ndim > 2:
         return NotImplemented
     if x.value.__class__ is not np.ndarray or not isinstance(weight, (np.ndarray, type(None))):
         return NotImplemented
@@ -53,7 +53,7 @@ def _examples(op: Op, args: list[Any], level: int, size: int) -> Any:
     flat = target.value.reshape(-1)
     losses = kernel.nll(rows, flat, weight, kernel.NONE, ignore)[0].reshape(size, -1)
     if reduction == kernel.NONE:
-        return losses, np.zeros(size, losses.dtype)
+        return losses.reshape(target.value.shape), np.zeros(size, losses.dtype)
     weights = -kernel.nll(np.ones_like(rows), flat, weight, kernel.NONE, ignore)[0].reshape(size, -1)
     total = weights.sum(1)
     return losses.sum(1) / (total if reduction == kernel.MEAN else 1), total
@@ -61,15 +61,20 @@ def _examples(op: Op, args: list[Any], level: int, size: int) -> Any:
 
 def _examples_back(op: Op, args: list[Any], level: int, size: int) -> Any:
     g, target, weight, total, shape, reduction, ignore = args
-    if not (is_at(g, level) and is_at(target, level) and is_at(total, level)) or len(shape) != 2:
+    if (
+        not (is_at(target, level) and is_at(total, level))
+        or len(shape) > 2
+        or (hasattr(g, "level") and not is_at(g, level))
+    ):
         return NotImplemented
-    if g.value.__class__ is not np.ndarray or not isinstance(weight, (np.ndarray, type(None))):
+    each = g.value if is_at(g, level) else np.broadcast_to(g, (size, *np.shape(g)))
+    if each.__class__ is not np.ndarray or not isinstance(weight, (np.ndarray, type(None))):
         return NotImplemented
-    each = g.value
     if reduction != kernel.NONE:
-        each = np.repeat(each / total.value if reduction == kernel.MEAN else each, shape[0])
+        count = shape[0] if len(shape) == 2 else 1
+        each = np.repeat(each / total.value if reduction == kernel.MEAN else each, count)
     flat = target.value.reshape(-1)
-    rows = kernel.nll_back(each.reshape(-1), flat, weight, None, (flat.size, shape[1]), kernel.NONE, ignore)
+    rows = kernel.nll_back(each.reshape(-1), flat, weight, None, (flat.size, shape[-1]), kernel.NONE, ignore)
     return rows.reshape(size, *shape)
 
 

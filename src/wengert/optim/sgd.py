@@ -57,7 +57,7 @@ class SGD(Stepwise):
         lr, mu = number(group["lr"]), group["momentum"]
         g = decayed(p, g, group["weight_decay"])
         if mu == 0:
-            updates.blockwise(updates.descend, (p, g), (lr,))
+            updates.descend_by(p, g, lr)
             return
         state = self.state[param]
         buf = state.get("momentum_buffer")
@@ -68,4 +68,4 @@ class SGD(Stepwise):
         state["momentum_buffer"] = wrap(g.copy(order="K"))
         if group["nesterov"]:
             g = g + mu * g
-        updates.blockwise(updates.descend, (p, g), (lr,))
+        updates.descend_by(p, g, lr)
