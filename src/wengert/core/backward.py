@@ -297,8 +297,10 @@ def walk(
             order += 1
             heappush(ready, (-node.seq, order, node))
     grads: Any
-    # The usual case, a chain, has one node ready at a time: it goes round by `lone`, past the heap.
+    # The usual case, a chain, has one node ready at a time: it goes round by `lone`, past the heap, and its gradient (if it
+    # is the only one) by `lone_g`, past `pending`.
     lone: Any = None
+    lone_g: Any = None
     outer = LOCAL.walk, LOCAL.node
     hooks = LOCAL.saved_hooks
     callbacks: list[Callable[[], None]] = []
@@ -307,14 +309,19 @@ def walk(
         while lone is not None or ready:
             if lone is None:
                 _, _, node = heappop(ready)
+                g = pending.pop(node, None)
             elif not ready:
-                node = lone
-                lone = None
+                node, g = lone, lone_g
+                lone = lone_g = None
+                if g is None:
+                    g = pending.pop(node, None)
             else:
+                if lone_g is not None:
+                    pending[lone] = lone_g
                 order += 1
                 _, _, node = heappushpop(ready, (-lone.seq, order, lone))
-                lone = None
-            g = pending.pop(node, None)
+                lone = lone_g = None
+                g = pending.pop(node, None)
             if special or node.extra is not None or g is None:
                 if watched and node.extra is None and g is not None and node.__class__ is not AccumulateGrad:
                     for observer in observers:
@@ -350,6 +357,9 @@ def walk(
                     if g is not None:
                         known = pending.get(target)
                         if known is None:
+                            if count == 1 and lone is None:
+                                lone, lone_g = target, g
+                                continue
                             pending[target] = g
                         elif batches and (_batched(known) or _batched(g)):
                             pending[target] = settle(known, target.shape) + settle(g, target.shape)

@@ -13,6 +13,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.op import Array, composite, general, linear
 from .reductions import sum as sum_
+from .reductions import sum_dim
 from .shape import expand, unsqueeze
 
 
@@ -255,7 +256,7 @@ def _weight_grad(g: Any, input: Any) -> Any:
     "affine",
     input=lambda g, weight: g @ weight.conjugate(),
     weight=lambda g, input: _weight_grad(g, input),
-    bias=lambda g, bias_shape: sum_(g, tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
+    bias=lambda g, bias_shape: sum_dim(g, tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
     jvp=lambda input, weight, bias, t_input, t_weight, t_bias: affine_jvp(
         input, weight, bias, t_input, t_weight, t_bias
     ),

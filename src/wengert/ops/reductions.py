@@ -45,8 +45,11 @@ def _want(dtype: Any) -> Any:
 
 
 def _summed(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
+    kind = input.dtype.kind
+    if dtype is None and (kind == "f" or kind == "c"):
+        return np.add.reduce(input, axis=_axes(dim, input.ndim), keepdims=keepdim)
     want = _want(dtype)
-    if want is None and input.dtype.kind in "iubV":
+    if want is None and kind in "iubV":
         if input.dtype.kind == "V":
             return _summed(input, dim, keepdim, dtypes.float32).astype(input.dtype)
         want = np.dtype(np.int64)
