@@ -101,7 +101,7 @@ class _BFloat16(dtype):
             ) from None
         found = np.dtype(ml_dtypes.bfloat16)
         if found not in _OF:
-            from .record import ARRAY_TYPES
+            from .variant import ARRAY_TYPES
 
             ARRAY_TYPES.add(found.type)
             _OF[found] = self

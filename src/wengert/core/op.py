@@ -94,7 +94,7 @@ class Rule:
 
 @dataclass(eq=False)
 class Op:
-    """A row, compiled: `function` is what users call. See `core.record` for how it is made."""
+    """A row, compiled: `function` is what users call. See `core.fast_road` for how it is made."""
 
     name: str
     kind: str
@@ -197,7 +197,7 @@ def camel(name: str) -> str:
 
 
 def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: dict[str, Any]) -> Any:
-    from .record import compile_function
+    from .fast_road import compile_function
 
     if name in TABLE:
         raise ValueError(f"operation {name!r} is stated twice")

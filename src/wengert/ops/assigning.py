@@ -14,9 +14,9 @@ from ..core import dtypes
 from ..core.layout import channels_last, channels_last_3d, contiguous_format, lies_in, made
 from ..core.modes import LOCAL, MODES
 from ..core.op import TABLE, Array, general, linear
-from ..core.record import NUMBER_TYPES
 from ..core.storage import UntypedStorage
 from ..core.tensor import Tensor, no_sink, wrap
+from ..core.variant import NUMBER_TYPES
 from ..core.views import bump, check_inplace, check_overlap, check_partial_overlap, inplace
 from ..kernels.memory import address, owner, strided
 from ..kernels.scatter import add_at
