@@ -221,7 +221,7 @@ def _warn(text: str) -> None:
 
 
 def _tensor(g: Any) -> Any:
-    from ..core.backward import as_tensor
+    from ..core.fitting import as_tensor
 
     return as_tensor(g)
 

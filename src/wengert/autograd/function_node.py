@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.backward import as_gradient, as_tensor, materialise, modified_error
+from ..core.fitting import as_gradient, as_tensor
 from ..core.modes import LOCAL, set_mode
 from ..core.node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
+from ..core.node_calls import materialise, modified_error
 from ..core.saved import Packed, SavedTensor, keep_tensor
 from ..core.tensor import Tensor, wrap
 from .context import Context

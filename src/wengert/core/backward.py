@@ -25,207 +25,22 @@ from ..kernels.threads import LARGE
 from . import dtypes
 from .batched import Batched, settle
 from .blocks import add_to
+from .fitting import as_gradient, as_tensor, conform, grad_dtype
+from .hooks import call_user, hooked_run, leaf_hooks, prehooks_of, tensor_hooks_of, watched_run
 from .modes import LOCAL, MODES, carried, set_mode
-from .node import FREED_MESSAGE, LAST, AccumulateGrad, Edge, leaf_edge
-from .tensor import Tensor, unseen, wrap
+from .node import LAST, AccumulateGrad, Edge, leaf_edge
+from .tensor import Tensor, wrap
 
 # AccumulateGrad reads `.grad`, adds and writes: threads that share a leaf take turns.
 _ACCUMULATE = threading.Lock()
 _PASSES = itertools.count()
 MAX_DEPTH = 40  # passes inside passes on one thread's stack: Python's recursion limit is not far beyond
 
-INFERENCE_MESSAGE = (
-    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation "
-    "tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use "
-    "`torch.no_grad()` instead of `torch.inference_mode()`."
-)
-
 # How many references an array has inside `deliver` when nothing but the walk holds it; see `_own`.
 _LONE = 3
 
 
-# -- what nodes call while they run ----------------------------------------------------------------------------
-
-
-def versions_of(pairs: tuple[tuple[str, Any], ...]) -> dict[int, int] | None:
-    """Versions, by identity of the saved tensor, of those that have been changed in place already."""
-    found = {}
-    for _, t in pairs:
-        if t is not None and t._vc is not None:
-            if t._extra is not None and t._extra.inference:
-                raise RuntimeError(INFERENCE_MESSAGE)
-            found[id(t)] = t._vc[0]
-    return found or None
-
-
-def check_version(n: Any, name: str, saved: Any) -> None:
-    """Raise PyTorch's error if the saved tensor was changed in place after it was saved."""
-    expected = 0 if n.versions is None else n.versions.get(id(saved), 0)
-    if saved._vc[0] != expected:
-        raise modified_error(saved._array, saved._vc, expected, saved._edge, n, name)
-
-
-def modified_error(array: Any, counter: list[Any], expected: int, edge: Edge | None, n: Any, name: str) -> RuntimeError:
-    """PyTorch's error for a saved value that was changed in place: by `counter` now, at version `expected` when saved."""
-    kind = dtypes.of(array.dtype).tensor_type
-    source = ""
-    if edge is not None and edge[0] is not None:
-        source = f", which is output {edge[1]} of {edge[0].operation()},"
-    message = (
-        "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{kind}Tensor {list(array.shape)}]{source} is at version {counter[0]}; expected version {expected} instead."
-    )
-    if unseen(counter):
-        message += f" {unseen(counter)} of these changes were made through .data, which `_version` does not count."
-    if LOCAL.anomaly is None:
-        message += (
-            " Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-            "torch.autograd.set_detect_anomaly(True, check_nan=False)."
-        )
-    else:
-        message += LOCAL.anomaly.modified_hint(n, name, counter)
-    return RuntimeError(message)
-
-
-def saved_output(n: Any, name: str, k: int, recorded: bool) -> Any:
-    """A result that its own node saved: the array, or a Tensor hung on this node again."""
-    value = getattr(n, name)
-    if value.__class__ is not np.ndarray and hasattr(value, "unpack"):
-        return value.unpack(n) if recorded else value._array
-    counter, expected = _counter(n, name)
-    if counter is not None and counter[0] != expected:
-        raise modified_error(value, counter, expected, (n, k), n, name)
-    if not recorded:
-        return value
-    t = wrap(value)
-    t._vc = counter
-    if n.op.differentiable[k] and value.dtype.kind in "fcV":
-        t._rg = True
-        t._edge = (n, k)
-    return t
-
-
-def _counter(n: Any, name: str) -> tuple[Any, int]:
-    kept = [s for s, (how, _) in n.variant.saves.items() if how == "output"]
-    i = kept.index(name)
-    return n.out_counters[i], n.out_versions[i]
-
-
-def materialise(n: Any, k: int, recorded: bool) -> Any:
-    """Zeros in place of a gradient that did not arrive."""
-    shape, dtype = n.outs[k]
-    zeros = np.zeros(shape, dtype)
-    return wrap(zeros) if recorded else zeros
-
-
-def run_composite(n: Any, g: Any, keep: bool) -> tuple[Any, ...]:
-    """Differentiate a fused operation again: through its definition in other operations."""
-    before = set_mode("grad", True)
-    try:
-        grads = _composite_grads(n, g, keep)
-    finally:
-        set_mode("grad", before)
-    if before:
-        return grads
-    from .forward_ad import unlinked
-
-    return tuple(None if t is None else unlinked(t) for t in grads)
-
-
-def _composite_grads(n: Any, g: Any, keep: bool) -> tuple[Any, ...]:
-    if n.freed:
-        raise RuntimeError(FREED_MESSAGE)
-    op = n.op
-    values: list[Any] = []
-    where: list[Any] = []
-    edges = iter(n.next)
-    for p in op.params:
-        if p.is_tensor and p.kind == "list":
-            raise NotImplementedError(f"{op.name}: double backward through a list argument")
-        value: Any = getattr(n, p.name, None)
-        if hasattr(value, "unpack"):
-            value = value.unpack(n)
-        if isinstance(value, Tensor) and value._vc is not None:
-            check_version(n, p.name, value)
-        if p.is_tensor:
-            node, _ = next(edges)
-            if node is not None:
-                value = value.view_as(value)  # a place of its own to differentiate at, linked to the argument
-                where.append(value)
-            else:
-                where.append(None)
-        values.append(value)
-    args = [v for v, p in zip(values, op.params, strict=True) if not p.keyword_only]
-    kwargs = {p.name: v for v, p in zip(values, op.params, strict=True) if p.keyword_only}
-    results = op.composite(*args, **kwargs)
-    outputs = results if isinstance(results, tuple) else (results,)
-    cotangents = g if isinstance(g, list) else [g]
-    pairs = [(o, c) for o, c in zip(outputs, cotangents, strict=False) if c is not None and o._rg]
-    wanted = [w for w in where if w is not None]
-    found = iter(grad([o for o, _ in pairs], wanted, [c for _, c in pairs], create_graph=True, allow_unused=True))
-    if not keep:
-        n.release()
-    return tuple(next(found) if w is not None else None for w in where)
-
-
 # -- the walk --------------------------------------------------------------------------------------------------
-
-
-def conform(g: Any, node: Any, nr: int, source: Any = None) -> Any:
-    """Make a gradient fit the tensor it belongs to: sum what was broadcast, cast to its dtype."""
-    shape, dtype = node.output_meta(nr)
-    array = g._array if isinstance(g, Tensor) else g
-    if node.__class__ is AccumulateGrad:
-        dtype = _grad_dtype(node.variable) or array.dtype
-    if array.shape == shape and array.dtype == dtype:
-        return g
-    if g.shape != shape:
-        summed = reducible(g.shape, shape)
-        if not summed:
-            name = source.name() if source is not None else "backward"
-            raise RuntimeError(
-                f"Function {name} returned an invalid gradient at index {_index_of(source, node, nr)} - got "
-                f"{list(g.shape)} but expected shape compatible with {list(shape)}"
-            )
-        g = sum_to(g, shape)
-    if g.__class__ is Tensor or isinstance(g, Tensor):
-        if g._array.dtype != dtype:
-            from ..ops.creation import to_dtype
-
-            g = to_dtype(g.real if dtype.kind != "c" and g._array.dtype.kind == "c" else g, dtypes.of(dtype))
-    elif g.dtype != dtype:
-        g = (g.real if g.dtype.kind == "c" and dtype.kind != "c" else g).astype(dtype)
-    return g
-
-
-def _index_of(source: Any, node: Any, nr: int) -> int:
-    if source is None:
-        return 0
-    for i, edge in enumerate(source.next):
-        if edge == (node, nr):
-            return i
-    return 0
-
-
-def reducible(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    """Can an array of `shape` be summed down to `target` (that is, does `target` broadcast to it)?"""
-    if len(target) > len(shape):
-        return False
-    return all(t in (s, 1) for s, t in zip(reversed(shape), reversed(target), strict=False))
-
-
-def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
-    """Undo broadcasting: sum over the axes that were stretched."""
-    lead = len(g.shape) - len(shape)
-    axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
-    if isinstance(g, np.ndarray):
-        if lead:
-            g = np.add.reduce(g, axis=axes, keepdims=False)
-            return g if g.shape == shape else g.reshape(shape)
-        return np.add.reduce(g, axis=axes, keepdims=True)
-    from ..ops.reductions import sum as sum_
-
-    return sum_(g, axes, True).reshape(shape) if axes else g.reshape(shape)
 
 
 def _own(g: Any, holders: int = 0) -> bool:
@@ -420,7 +235,7 @@ def _special_step(
     extra = node.extra
     observers = LOCAL.observers
     if extra is not None and (extra.tensor_hooks or extra.retained):
-        g = _tensor_hooks(node, extra, g, create, undo)
+        g = tensor_hooks_of(node, extra, g, create, undo)
     if captured and node in captured:
         for nr in range(node.n_outputs):
             if (node, nr) in captures:
@@ -428,7 +243,7 @@ def _special_step(
                 if value is not None and _batched(value):
                     value = settle(value)
                 if node.__class__ is AccumulateGrad:
-                    value = _leaf_hooks(node.variable, value, create)
+                    value = leaf_hooks(node.variable, value, create)
                 found[(node, nr)] = value
         if node not in live:
             return None
@@ -436,9 +251,9 @@ def _special_step(
         _accumulate(node, g, mine, create, undo, observers)
         return None
     if anomaly is not None or observers:
-        return _watched_run(node, g, keep, create, anomaly, observers)
+        return watched_run(node, g, keep, create, anomaly, observers)
     if extra is not None and (extra.prehooks or extra.posthooks or extra.unpacks):
-        return _hooked_run(node, extra, g, keep, create)
+        return hooked_run(node, extra, g, keep, create)
     if g is None and not node.user_code:
         return (None,) * len(node.next)
     return node.run_recorded(g, keep) if create else node.run(g, keep)
@@ -510,16 +325,16 @@ def _accumulate(
     if extra is not None or node.extra is not None:
         LOCAL.node = node
     if extra is not None and extra.hooks:
-        g = _leaf_hooks(leaf, g, create)
+        g = leaf_hooks(leaf, g, create)
         mine = False
     if node.extra is not None and node.extra.prehooks:
-        (g,) = _prehooks(node, node.extra, (g,), create)
+        (g,) = prehooks_of(node, node.extra, (g,), create)
         mine = False
     if g is None:
         return
     with _ACCUMULATE:
         old = getattr(leaf, "_grad", None)
-        dtype = _grad_dtype(leaf)
+        dtype = grad_dtype(leaf)
         linked = create and isinstance(g, Tensor) and (g._rg or (g._extra is not None and g._extra.tangents))
         if linked or (create and old is not None and old._rg):
             if dtype is not None and g._array.dtype != dtype:
@@ -553,7 +368,7 @@ def _accumulate(
         observer.accumulated(node, g, leaf)
     if extra is not None and extra.post_hooks:
         for hook in list(extra.post_hooks.values()):
-            result = _user(functools.partial(hook, leaf), create)
+            result = call_user(functools.partial(hook, leaf), create)
             if result is not None:
                 if not isinstance(result, Tensor):
                     raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
@@ -561,7 +376,7 @@ def _accumulate(
     if node.extra is not None and node.extra.posthooks:
         given = (g if isinstance(g, Tensor) else wrap(np.asarray(g)),)
         for hook in list(node.extra.posthooks.values()):
-            _user(functools.partial(hook, (), given), create)
+            call_user(functools.partial(hook, (), given), create)
 
 
 def _copied(g: Tensor) -> Tensor:
@@ -573,13 +388,6 @@ def _copied(g: Tensor) -> Tensor:
 
 def _batched(g: Any) -> bool:
     return g.__class__ is Batched or (isinstance(g, Tensor) and g._array.__class__ is Batched)
-
-
-def _grad_dtype(leaf: Tensor) -> Any:
-    extra = leaf._extra
-    if extra is not None and extra.grad_dtype is not False:
-        return None if extra.grad_dtype is None else extra.grad_dtype.np
-    return leaf._array.dtype
 
 
 def _laid_out(g: Any, leaf: Any, mine: bool) -> np.ndarray[Any, Any]:
@@ -604,160 +412,6 @@ def _laid_out(g: Any, leaf: Any, mine: bool) -> np.ndarray[Any, Any]:
         return np.array(g, order="C")  # the leaf has gaps: not dense
     kept[...] = g
     return kept
-
-
-# -- user code inside the walk ---------------------------------------------------------------------------------
-
-
-def _user(fn: Callable[[], Any], create: bool) -> Any:
-    """Call a user's function, recording only if the pass does: one on Tensors (`create`) has set the mode it wants."""
-    before = set_mode("grad", create and LOCAL.grad)
-    try:
-        return fn()
-    finally:
-        set_mode("grad", before)
-
-
-def as_tensor(g: Any) -> Any:
-    return g if g is None or isinstance(g, Tensor) else wrap(np.asarray(g) if isinstance(g, np.generic) else g)
-
-
-def as_gradient(t: Any, create: bool) -> Any:
-    return t if create or t is None or not isinstance(t, Tensor) else t._array
-
-
-def _hook_name(hook: Any) -> str:
-    return getattr(hook, "__name__", type(hook).__name__)
-
-
-def run_tensor_hooks(hooks: Any, g: Any, create: bool) -> Any:
-    """Call tensor hooks in order on one gradient (a Tensor); each may replace it by one of the same kind."""
-    for hook in list(hooks.values()):
-        result = _user(functools.partial(hook, g), create)
-        if result is None:
-            continue
-        if not isinstance(result, Tensor):
-            raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
-        if g is not None:
-            if result.shape != g.shape:
-                raise RuntimeError(f"hook '{_hook_name(hook)}' has changed the size of value")
-            if result.dtype is not g.dtype:
-                raise RuntimeError(
-                    f"hook '{_hook_name(hook)}' has changed the type of value (was torch."
-                    f"{g.dtype.tensor_type}Tensor got torch.{result.dtype.tensor_type}Tensor)"
-                )
-        g = result
-    return g
-
-
-def _leaf_hooks(leaf: Tensor, g: Any, create: bool) -> Any:
-    extra = leaf._extra
-    if extra is None or not extra.hooks:
-        return g
-    return as_gradient(run_tensor_hooks(extra.hooks, as_tensor(g), create), create)
-
-
-def _tensor_hooks(node: Any, extra: Any, g: Any, create: bool, undo: list[Any]) -> Any:
-    """Hooks of the tensors this node made, then `retain_grad`, which sees what the hooks left."""
-    LOCAL.node = node
-    single = node.n_outputs == 1
-    grads = [g] if single else (list(g) if g is not None else [None] * node.n_outputs)
-    for nr in range(node.n_outputs):
-        hooks = extra.tensor_hooks.get(nr)
-        if hooks:
-            grads[nr] = as_gradient(run_tensor_hooks(hooks, as_tensor(grads[nr]), create), create)
-        keeper = extra.retained.get(nr)
-        t = keeper() if keeper is not None else None
-        if t is not None and grads[nr] is not None:
-            old = getattr(t, "_grad", None)
-            undo.append((t, old, None))
-            new = as_tensor(grads[nr])
-            if old is None:
-                t._grad = new if create and new._rg else wrap(np.array(new._array))
-            else:
-                t._grad = old + new if create else wrap(old._array + new._array)
-    if single:
-        return grads[0]
-    return None if all(x is None for x in grads) else grads
-
-
-def _prehooks(node: Any, extra: Any, grads: tuple[Any, ...], create: bool) -> tuple[Any, ...]:
-    for hook in list(extra.prehooks.values()):
-        given = tuple(as_tensor(x) for x in grads)
-        result = _user(functools.partial(hook, given), create)
-        if result is not None:
-            grads = _from_node_hook(hook, result, len(grads), create)
-    return grads
-
-
-def _from_node_hook(hook: Any, result: Any, count: int, create: bool) -> tuple[Any, ...]:
-    """What a node's hook returned, checked. A prehook of one gradient may return it without a tuple."""
-    if not isinstance(result, tuple):
-        if not isinstance(result, Tensor):
-            raise TypeError(f"expected tuple, but hook returned '{type(result).__name__}'")
-        result = (result,)
-    if len(result) != count:
-        raise RuntimeError(
-            f"hook '{_hook_name(hook)}' has returned an incorrect number of values (got {len(result)}, but expected "
-            f"{count})"
-        )
-    for x in result:
-        if x is not None and not isinstance(x, Tensor):
-            raise TypeError(f"expected Variable, but hook returned '{type(x).__name__}'")
-    return tuple(as_gradient(x, create) for x in result)
-
-
-def _hooked_run(node: Any, extra: Any, g: Any, keep: bool, create: bool) -> tuple[Any, ...]:
-    LOCAL.node = node
-    single = node.n_outputs == 1
-    incoming = (g,) if single else tuple(g) if g is not None else (None,) * node.n_outputs
-    watched = bool(extra.posthooks)  # those that come while the node runs get no gradients of outputs
-    if extra.prehooks:
-        incoming = _prehooks(node, extra, incoming, create)
-        g = incoming[0] if single else list(incoming)
-    nothing = all(x is None for x in incoming)
-    if nothing and not node.user_code:
-        grads: tuple[Any, ...] = (None,) * len(node.next)
-    else:
-        grads = node.run_recorded(g, keep) if create else node.run(g, keep)
-    if not watched:
-        incoming = (None,) * len(incoming)
-    for hook in list(extra.posthooks.values()):
-        inputs = tuple(
-            as_tensor(x if x is None or t is None else conform(x, t, nr, node))
-            for x, (t, nr) in zip(grads, node.next, strict=False)
-        )
-        outputs = tuple(as_tensor(x) for x in incoming)
-        result = _user(functools.partial(hook, inputs, outputs), create)
-        if result is not None:
-            grads = _from_node_hook(hook, result, len(inputs), create)
-    return grads
-
-
-def _watched_run(
-    node: Any, g: Any, keep: bool, create: bool, anomaly: Any, observers: tuple[Any, ...]
-) -> tuple[Any, ...]:
-    """Run one node while anomaly mode or an observer looks on."""
-    for observer in observers:
-        observer.before(node, g)
-    if anomaly is not None:
-        anomaly.before(node, g)
-    try:
-        if node.extra is not None and (node.extra.prehooks or node.extra.posthooks):
-            grads = _hooked_run(node, node.extra, g, keep, create)
-        elif g is None:
-            grads = (None,) * len(node.next)
-        else:
-            grads = node.run_recorded(g, keep) if create else node.run(g, keep)
-    except Exception as error:
-        if anomaly is not None:
-            anomaly.failed(node, error)
-        raise
-    if anomaly is not None:
-        anomaly.after(node, g, grads)
-    for observer in observers:
-        observer.after(node, g, grads)
-    return grads
 
 
 def call_node(node: Any, grads: tuple[Any, ...]) -> Any:

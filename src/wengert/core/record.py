@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .backward import versions_of
 from .batched import Batched, first_example, run_forward, top_level
 from .fast_road import write
 from .modes import LOCAL, MODES
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
+from .node_calls import versions_of
 from .op import LIST, OPTIONAL, Op
 from .tensor import PLAIN_TYPES, Tensor, mark_inference, wrap
 from .variant import ARRAY_TYPES, NUMBER_TYPES, Variant, variant

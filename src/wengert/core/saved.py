@@ -114,7 +114,7 @@ def keep_tensor(t: Any, output: int | None) -> Any:
     if t is None:
         return None
     if t._extra is not None and t._extra.inference:
-        from .backward import INFERENCE_MESSAGE
+        from .node_calls import INFERENCE_MESSAGE
 
         raise RuntimeError(INFERENCE_MESSAGE)
     if LOCAL.saved_hooks:
@@ -261,11 +261,11 @@ def read_saved(node: Any, attribute: str) -> Any:
     if how == "list":
         return tuple(x.unpack(node) if isinstance(x, Packed) else x for x in value)
     if how == "output":
-        from .backward import saved_output
+        from .node_calls import saved_output
 
         return saved_output(node, name, node.op.outputs.index(name), True)
     if isinstance(value, Tensor) and value._vc is not None:
-        from .backward import check_version
+        from .node_calls import check_version
 
         check_version(node, name, value)
     return wrap(value) if how == "aux" else value

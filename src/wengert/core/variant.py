@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..kernels.threads import LARGE
-from .backward import check_version, materialise, saved_output, versions_of
 from .batched import Batched
 from .blocks import COMPILED, blockwise
 from .modes import MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
+from .node_calls import check_version, materialise, saved_output, versions_of
 from .op import LIST, Op, Rule
 from .signatures import execute
 from .tensor import PLAIN_TYPES, Tensor, wrap
@@ -157,7 +157,7 @@ class Variant:
         for name in ("run", "run_recorded", "release"):
             setattr(cls, name, env[name])
         if op.composite is not None:
-            from .backward import run_composite
+            from .node_calls import run_composite
 
             setattr(cls, "run_recorded", run_composite)  # noqa: B010
         return cls

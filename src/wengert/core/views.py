@@ -478,6 +478,6 @@ class CopySlices(Node):
 
 
 def _fit(g: Any, shape: tuple[int, ...]) -> Any:
-    from .backward import sum_to
+    from .fitting import sum_to
 
     return g if g.shape == shape else sum_to(g, shape)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.backward import conform
+from ..core.fitting import conform
 from ..core.modes import set_mode
 from ..core.tensor import Tensor, wrap
 from .ledger import Block, Ledger, Term, remembered

@@ -15,7 +15,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..core.backward import conform, sum_to
+from ..core.fitting import conform, sum_to
 from ..core.op import LIST
 from .notation import public_name
 from .recording import Pass, Ran, Shot, Step, Value, shot

@@ -140,7 +140,7 @@ def _complex_step(block: Block, target: Value, known: dict[int, Any], weights: l
         return None
     if result.dtype.kind != "c" or not np.array_equal(result.real, base[0], equal_nan=True):
         return None
-    from ..core.backward import sum_to
+    from ..core.fitting import sum_to
 
     moved = weights[0] * (result.imag / TINY)
     # A power of a negative number is real at some exponents only: between them its complex form is another function. And

@@ -200,7 +200,7 @@ def _describe(a: Any) -> str:
 @linear("sum_to_shape", input=lambda g, input_shape: expand(g, input_shape), method=False)
 def sum_to_shape(input: Array, shape: Any) -> Any:
     """Sum down to a shape that broadcasts to the input's."""
-    from ..core.backward import sum_to
+    from ..core.fitting import sum_to
 
     return sum_to(np.asarray(input), tuple(shape))
 
