@@ -25,6 +25,7 @@ _TOLERANCES = {
     "complex128": (1e-7, 1e-7),
 }
 Message = str | Callable[[str], str] | None
+Found = tuple[str, tuple[Any, ...]] | None  # the message, and where in the containers
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,15 @@ class _Rules:
     check_dtype: bool
     check_stride: bool
     allow_subclasses: bool
+    least: tuple[float, float] = (0.0, 0.0)  # of (rtol, atol), where they follow from the dtypes
+    first: Callable[[Any, Any, Any], Any] | None = None  # asked before the pairs below; Ellipsis: not one of its own
 
     def tolerances(self, *found: dtypes.dtype) -> tuple[float, float]:
         """(rtol, atol), the wider ones of the dtypes unless given."""
         if self.rtol is not None and self.atol is not None:
             return self.rtol, self.atol
         pairs = [_TOLERANCES.get(d.name, (0.0, 0.0)) for d in found]
+        pairs.append(self.least)
         return max(r for r, _ in pairs), max(a for _, a in pairs)
 
 
@@ -60,8 +64,13 @@ def assert_close(
             "Both 'rtol' and 'atol' must be either specified or omitted, but got no "
             f"{'rtol' if rtol is None else 'atol'}."
         )
-    rules = _Rules(rtol, atol, equal_nan, check_dtype, check_stride, allow_subclasses)
-    found = _difference(actual, expected, rules)
+    _raise(
+        _difference(actual, expected, _Rules(rtol, atol, equal_nan, check_dtype, check_stride, allow_subclasses)), msg
+    )
+
+
+def _raise(found: Found, msg: Message) -> None:
+    __tracebackhide__ = True
     if found is None:
         return
     text, path = found
@@ -93,10 +102,9 @@ def assert_allclose(
     )  # fmt: skip
 
 
-Found = tuple[str, tuple[Any, ...]] | None  # the message, and where in the containers
-
-
 def _difference(a: Any, b: Any, rules: _Rules) -> Found:
+    if rules.first is not None and (found := rules.first(a, b, rules)) is not ...:
+        return found
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         if not rules.allow_subclasses and type(a) is not type(b):
             raise _cannot(a, b)
