@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batched import plain
 from ..core.modes import LOCAL, set_mode
 from ..core.tensor import Tensor
 
@@ -40,7 +41,7 @@ def _bad(x: Any) -> str | None:
 
 def _where(x: Any) -> str:
     """The first bad element of `x`, by index."""
-    array = np.asarray(getattr(x, "_array", x))
+    array = np.asarray(plain(getattr(x, "_array", x)))  # of a batch, by example first
     places = np.argwhere(~np.isfinite(array))
     index = tuple(int(i) for i in places[0]) if places.size else ()
     return f"{array[index]} at {list(index)}" if index else f"{array[()]}"

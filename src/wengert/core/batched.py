@@ -86,6 +86,16 @@ class Batched:
         return self.value.flags
 
     @property
+    def c_contiguous(self) -> bool:
+        """Do the elements of one example lie in row-major order without gaps?"""
+        step = self.itemsize
+        for n, s in zip(self.shape[::-1], self.strides[::-1], strict=True):
+            if n != 1 and s != step:
+                return self.size == 0
+            step *= n
+        return True
+
+    @property
     def batch_size(self) -> int:
         return self.value.shape[0]
 
@@ -301,28 +311,35 @@ def drawn(make: Any, shape: tuple[int, ...]) -> Any:
     return array
 
 
-def draw_each(draw: Any, source: Any, *arrays: Any) -> Any:
-    """`draw(*arrays)`, random numbers that depend on arrays: for each example of the open vmaps its own, or the same.
+def draw_each(draw: Any, *arrays: Any) -> Any:
+    """`draw(*arrays)`, random numbers that depend on arrays: drawn at once for all examples that want different ones.
 
-    `source` is the generator; for the "same" numbers it is wound back for each example.
+    What the examples share is repeated for each. The same numbers for parameters of their own are refused, as in PyTorch.
     """
+    different, same = [], []
+    for level in LOCAL.vmap_levels:
+        (different if level.randomness == "different" else same).append(level.number)
+    if any(not levels_of(a).isdisjoint(same) for a in arrays):
+        raise RuntimeError(
+            "Vmap does not currently support same randomness with a batched tensor input. Please file an issue with functorch"
+        )
+    if not different:
+        return draw(*arrays)
+    shape = np.broadcast_shapes(*(tuple(a.shape) for a in arrays if hasattr(a, "shape")))
+    result = draw(*(for_all_examples(a, shape) if hasattr(a, "shape") else a for a in arrays))
+    for number in different:
+        result = Batched(result, number)
+    return result
 
-    def below(arrays: tuple[Any, ...], levels: tuple[Any, ...]) -> Any:
-        if not levels:
-            return draw(*arrays)
-        level, outer = levels[-1], levels[:-1]
-        same = level.randomness != "different"
-        if same and not any(is_at(a, level.number) for a in arrays):
-            return below(arrays, outer)
-        state = source.get_state()
-        rows = []
-        for b in range(level.size):
-            if same:
-                source.set_state(state)
-            rows.append(below(tuple(_example(a, b, level.number) for a in arrays), outer))
-        return Batched(stack_examples([np.asarray(r) if isinstance(r, np.generic) else r for r in rows]), level.number)
 
-    return below(arrays, LOCAL.vmap_levels)
+def for_all_examples(a: Any, shape: tuple[int, ...]) -> Any:
+    """The examples of `a`, broadcast to `shape`, with an axis in front for each open vmap that wants different numbers."""
+    a = a.reshape((*(1,) * (len(shape) - a.ndim), *a.shape)) if a.ndim < len(shape) else a
+    different = [level for level in LOCAL.vmap_levels if level.randomness == "different"]
+    for level in reversed(different):
+        a = move_out(a, 0, level.number, level.size)
+    a = first_example(a)  # where the numbers are to be the same
+    return np.broadcast_to(a, (*(level.size for level in different), *shape))
 
 
 def made_like(make: Any, shape: tuple[int, ...], like: Any) -> Any:
@@ -374,18 +391,17 @@ def _example(a: Any, b: int, level: int) -> Any:
         return type(a)([_example(x, b, level) for x in a])
     if not is_at(a, level):
         return a
-    levels, array = _layers(a.value)
-    return _layered(levels, array[(slice(None),) * len(levels) + (b,)])
+    levels, array = layers(a.value)
+    return layered(levels, array[(slice(None),) * len(levels) + (b,)])
 
 
-def stack_examples(rows: list[Any]) -> Any:
-    """Results of single examples as one array with the batch in front."""
+def stack_examples(rows: list[Any], axis: int = 0) -> Any:
+    """Results of single examples as one array with the batch in front (of the axes seen, but for `axis` of them)."""
     inner = max((r.level for r in rows if r.__class__ is Batched), default=None)
     if inner is None:
-        return np.stack(rows)
+        return np.stack(rows, axis=axis)
     size = next(r.value.shape[0] for r in rows if is_at(r, inner))
-    values = [r.value if is_at(r, inner) else np.broadcast_to(r, (size, *np.shape(r))) for r in rows]
-    return Batched(np.stack(values, axis=1), inner)
+    return Batched(stack_examples([move_out(r, 0, inner, size) for r in rows], axis + 1), inner)
 
 
 def plain(a: Any) -> Any:
@@ -395,7 +411,7 @@ def plain(a: Any) -> Any:
     return a
 
 
-def _layers(a: Any) -> tuple[list[int], Any]:
+def layers(a: Any) -> tuple[list[int], Any]:
     """The levels of a batched array, innermost first, and the plain array: the batch of levels[i] is its axis -i-1 among the
     hidden ones, which come first.
     """
@@ -406,7 +422,7 @@ def _layers(a: Any) -> tuple[list[int], Any]:
     return levels, a
 
 
-def _layered(levels: list[int], array: Any) -> Any:
+def layered(levels: list[int], array: Any) -> Any:
     for level in reversed(levels):
         array = Batched(array, level)
     return array
@@ -414,20 +430,20 @@ def _layered(levels: list[int], array: Any) -> Any:
 
 def move_in(value: Any, axis: int, level: int) -> Any:
     """An array with its batch at `axis` becomes batched at `level`."""
-    levels, array = _layers(value)
-    return Batched(_layered(levels, np.moveaxis(array, len(levels) + axis, len(levels))), level)
+    levels, array = layers(value)
+    return Batched(layered(levels, np.moveaxis(array, len(levels) + axis, len(levels))), level)
 
 
 def move_out(a: Any, axis: int, level: int, size: int) -> Any:
     """The batch of `level` becomes an ordinary axis; what is not batched there is repeated."""
-    levels, array = _layers(a)
+    levels, array = layers(a)
     if level in levels:
         at = len(levels) - 1 - levels.index(level)
         levels.remove(level)
-        return _layered(levels, np.moveaxis(array, at, len(levels) + axis))
+        return layered(levels, np.moveaxis(array, at, len(levels) + axis))
     shape = list(array.shape)
     shape.insert(len(levels) + axis, size)
-    return _layered(levels, np.broadcast_to(np.expand_dims(array, len(levels) + axis), shape))
+    return layered(levels, np.broadcast_to(np.expand_dims(array, len(levels) + axis), shape))
 
 
 def refuse_dynamic(name: str, *arrays: Any) -> None:
@@ -458,6 +474,15 @@ def closed_levels(a: Any) -> list[int]:
     return found
 
 
+def refuse_escaped(name: str, array: Any) -> None:
+    """Raise if a result is batched where no vmap is open: an argument was kept after its vmap had returned."""
+    if closed_levels(array):
+        raise RuntimeError(
+            f"{name}: either your tensor may have escaped from inside a function being vmapped and this is a user error (see "
+            "https://pytorch.org/functorch/stable/ux_limitations.html), or there is an internal error here"
+        )
+
+
 def settle(g: Any, shape: Any = ()) -> Any:
     """A gradient as it arrives at its tensor: the examples of levels that are closed are summed.
 
@@ -474,7 +499,7 @@ def settle(g: Any, shape: Any = ()) -> Any:
 
 def sum_level(a: Any, level: int) -> Any:
     """Sum the examples of one level."""
-    levels, array = _layers(a)
+    levels, array = layers(a)
     at = len(levels) - 1 - levels.index(level)
     levels.remove(level)
-    return _layered(levels, array.sum(axis=at))
+    return layered(levels, array.sum(axis=at))

@@ -45,9 +45,13 @@ def _channels_last(array: Any, name: str) -> Any:
 
 def lies_in(array: Any, format: memory_format | None) -> bool:
     """Are the elements in this order in memory, without gaps?"""
-    name = "contiguous_format" if format is None else format.name
-    if name not in _LAST:
-        return array.flags.c_contiguous
+    if format is None or format.name not in _LAST:
+        return array.c_contiguous if hasattr(array, "batch_size") else array.flags.c_contiguous
+    name = format.name
+    if hasattr(array, "batch_size"):
+        raise RuntimeError(
+            "NYI: querying is_contiguous inside of vmap for memory_format other than torch.contiguous_format"
+        )
     return array.ndim == _LAST[name] and np.moveaxis(array, 1, -1).flags.c_contiguous
 
 

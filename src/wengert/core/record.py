@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .batched import Batched, first_example, run_forward, top_level
+from .batched import Batched, first_example, refuse_escaped, run_forward, top_level
 from .fast_road import write
 from .modes import LOCAL, MODES
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
@@ -314,6 +314,8 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
     if out is not None:
         refuse_out(op, vals, out)
     results = forward(op, vals) if LOCAL.replay is None else LOCAL.replay(op, vals, forward)
+    if results and results[0].__class__ is Batched and LOCAL.walk is None:
+        refuse_escaped(op.name, results[0])
     n_out = len(results) if op.variadic else len(op.outputs)
     outputs = [wrap(np.asarray(x) if x.__class__ in ARRAY_TYPES else x) for x in results[:n_out]]
     if op.view:

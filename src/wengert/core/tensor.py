@@ -231,7 +231,7 @@ class Tensor(Methods, metaclass=TensorMeta):
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Are the elements in row-major order (or in that of `memory_format`) without gaps?"""
-        return self._array.flags.c_contiguous if memory_format is None else lies_in(self._array, memory_format)
+        return lies_in(self._array, memory_format)
 
     def is_same_size(self, other: Tensor) -> bool:
         return self._array.shape == other._array.shape

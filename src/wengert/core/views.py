@@ -21,7 +21,7 @@ import numpy as np
 
 from ..kernels.memory import owner
 from . import dtypes
-from .batched import Batched, geometry, plain
+from .batched import Batched, geometry, plain, refuse_escaped
 from .batched import store as store_batched
 from .modes import LOCAL, MODES
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
@@ -263,6 +263,8 @@ def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
             elif isinstance(v, (np.ndarray, np.generic)):
                 vals[i] = wrap(np.asarray(v))
     array = target._array
+    if array.__class__ is Batched and LOCAL.walk is None:
+        refuse_escaped(op.name + "_", array)
     if op.name not in _CONSTANT:
         check_overlap(array)
         if op.kind == "elementwise" and target._vc is not None:

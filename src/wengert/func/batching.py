@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.batched import is_at, move_out, run_forward
+from ..core.batched import is_at, layered, layers, move_out, run_forward
 from ..core.op import LIST, TABLE, Op
+from ..kernels.memory import strided as view_at
 
 
 def _position(op: Op, name: str) -> int:
@@ -211,12 +212,21 @@ def repeated(op: Op, args: list[Any], level: int, size: int) -> Any:
     return run_forward(op, [v, (1, *repeats)])
 
 
+_RANKS = {"mm": (2, 2), "mv": (2, 1), "bmm": (3, 3)}
+
+
 def product(op: Op, args: list[Any], level: int, size: int) -> Any:
     """Matrix products: one broadcast product over the batch."""
     a, b = args[0], args[1]
     if len(args) > 2 and any(x is not None for x in args[2:]):
         return NotImplemented
     na, nb = len(np.shape(a)), len(np.shape(b))
+    if (na, nb) != _RANKS.get(op.name, (na, nb)):
+        m, n = _RANKS[op.name]
+        raise RuntimeError(
+            f"Shape mismatch: Got incorrect dims for {op.name}(a, b). a has dim {na} and b has dim {nb} but expected them to "
+            f"have dim {m} and dim {n}"
+        )
     va, vb = (x.value if is_at(x, level) else x for x in (a, b))
     if is_at(a, level) and is_at(b, level):
         if na == 1 and nb == 1:
@@ -323,20 +333,38 @@ def _mask(m: Any, ndim: int, level: int, size: int) -> Any:
 
 def strided(op: Op, args: list[Any], level: int, size: int) -> Any:
     """`as_strided` of each example's own memory."""
-    x, shape, strides, offset, _ = args
-    v = x.value
-    if v.__class__ is not np.ndarray:
-        return NotImplemented
-    k = v.itemsize
-    last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-    room = sum((n - 1) * s // k for n, s in zip(v.shape[1:], v.strides[1:], strict=True))
-    if 0 not in shape and last > room:
+    x, shape, strides, offset, (own_strides, own) = args
+    if len(shape) != len(strides):
         raise RuntimeError(
-            f"vmap: as_strided with sizes {list(shape)}, strides {list(strides)} and offset {offset} leaves the memory of one "
-            "example"
+            "Tensor.as_strided(size, stride, ...): size and stride must have the same length! "
+            f"Got size {list(shape)} and stride {list(strides)}"
         )
-    base = np.lib.stride_tricks.as_strided(v, (size, room + 1), (v.strides[0], k))
-    return np.lib.stride_tricks.as_strided(base[:, offset:], (size, *shape), (v.strides[0], *(s * k for s in strides)))
+    if 0 not in shape:
+        last = offset + _reach(shape, strides)
+        room = own + _reach(x.shape, own_strides)
+        why = ""
+        if 0 in x.shape:
+            why = "`tensor` has no storage but the passed-in (size, stride, storage_offset) imply a result with some storage"
+        elif offset < own or last > room:
+            why = (
+                f"`result` can access some memory in range [{offset}, {last}], but `tensor` can only access some memory in "
+                f"range [{own}, {room}]"
+            )
+        if why:
+            raise RuntimeError(
+                f"result = tensor.as_strided({list(shape)}, {list(strides)}, {offset}) can access memory outside of `tensor`. "
+                f"{why}. This is not supported inside of vmap, please try to rewrite the `as_strided` call as a sequence of "
+                "PyTorch view operations"
+            )
+    levels, v = layers(x)
+    k, hidden = v.itemsize, len(levels)
+    steps = (*v.strides[:hidden], *(s * k for s in strides))
+    return layered(levels[1:], view_at(v, (*v.shape[:hidden], *shape), steps, (offset - own) * k))
+
+
+def _reach(shape: Any, strides: Any) -> int:
+    """How far the last element lies behind the first."""
+    return sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
 
 
 _DIMENSIONS = ("dim", "dims", "dim0", "dim1", "dim2", "dimension", "axis")

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from ..core.batched import SELF, is_at, move_in, move_out, sum_level
+from ..core.batched import SELF, is_at, levels_of, move_in, move_out, sum_level
 from ..core.modes import LOCAL, MODES, set_mode
 from ..core.op import Array, linear
 from ..core.pytree import broadcast_to, describe, flatten, unflatten
@@ -221,6 +221,9 @@ def _leave(x: Any, d: Any, level: Level, name: str, out_dims: Any) -> Any:
     n = x._array.ndim + 1
     if not -n <= d < n:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {d})")
+    if level.number not in levels_of(x._array):  # what the examples share, shown once for each
+        shape = tuple(x.shape)
+        return x.unsqueeze(d % n).expand(*shape[: d % n], level.size, *shape[d % n :])
     base = x if x._extra is None or x._extra.base is None else x._extra.base
     source = level.given_for(base)
     if source is not None and base is x and source[1] == d % n:
@@ -236,9 +239,13 @@ def _in_chunks(
 ) -> Any:
     """The batch in pieces of at most `chunk`, results joined."""
     from ..ops.joining import cat
+    from ..ops.random import get_rng_state, set_rng_state
 
     pieces = []
+    state = get_rng_state() if randomness == "same" else None
     for start in range(0, size, chunk):
+        if state is not None and start:
+            set_rng_state(state)  # the same for the examples of all pieces
         count = min(chunk, size - start)
 
         def cut(group: Any, start: int = start, count: int = count) -> Any:

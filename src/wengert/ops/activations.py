@@ -272,7 +272,7 @@ def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool
 
     if LOCAL.vmap_levels:
         refuse_random()
-    return _run(mul, inplace, input, wrap(draw_each(slopes, source, input._array)))
+    return _run(mul, inplace, input, wrap(draw_each(slopes, input._array)))
 
 
 def rrelu_(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import plain
 from ..core.op import Array, elementwise, linear
 from ..kernels.memory import address, owner
 from .pointwise import cos, sin, where
@@ -185,13 +186,16 @@ def view_as_real(input: Array) -> Any:
 def view_as_complex(input: Any) -> Any:
     """A view of a last dimension of size 2 as complex numbers."""
     array = getattr(input, "_array", input)
-    if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.shape[-1:] == (2,) and array.size:
+    if array.dtype.kind == "f" and array.ndim == 0:
+        raise RuntimeError("Input tensor must have one or more dimensions")
+    if array.dtype.kind == "f" and array.shape[-1:] == (2,) and array.size:
         steps = [s // array.itemsize for s in array.strides]
         if steps[-1] != 1:
             raise RuntimeError("Tensor must have a last dimension with stride 1")
         if any(s % 2 and n > 1 for s, n in zip(steps[:-1], array.shape, strict=False)):
             raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
-        if (address(array) - address(owner(array))) // array.itemsize % 2:
+        whole = plain(array)
+        if (address(whole) - address(owner(whole))) // array.itemsize % 2:
             raise RuntimeError("Tensor must have a storage_offset divisible by 2")
     return _as_complex(input)
 
@@ -204,8 +208,6 @@ def _as_complex(input: Array) -> Any:
         raise RuntimeError(
             f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: {word}"
         )
-    if input.ndim == 0:
-        raise RuntimeError("Input tensor must have one or more dimensions")
     if input.shape[-1] != 2:
         raise RuntimeError("Tensor must have a last dimension of size 2")
     if input.strides[-1] != input.itemsize:

@@ -17,6 +17,7 @@ from ..core.layout import layout as layout_type
 from ..core.layout import made, strided
 from ..core.modes import LOCAL, MODES
 from ..core.tensor import Tensor, mark_inference, tell, wrap
+from ..kernels.memory import strided as strided_memory
 from .conversion import clone as clone  # where the engine looks for it
 from .conversion import convert
 from .conversion import to_dtype as to_dtype
@@ -443,12 +444,17 @@ def empty_strided(
 ) -> Tensor:  # fmt: skip
     """Uninitialised memory with the strides given (in elements)."""
     check_options(device, layout, pin_memory)
+    return leaf(_with_strides(size, stride, np_dtype(dtype)), requires_grad)
+
+
+def _with_strides(size: Any, stride: Any, d: np.dtype[Any], batch: tuple[int, ...] = ()) -> Any:
+    """Uninitialised memory with strides; one such piece of it after the other for a `batch`."""
     if len(size) != len(stride):
         raise RuntimeError(f"mismatch in length of strides and shape. Got {len(size)} and {len(stride)}")
-    d = np_dtype(dtype)
     length = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if 0 not in size else 0
-    memory = np.empty(length, d)
-    return leaf(np.lib.stride_tricks.as_strided(memory, tuple(size), [s * d.itemsize for s in stride]), requires_grad)
+    memory = np.empty((*batch, length), d)
+    strides = (*memory.strides[:-1], *(s * d.itemsize for s in stride))
+    return strided_memory(memory, (*batch, *size), strides)
 
 
 def empty_permuted(
@@ -680,7 +686,10 @@ def new_empty_strided(
     layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uninitialised memory with the strides given, of this tensor's dtype."""
-    return empty_strided(size, stride, dtype=self.dtype if dtype is None else dtype, requires_grad=requires_grad)
+    check_options(device, layout, pin_memory)
+    d, n = np_dtype(dtype, self._array.dtype), len(size)
+    array = made_like(lambda s: _with_strides(size, stride, d, s[: len(s) - n]), tuple(size), self._array)
+    return leaf(array, requires_grad)
 
 
 METHODS = {f.__name__: f for f in (new_tensor, new_zeros, new_ones, new_empty, new_full, new_empty_strided)}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import layered, layers
 from ..core.op import Array, composite, linear
 from ..core.tensor import Tensor, wrap
 from ..core.views import bump
@@ -317,12 +318,17 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return wrap(np.zeros((*array.shape, num_classes), np.int64))
-    if array.min() < 0:
+    levels, classes = layers(array)
+    if levels and num_classes <= 0:
+        raise RuntimeError(
+            "When vmap-ing torch.nn.functional.one_hot, please provide an explicit positive num_classes argument."
+        )
+    if classes.min() < 0:
         raise RuntimeError("Class values must be non-negative.")
     if num_classes == -1:
-        num_classes = int(array.max()) + 1
-    elif array.max() >= num_classes:
+        num_classes = int(classes.max()) + 1
+    elif classes.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    out = np.zeros((*array.shape, num_classes), np.int64)
-    np.put_along_axis(out, array[..., None], 1, axis=-1)
-    return wrap(out)
+    out = np.zeros((*classes.shape, num_classes), np.int64)
+    np.put_along_axis(out, classes[..., None], 1, axis=-1)
+    return wrap(layered(levels, out))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import refuse_dynamic
 from ..core.op import Array, composite, elementwise
 from ..core.views import inplace
 from ..kernels import masking
@@ -61,6 +62,7 @@ def _where(condition: Array, input: Array | float, other: Array | float) -> Any:
 def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
     """`input` where `condition` holds, else `other`. With the condition alone: the indices where it holds."""
     if input is None and other is None:
+        refuse_dynamic("where", getattr(condition, "_array", condition))
         return condition.nonzero(as_tuple=True)
     return _where(condition, input, other, out=out)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.batched import SELF, draw_each, levels_of, refuse_random
+from ..core.batched import SELF, draw_each, for_all_examples, levels_of, refuse_random
 from ..core.batched import drawn as drawn_for_examples
 from ..core.device import as_device
 from ..core.device import device as device_type
@@ -61,11 +61,12 @@ class Generator:
         """All that decides the numbers to come, as a tensor of bytes."""
         return wrap(self._source.get_state())
 
-    def set_state(self, new_state: Tensor) -> None:
-        """Continue from a state that `get_state` returned."""
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Continue from a state that `get_state` returned. Returns the generator itself."""
         if not isinstance(new_state, Tensor):
             raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
         self._source.set_state(new_state._array)
+        return self
 
     def clone_state(self) -> Generator:
         """Another generator that will give the same numbers."""
@@ -81,9 +82,14 @@ class Generator:
 default_generator = Generator(_source=kernel.default_generator)
 
 
-def _source(generator: Any) -> Any:
+def _source(generator: Any, out: Any = None) -> Any:
     if LOCAL.vmap_levels:
         refuse_random()
+        if out is not None:
+            raise RuntimeError(
+                "vmap: We do not support calling out variants of random operations inside of vmap. Please use non-out "
+                "variants as a workaround"
+            )
     if generator is None:
         return kernel.default_generator
     if not isinstance(generator, Generator):
@@ -138,7 +144,7 @@ def _drawn(name: str, draw: Any, doc: str) -> tuple[Any, Any]:
         check_options(device, layout, pin_memory, dtype, out)
         shape = size_of(name, size)
         if out is not None:
-            return store_in(out, draw(_source(generator), shape, out._array.dtype))
+            return store_in(out, draw(_source(generator, out), shape, out._array.dtype))
         source, d = _source(generator), np_dtype(dtype)
         return leaf(drawn_for_examples(lambda s: draw(source, s, d), shape), requires_grad)
 
@@ -171,7 +177,7 @@ def _draw_like(array: Any, make: Any, d: np.dtype[Any], memory_format: Any = Non
     """`like`, where a batched array gets draws for each example (`vmap(randomness="different")`)."""
     if not LOCAL.vmap_levels:
         return like(array, make, d, memory_format)
-    return drawn_for_examples(lambda s: make(s, d), tuple(array.shape))
+    return drawn_for_examples(lambda s: like(for_all_examples(array, tuple(array.shape)), make, d), tuple(array.shape))
 
 
 rand, rand_like = _drawn("rand", kernel.uniform, "Numbers uniform on [0, 1)")
@@ -205,7 +211,7 @@ def randint(
     _check_range(low, high)
     shape = size_of("randint", (size,))
     if out is not None:
-        return store_in(out, kernel.randint(_source(generator), low, high, shape, out._array.dtype))
+        return store_in(out, kernel.randint(_source(generator, out), low, high, shape, out._array.dtype))
     source, d = _source(generator), np_dtype(dtype, np.dtype(np.int64))
     return leaf(drawn_for_examples(lambda s: kernel.randint(source, low, high, s, d), shape), requires_grad)
 
@@ -248,7 +254,7 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     d = out._array.dtype if out is not None else np_dtype(dtype, np.dtype(np.int64))
-    source = _source(generator)
+    source = _source(generator, out)
     result = drawn_for_examples(lambda s: _permutations(source, n, s[:-1], d), (n,))
     return store_in(out, result) if out is not None else leaf(result, requires_grad)
 
@@ -268,7 +274,7 @@ def normal(
 ) -> Tensor:  # fmt: skip
     """Normal numbers: of a `size`, or with a mean or standard deviation (tensors) for each."""
     check_options(device, layout, pin_memory, dtype, out)
-    source = _source(generator)
+    source = _source(generator, out)
     if size is not None:
         shape = size_of("normal", (size,))
         d = out._array.dtype if out is not None else np_dtype(dtype)
@@ -292,21 +298,21 @@ def normal(
     node={"": "NormalBackward3", "TS": "NormalBackward1", "ST": "NormalBackward2"},
 )
 def _normal(mean: Array | float, std: Array | float, source: Any) -> Any:
-    return draw_each(lambda a, b: np.asarray(kernel.normal_elementwise(source, a, b)), source, mean, std)
+    return draw_each(lambda a, b: np.asarray(kernel.normal_elementwise(source, a, b)), mean, std)
 
 
 @general("bernoulli", input=lambda g: g * 0, method=False, node="BernoulliBackward0", batch=SELF)
 def _bernoulli(input: Array, source: Any) -> Any:
-    return draw_each(lambda p: kernel.bernoulli(source, np.asarray(p)), source, input)
+    return draw_each(lambda p: kernel.bernoulli(source, np.asarray(p)), input)
 
 
 def bernoulli(input: Any, p: float | None = None, *, generator: Any = None, out: Any = None) -> Tensor:
     """1 with the probability that the element says (or `p`), else 0."""
     if p is not None:
-        source, d = _source(generator), input._array.dtype
+        source, d = _source(generator, out), input._array.dtype
         drawn = wrap(drawn_for_examples(lambda s: kernel.bernoulli(source, float(p), s, d), tuple(input.shape)))
     elif out is not None:
-        drawn = wrap(kernel.bernoulli(_source(generator), input._array))
+        drawn = wrap(kernel.bernoulli(_source(generator, out), input._array))
     else:
         return _bernoulli(input, _source(generator))
     return store_in(out, drawn._array) if out is not None else drawn
@@ -318,8 +324,15 @@ def multinomial(
     """Indices drawn with chances in proportion to each row."""
     if out is not None and out.dtype is not dtypes.int64:
         raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype.tensor_type}")
-    source = _source(generator)
-    result = draw_each(lambda a: distributions.multinomial(source, a, num_samples, replacement), source, input._array)
+    source = _source(generator, out)
+    examples = input.ndim <= 2  # more dimensions are an error, but those that vmap hides are more rows
+
+    def draw(weights: Any) -> Any:
+        rows = weights.reshape(-1, weights.shape[-1]) if examples and weights.ndim > 2 else weights
+        found = distributions.multinomial(source, rows, num_samples, replacement)
+        return found.reshape(*weights.shape[:-1], num_samples)
+
+    result = draw_each(draw, input._array)
     return store_in(out, result) if out is not None else leaf(result)
 
 
@@ -330,13 +343,13 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
 
 @general("poisson", input=lambda g: g * 0, method=False, batch=SELF)
 def _poisson(input: Array, source: Any) -> Any:
-    return draw_each(lambda rate: distributions.poisson(source, np.asarray(rate)), source, input)
+    return draw_each(lambda rate: distributions.poisson(source, np.asarray(rate)), input)
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     """Successes among `count` trials of probability `prob`."""
     source = _source(generator)
-    return leaf(draw_each(lambda n, p: distributions.binomial(source, n, p), source, count._array, prob._array))
+    return leaf(draw_each(lambda n, p: distributions.binomial(source, n, p), count._array, prob._array))
 
 
 # -- draws in place --------------------------------------------------------------------------------------------
@@ -382,9 +395,14 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """1 with probability `p` (a number or a tensor), else 0."""
     source = _source(generator)
     chance = p._array if isinstance(p, Tensor) else float(p)
-    if levels_of(chance):
-        raise NotImplementedError("bernoulli_(p) under vmap with another p for each example: use torch.bernoulli(p)")
-    return _fill(self, lambda s, d: kernel.bernoulli(source, chance, s, d))
+    if not levels_of(chance):
+        return _fill(self, lambda s, d: kernel.bernoulli(source, chance, s, d))
+    shape, d = self.shape, self._array.dtype
+
+    def draw(chance: Any, places: Any) -> Any:
+        return kernel.bernoulli(source, chance, places.shape, d)
+
+    return inplace(copy.op, (self, wrap(draw_each(draw, chance, np.broadcast_to(np.False_, shape)))))
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batched import SELF, draw_each
 from ..core.op import Array, general, missing
 from ..core.tensor import Tensor
 from ..kernels import distributions, implicit
@@ -32,9 +33,10 @@ def _standard_gamma_grad(input: Array, output: Array) -> Any:
     input=lambda g, input, out: g * _standard_gamma_grad(input, out),
     node="StandardGammaBackward0",
     method=False,
+    batch=SELF,
 )
 def _gamma(input: Array, source: Any) -> Any:
-    return distributions.standard_gamma(source, np.asarray(input))
+    return draw_each(lambda a: distributions.standard_gamma(source, np.asarray(a)), input)
 
 
 def _standard_gamma(input: Tensor, generator: Any = None) -> Tensor:
@@ -62,9 +64,10 @@ def _dirichlet_grad(x: Array, alpha: Array, total: Array) -> Any:
     ),
     node="_DirichletBackward",
     method=False,
+    batch=SELF,
 )
 def _dirichlet(input: Array, source: Any) -> Any:
-    return distributions.dirichlet(source, np.asarray(input))
+    return draw_each(lambda a: distributions.dirichlet(source, np.asarray(a)), input)
 
 
 def _sample_dirichlet(input: Tensor, generator: Any = None) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import plain
 from ..core.op import Array, composite, linear
 from ..kernels.memory import address, owner, strided
 from ..kernels.scatter import add_at
@@ -556,8 +557,8 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None) -
     """A view of the memory under `input`, with sizes, strides and offset counted in elements of that memory."""
     array = getattr(input, "_array", input)
     k = array.itemsize
-    plain = isinstance(array, np.ndarray)  # under vmap every example has memory of its own
-    own = (address(array) - address(owner(array))) // k if plain else 0
+    whole = plain(array)  # under vmap the offset is one of the first example
+    own = (address(whole) - address(owner(whole))) // k
     geometry = (tuple(s // k for s in array.strides), own)
     offset = own if storage_offset is None else storage_offset
     return _as_strided(input, tuple(size), tuple(stride), offset, geometry)
