@@ -316,7 +316,8 @@ def draw_each(draw: Any, *arrays: Any) -> Any:
 
     What the examples share is repeated for each. The same numbers for parameters of their own are refused, as in PyTorch.
     """
-    different, same = [], []
+    different: list[int] = []
+    same: list[int] = []
     for level in LOCAL.vmap_levels:
         (different if level.randomness == "different" else same).append(level.number)
     if any(not levels_of(a).isdisjoint(same) for a in arrays):
@@ -474,9 +475,9 @@ def closed_levels(a: Any) -> list[int]:
     return found
 
 
-def refuse_escaped(name: str, array: Any) -> None:
-    """Raise if a result is batched where no vmap is open: an argument was kept after its vmap had returned."""
-    if closed_levels(array):
+def refuse_escaped(name: str, *arrays: Any) -> None:
+    """Raise if an array is batched where no vmap is open: an argument was kept after its vmap had returned."""
+    if LOCAL.walk is None and any(closed_levels(a) for a in arrays):
         raise RuntimeError(
             f"{name}: either your tensor may have escaped from inside a function being vmapped and this is a user error (see "
             "https://pytorch.org/functorch/stable/ux_limitations.html), or there is an internal error here"

@@ -210,6 +210,8 @@ def forward(op: Op, vals: list[Any]) -> list[Any]:
         else getattr(v, "_array", v)
         for p, v in zip(op.params, vals, strict=True)
     ]
+    if MODES.batches:
+        refuse_escaped(op.name, *arrays)
     if op.check is not None:
         op.check(*(arrays if top_level(arrays) < 0 else first_example(arrays)))
     positions = [i for i, p in enumerate(op.params) if p.is_tensor and vals[i] is not None]
@@ -314,8 +316,6 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
     if out is not None:
         refuse_out(op, vals, out)
     results = forward(op, vals) if LOCAL.replay is None else LOCAL.replay(op, vals, forward)
-    if results and results[0].__class__ is Batched and LOCAL.walk is None:
-        refuse_escaped(op.name, results[0])
     n_out = len(results) if op.variadic else len(op.outputs)
     outputs = [wrap(np.asarray(x) if x.__class__ in ARRAY_TYPES else x) for x in results[:n_out]]
     if op.view:

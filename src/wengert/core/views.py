@@ -263,7 +263,7 @@ def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
             elif isinstance(v, (np.ndarray, np.generic)):
                 vals[i] = wrap(np.asarray(v))
     array = target._array
-    if array.__class__ is Batched and LOCAL.walk is None:
+    if array.__class__ is Batched:
         refuse_escaped(op.name + "_", array)
     if op.name not in _CONSTANT:
         check_overlap(array)

@@ -212,21 +212,12 @@ def repeated(op: Op, args: list[Any], level: int, size: int) -> Any:
     return run_forward(op, [v, (1, *repeats)])
 
 
-_RANKS = {"mm": (2, 2), "mv": (2, 1), "bmm": (3, 3)}
-
-
 def product(op: Op, args: list[Any], level: int, size: int) -> Any:
     """Matrix products: one broadcast product over the batch."""
     a, b = args[0], args[1]
     if len(args) > 2 and any(x is not None for x in args[2:]):
         return NotImplemented
     na, nb = len(np.shape(a)), len(np.shape(b))
-    if (na, nb) != _RANKS.get(op.name, (na, nb)):
-        m, n = _RANKS[op.name]
-        raise RuntimeError(
-            f"Shape mismatch: Got incorrect dims for {op.name}(a, b). a has dim {na} and b has dim {nb} but expected them to "
-            f"have dim {m} and dim {n}"
-        )
     va, vb = (x.value if is_at(x, level) else x for x in (a, b))
     if is_at(a, level) and is_at(b, level):
         if na == 1 and nb == 1:

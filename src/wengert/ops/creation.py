@@ -453,8 +453,8 @@ def _with_strides(size: Any, stride: Any, d: np.dtype[Any], batch: tuple[int, ..
         raise RuntimeError(f"mismatch in length of strides and shape. Got {len(size)} and {len(stride)}")
     length = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if 0 not in size else 0
     memory = np.empty((*batch, length), d)
-    strides = (*memory.strides[:-1], *(s * d.itemsize for s in stride))
-    return strided_memory(memory, (*batch, *size), strides)
+    steps = [length * math.prod(batch[i + 1 :]) for i in builtins.range(len(batch))]
+    return strided_memory(memory, (*batch, *size), [s * d.itemsize for s in (*steps, *stride)])
 
 
 def empty_permuted(

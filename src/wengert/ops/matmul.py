@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.modes import LOCAL
 from ..core.op import Array, composite, general, linear
 from .reductions import sum as sum_
 from .reductions import sum_dim
@@ -32,6 +33,11 @@ def _dims(name: str, a: Any, b: Any, na: int, nb: int) -> None:
     second = {"mm": "mat2", "bmm": "batch2", "mv": "vec", "dot": "tensor"}[name]
     first = {"bmm": "batch1"}.get(name, "self")
     kinds = {1: "vector", 2: "matrix", 3: "3D tensor"}
+    if LOCAL.vmap_levels and name != "dot" and (a.ndim, b.ndim) != (na, nb):
+        raise RuntimeError(
+            f"Shape mismatch: Got incorrect dims for {name}(a, b). a has dim {a.ndim} and b has dim {b.ndim} but expected "
+            f"them to have dim {na} and dim {nb}"
+        )
     if name == "dot":
         if a.ndim != 1 or b.ndim != 1:
             raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
