@@ -440,9 +440,29 @@ def test_selected_results_are_kept() -> None:
     assert torch.mm in policy_calls
 
 
+def test_a_kept_result_that_is_changed_in_place_is_not_changed_twice() -> None:
+    def f(x):
+        return x.sin().mul_(2).exp()
+
+    def run(**kwargs):
+        def contexts():
+            return create_selective_checkpoint_contexts([torch.sin], allow_cache_entry_mutation=True)
+
+        return torch.autograd.grad(checkpoint(f, x, use_reentrant=False, context_fn=contexts, **kwargs).sum(), x)
+
+    x = leaf(0.5, 1.0)
+    with pytest.raises(CheckpointError, match="the gradient would be wrong"):
+        run()
+    assert not torch.allclose(run(determinism_check="none")[0], torch.autograd.grad(f(x).sum(), x)[0])
+
+
 def test_selective_arguments_are_checked() -> None:
     with pytest.raises(ValueError, match="^Expected op in `op_list` to be an OpOverload"):
         create_selective_checkpoint_contexts([len])
+    with pytest.raises(ValueError, match="update the OpOverloadPacket to a specific OpOverload: aten.sin.default"):
+        create_selective_checkpoint_contexts([torch.ops.aten.sin])
+    assert torch.ops.aten.sin != torch.sin  # as in PyTorch, so that a policy that compares with it keeps nothing
+    assert torch.ops.aten.sin.default == torch.sin
     with pytest.raises(TypeError, match="^policy_fn_or_list must be either a function or a list of ops."):
         create_selective_checkpoint_contexts(3)
 

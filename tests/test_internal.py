@@ -21,6 +21,9 @@ def test_aten_names_the_public_functions() -> None:
     a, b = t(2, 3), t(3, 2)
     assert torch.equal(torch.ops.aten.mm.default(a, b), a @ b)
     assert repr(torch.ops.aten.mm) == "aten.mm"
+    assert str(torch.ops.aten.mm.default) == "aten.mm.default"
+    assert repr(torch.ops.aten.mm.default) == "<OpOverload(op='aten.mm', overload='default')>"
+    assert torch.ops.aten.add.Tensor is torch.ops.aten.add.default
     with pytest.raises(AttributeError, match="'_OpNamespace' 'aten' object has no attribute 'nonsense'"):
         _ = torch.ops.aten.nonsense
 

@@ -184,6 +184,8 @@ def __getattr__(name: str) -> Any:
         found = getattr(importlib.import_module("." + _FROM[name], __name__), name)
         globals()[name] = found
         return found
+    if name.startswith("_foreach_"):
+        return importlib.import_module(".ops.foreach", __name__).function(name)
     if name in _LAZY:
         return importlib.import_module("." + name, __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

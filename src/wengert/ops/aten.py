@@ -10,21 +10,12 @@ from typing import Any
 from ..core.op import COMPOSITES, TABLE
 
 
-class Packet:
-    """An operator as `torch.ops.aten` shows it: a function that is also its own only overload, `default`."""
+class Overload:
+    """An operator for one kind of arguments, as a policy of selective checkpointing is shown it. Equal to the function."""
 
     def __init__(self, name: str, function: Any) -> None:
-        self.__name__ = name
+        self.__name__ = name + ".default"
         self._function = function
-
-    @property
-    def default(self) -> Packet:
-        return self
-
-    def __getattr__(self, overload: str) -> Packet:
-        if overload.startswith("_"):
-            raise AttributeError(overload)
-        return self  # `Tensor`, `Scalar`, `dim` ...: the function tells by its arguments
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._function(*args, **kwargs)
@@ -34,6 +25,29 @@ class Packet:
 
     def __hash__(self) -> int:
         return hash(self._function)
+
+    def __str__(self) -> str:
+        return f"aten.{self.__name__}"
+
+    def __repr__(self) -> str:
+        return f"<OpOverload(op='aten.{self.__name__.removesuffix('.default')}', overload='default')>"
+
+
+class Packet:
+    """An operator as `torch.ops.aten` shows it: a function. Its one overload has every overload's name."""
+
+    def __init__(self, name: str, function: Any) -> None:
+        self.__name__ = name
+        self._function = function
+        self.default = Overload(name, function)
+
+    def __getattr__(self, overload: str) -> Overload:
+        if overload.startswith("_"):
+            raise AttributeError(overload)
+        return self.default  # `Tensor`, `Scalar`, `dim` ...: the function tells by its arguments
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"aten.{self.__name__}"

@@ -17,7 +17,7 @@ from ..core.modes import LOCAL, Observer, set_mode
 from ..core.op import COMPOSITES, TABLE, Op
 from ..core.tensor import wrap
 from ..explain.notation import public_name
-from ..ops.aten import Packet, packet
+from ..ops.aten import Overload, Packet, packet
 
 
 class CheckpointPolicy(enum.Enum):
@@ -67,11 +67,11 @@ def _composites() -> list[Any]:
     return [row.function for row in COMPOSITES.values()]
 
 
-def _operator(op: Op) -> Packet:
+def _operator(op: Op) -> Overload:
     """The operator that a row belongs to, as `torch.ops.aten` has it."""
     name = public_name(op.name)
     row: Any = COMPOSITES.get(name) or TABLE.get(name)
-    return packet(name, op.function if row is None else row.function)
+    return packet(name, op.function if row is None else row.function).default
 
 
 class _Writes(Observer):
@@ -192,11 +192,15 @@ def create_selective_checkpoint_contexts(
     """
     if isinstance(policy_fn_or_list, list):
         for op in policy_fn_or_list:
-            if not isinstance(op, Packet) and not hasattr(op, "op") and op not in _composites():
-                raise ValueError(
-                    "Expected op in `op_list` to be an OpOverload (torch.ops.aten.mm.default, say) or a function (torch.mm) but "
-                    f"got: {op} of type {type(op)}."
-                )
+            if isinstance(op, Packet):
+                hint = f" Please update the OpOverloadPacket to a specific OpOverload: {op}.default."
+            elif isinstance(op, Overload) or hasattr(op, "op") or op in _composites():
+                continue
+            else:
+                hint = " Give torch.ops.aten.mm.default, say, or a function: torch.mm."
+            raise ValueError(
+                f"Expected op in `op_list` to be an OpOverload but got: {op} of type {type(op)}.{hint}"
+            )
         chosen = list(policy_fn_or_list)
 
         def policy(ctx: Any, op: Any, *args: Any) -> CheckpointPolicy:
