@@ -12,12 +12,13 @@ from typing import Any
 from ..core.tensor import Tensor
 
 # Functions of the tensor alone; each has an in-place form too.
-_ALONE = frozenset(
-    "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2 neg reciprocal round rsqrt "
-    "sigmoid sign sin sinh sqrt tan tanh trunc".split()
-)
+_ALONE = frozenset((
+    "abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "erf", "erfc", "exp", "expm1", "floor", "frac", "lgamma", "log",
+    "log10", "log1p", "log2", "neg", "reciprocal", "round", "rsqrt", "sigmoid", "sign", "sin", "sinh", "sqrt", "tan", "tanh",
+    "trunc",
+))  # fmt: skip
 # Functions of a tensor and an operand: a tensor or a number for each, or one number for all.
-_PAIRED = frozenset("add clamp_max clamp_min div maximum minimum mul pow sub".split())
+_PAIRED = frozenset(("add", "clamp_max", "clamp_min", "div", "maximum", "minimum", "mul", "pow", "sub"))
 # Extrema with a number, and in place, are PyTorch's clamps.
 _CLAMPS = {"maximum": "clamp_min", "minimum": "clamp_max"}
 _OPERANDS = ("other", "scalar", "scalars", "exponent")
@@ -40,7 +41,9 @@ def function(name: str) -> Callable[..., Any]:
         raise AttributeError(f"module 'wengert' has no attribute {name!r}")
     made.__name__ = made.__qualname__ = name
     if made.__doc__ is None:
-        made.__doc__ = f"`{plain}` of each tensor of a list: a tuple, or the list itself when they are changed in place."
+        made.__doc__ = (
+            f"`{plain}` of each tensor of a list: a tuple, or the list itself when they are changed in place."
+        )
     return made
 
 
@@ -152,9 +155,7 @@ def _added(name: str, method: str) -> Callable[..., Any]:
             factors = factors.tolist()
         lists = (tensors, _matching(name, tensor1, "tensor1", 2, count), _matching(name, tensor2, "tensor2", 3, count))
         call = getattr(Tensor, method)
-        results = tuple(
-            call(*each, value=v) for *each, v in zip(*lists, _spread(name, factors, count), strict=True)
-        )
+        results = tuple(call(*each, value=v) for *each, v in zip(*lists, _spread(name, factors, count), strict=True))
         return tensors if name.endswith("_") else results
 
     return function

@@ -198,9 +198,7 @@ def create_selective_checkpoint_contexts(
                 continue
             else:
                 hint = " Give torch.ops.aten.mm.default, say, or a function: torch.mm."
-            raise ValueError(
-                f"Expected op in `op_list` to be an OpOverload but got: {op} of type {type(op)}.{hint}"
-            )
+            raise ValueError(f"Expected op in `op_list` to be an OpOverload but got: {op} of type {type(op)}.{hint}")
         chosen = list(policy_fn_or_list)
 
         def policy(ctx: Any, op: Any, *args: Any) -> CheckpointPolicy:
