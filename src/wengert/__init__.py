@@ -152,7 +152,7 @@ if TYPE_CHECKING:
 
 # Imported when first asked for: `import wengert` stays quick.
 _LAZY = frozenset((
-    "_C", "_VF", "_vmap_internals", "__config__", "_dynamo", "accelerator", "alias", "amp", "backends", "compiler", "cpu", "cuda",
+    "_C", "_VF", "_utils", "_vmap_internals", "__config__", "_dynamo", "accelerator", "alias", "amp", "backends", "compiler", "cpu", "cuda",
     "data", "distributed", "distributions", "explain", "export", "fft", "functional", "fx", "hub", "jit",
     "library", "linalg", "masked", "mps", "mtia", "multiprocessing", "nn", "onnx", "optim", "overrides",
     "profiler", "quantization", "random", "return_types", "safetensors", "serialization", "signal", "sparse", "special",
@@ -165,6 +165,10 @@ _AUTOCAST = (
     "get_autocast_dtype", "get_autocast_gpu_dtype", "is_autocast_cache_enabled", "is_autocast_cpu_enabled",
     "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_dtype", "set_autocast_enabled",
 )  # fmt: skip
+_ABSENT = (
+    "chalf", "complex32", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "qint32",
+    "qint8", "quint2x4", "quint4x2", "quint8",
+)  # fmt: skip
 # Names whose module is imported with them.
 _FROM = {
     **dict.fromkeys(("load", "save"), "serialization"),
@@ -173,6 +177,7 @@ _FROM = {
     **dict.fromkeys(("TypedStorage", "UntypedStorage"), "core.storage"),
     **{f"{kind}Tensor": "tensor_types" for kind in _KINDS},
     **dict.fromkeys(_AUTOCAST, "amp"),
+    **dict.fromkeys(_ABSENT, "core.absent"),
     "__version__": "version",
     "fork_rng": "random",
     "set_printoptions": "core.printing",

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .modes import LOCAL, set_mode
-from .op import LIST, TABLE, Op
+from .op import LIST, Op
 from .tensor import Tensor, wrap
 
 
@@ -407,7 +407,7 @@ def inplace_jvp(op: Op, vals: list[Any], target: Tensor) -> bool:
 
 def change_tangent(target: Tensor, tangent: Tensor, level: int) -> None:
     """`target` was changed in place and has a new tangent: so have its base, and the views that share its memory."""
-    from .views import halves, live_views, positions
+    from .views import Place, live_views
 
     base = target if target._extra is None or target._extra.base is None else target._extra.base
     if tangent_at(target, level) is None:
@@ -415,19 +415,14 @@ def change_tangent(target: Tensor, tangent: Tensor, level: int) -> None:
     whole = tangent
     if base is not target:
         old = tangent_at(base, level)
-        if halves(base._array, target._array):
-            raise NotImplementedError(
-                "forward mode: an in-place change of a real view of complex numbers. Change the complex tensor instead."
-            )
         if old is None:
             old = wrap(np.zeros(base._array.shape, base._array.dtype))
-        whole = TABLE["put_at"].function(old, tangent, positions(base._array, target._array))
+        whole = Place(base._array, target._array).write(old, tangent)
         attach(base, whole, level)
     attach(target, tangent, level)
     for v in live_views(base):
         if v is not target:
-            source = TABLE["view_as_real"].function(whole) if halves(base._array, v._array) else whole
-            attach(v, TABLE["as_strided_at"].function(source, positions(base._array, v._array)), level)
+            attach(v, Place(base._array, v._array).read(whole), level)
 
 
 def _snapshot(t: Tensor) -> Tensor:

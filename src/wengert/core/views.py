@@ -333,10 +333,10 @@ def rebase(target: Tensor, node: Node, nr: int = 0) -> None:
         base = target
     else:
         base = extra.base
-        if target._array.dtype != base._array.dtype and not halves(base._array, target._array):
+        if target._array.dtype != base._array.dtype and reread(base._array, target._array) is None:
             raise NotImplementedError(
-                "in-place change of a view that reinterprets the dtype of its base (view(dtype), view_as_complex). "
-                "Change the base, or clone the view first."
+                "in-place change of a view that reinterprets the dtype of its base (view(dtype)). Change the base, or clone "
+                "the view first."
             )
         copy = CopySlices(base, target, node)
         base_moved = _take_retained(base)
@@ -354,7 +354,7 @@ def became(target: Tensor, new: Tensor) -> None:
     if base is not target:
         old = wrap(base._array)
         old._rg, old._edge = base._rg, base._edge
-        new = TABLE["put_at"].function(old, new, positions(base._array, target._array))
+        new = Place(base._array, target._array).write(old, new)
     base._rg, base._edge = True, new._edge
     regenerate(base)
 
@@ -387,20 +387,20 @@ def regenerate(base: Tensor) -> None:
     for v in live_views(base):
         if v._extra.creation is not None:  # type: ignore[union-attr]
             continue
-        source = base
-        if v._array.dtype != base._array.dtype:
-            if not halves(base._array, v._array):
-                continue
-            source = TABLE["view_as_real"].function(base)
+        how = reread(base._array, v._array)
+        if how is None and v._array.dtype != base._array.dtype:
+            continue
         moved = _take_retained(v)
-        op = TABLE["as_strided_at"]
         from .record import record
 
-        places = positions(base._array, v._array)
+        place = Place(base._array, v._array)
         probe = wrap(v._array)
-        before = LOCAL.grad
-        if before:
-            record(op, [source, places], [probe], [v._array])
+        if LOCAL.grad:
+            source = TABLE["view_as_real"].function(base) if how == "parts" else base
+            op, values = TABLE["as_strided_at"], [source, place.positions]
+            if how == "pairs":
+                op, values = TABLE["view_as_complex"], [op.function(*values)]
+            record(op, values, [probe], [v._array])
         if probe._edge is not None:
             v._rg, v._edge = True, probe._edge
             if moved:
@@ -408,12 +408,16 @@ def regenerate(base: Tensor) -> None:
 
 
 def positions(base: Any, view: Any) -> np.ndarray[Any, Any]:
-    """For each element of a view, the row-major index in its base (of complex numbers seen as pairs) of the element it is."""
+    """For each element of a view, the row-major index in its base of the element it is. Where one of them is complex and the
+    other real, the complex numbers count as pairs.
+    """
     start, strides, shape = geometry(base)
     at, view_strides, view_shape = geometry(view)
-    size = view.itemsize
-    if halves(base, view):
+    size, how = min(base.itemsize, view.itemsize), reread(base, view)
+    if how == "parts":
         shape, strides = (*shape, 2), (*strides, size)
+    elif how == "pairs":
+        view_shape, view_strides = (*view_shape, 2), (*view_strides, size)
     low = sum(min(0, s // size * (n - 1)) for s, n in zip(strides, shape, strict=True))
     high = sum(max(0, s // size * (n - 1)) for s, n in zip(strides, shape, strict=True))
     memory = np.full(high - low + 1, -1, np.int64)
@@ -424,15 +428,48 @@ def positions(base: Any, view: Any) -> np.ndarray[Any, Any]:
     return strided(memory[offset:], view_shape, [s // size * 8 for s in view_strides]).copy()
 
 
-def halves(base: Any, view: Any) -> bool:
-    """Does the view show the real and imaginary parts of its base?"""
-    return bool(base.dtype.kind == "c" and view.dtype.kind == "f" and base.itemsize == 2 * view.itemsize)
+def reread(base: Any, view: Any) -> str | None:
+    """Does the view show the real and imaginary "parts" of its base, or "pairs" of its elements as complex numbers?"""
+    if base.dtype.kind == "c" and view.dtype.kind == "f" and base.itemsize == 2 * view.itemsize:
+        return "parts"
+    if base.dtype.kind == "f" and view.dtype.kind == "c" and view.itemsize == 2 * base.itemsize:
+        return "pairs"
+    return None
+
+
+class Place:
+    """Where a view lies in its base: reads what stands there out of the base, or writes it, by operations."""
+
+    __slots__ = ("how", "positions", "view_dtype")
+
+    def __init__(self, base: Any, view: Any) -> None:
+        self.positions = positions(base, view)
+        self.how = reread(base, view)
+        self.view_dtype = view.dtype
+
+    def read(self, whole: Any) -> Any:
+        """What stands there, in the view's shape and dtype."""
+        if self.how == "parts":
+            whole = TABLE["view_as_real"].function(whole)
+        part = TABLE["as_strided_at"].function(whole, self.positions)
+        return TABLE["view_as_complex"].function(part) if self.how == "pairs" else part
+
+    def write(self, whole: Any, part: Any) -> Any:
+        """A copy of the base with that there; zeros if it is None."""
+        if self.how == "parts":
+            whole = TABLE["view_as_real"].function(whole)
+        if part is None:
+            whole = TABLE["clear_at"].function(whole, self.positions)
+        else:
+            part = TABLE["view_as_real"].function(part) if self.how == "pairs" else part
+            whole = TABLE["put_at"].function(whole, part, self.positions)
+        return TABLE["view_as_complex"].function(whole) if self.how == "parts" else whole
 
 
 class CopySlices(Node):
     """The base's grad_fn after one of its views was changed in place by `fn`."""
 
-    __slots__ = ("fn", "halves", "places")
+    __slots__ = ("fn", "place")
 
     def __init__(self, base: Tensor, view: Tensor, fn: Node) -> None:
         self.seq = next(SEQUENCE)
@@ -441,8 +478,7 @@ class CopySlices(Node):
         self.shape = base._array.shape
         self.dtype = base._array.dtype
         self.fn = fn
-        self.places = positions(base._array, view._array)
-        self.halves = halves(base._array, view._array)
+        self.place = Place(base._array, view._array)
         base_edge = (base._edge or leaf_edge(base)) if base._rg else NO_EDGE
         self.next = (base_edge, *fn.next[1:])
 
@@ -450,30 +486,25 @@ class CopySlices(Node):
         if g.__class__ is Batched:
             return self._by_operations(g, self.fn.run, keep)
         whole = np.array(g, order="C")
-        flat = whole.reshape(-1)
-        if self.halves:
+        flat, place = whole.reshape(-1), self.place
+        if place.how == "parts":
             flat = flat.view(flat.real.dtype)
-        part = flat[self.places]
+        part = flat[place.positions]
+        if place.how == "pairs":
+            part = part.view(place.view_dtype)[..., 0]
         grads = self.fn.run(part, keep)
-        old = grads[0]
-        flat[self.places] = 0 if old is None else _fit(old, self.places.shape)
+        old: Any = 0 if grads[0] is None else _fit(grads[0], part.shape)
+        if place.how == "pairs":
+            old = np.ascontiguousarray(np.broadcast_to(old, part.shape), place.view_dtype)[..., None].view(flat.dtype)
+        flat[place.positions] = old
         return (whole, *grads[1:])
 
     def run_recorded(self, g: Any, keep: bool) -> tuple[Any, ...]:
         return self._by_operations(g, self.fn.run_recorded, keep)
 
     def _by_operations(self, g: Any, run: Any, keep: bool) -> tuple[Any, ...]:
-        if self.halves:
-            g = TABLE["view_as_real"].function(g)
-        part = TABLE["as_strided_at"].function(g, self.places)
-        grads = run(part, keep)
-        if grads[0] is None:
-            whole = TABLE["clear_at"].function(g, self.places)
-        else:
-            whole = TABLE["put_at"].function(g, grads[0], self.places)
-        if self.halves:
-            whole = TABLE["view_as_complex"].function(whole)
-        return (whole, *grads[1:])
+        grads = run(self.place.read(g), keep)
+        return (self.place.write(g, grads[0]), *grads[1:])
 
     def release(self) -> None:
         self.fn.release()

@@ -93,7 +93,7 @@ def _H(self: Any) -> Any:
     """The conjugate transpose of a matrix."""
     if len(self.shape) not in (0, 2):
         raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {len(self.shape)}-D tensor.")
-    return shape.adjoint(self) if len(self.shape) else self
+    return shape.adjoint(self)
 
 
 def _mH(self: Any) -> Any:
