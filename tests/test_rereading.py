@@ -1,4 +1,4 @@
-"""Views that read their base as another kind of number: complex as pairs of real, and pairs as complex. Dtypes that are not here."""
+"""Views that read their base as another kind of number: parts of complex numbers, and pairs as complex. Absent dtypes."""
 
 from __future__ import annotations
 

@@ -152,7 +152,8 @@ if TYPE_CHECKING:
 
 # Imported when first asked for: `import wengert` stays quick.
 _LAZY = frozenset((
-    "_C", "_VF", "_utils", "_vmap_internals", "__config__", "_dynamo", "accelerator", "alias", "amp", "backends", "compiler", "cpu", "cuda",
+    "_C", "_VF", "_utils", "_vmap_internals", "__config__", "_dynamo",
+    "accelerator", "alias", "amp", "backends", "compiler", "cpu", "cuda",
     "data", "distributed", "distributions", "explain", "export", "fft", "functional", "fx", "hub", "jit",
     "library", "linalg", "masked", "mps", "mtia", "multiprocessing", "nn", "onnx", "optim", "overrides",
     "profiler", "quantization", "random", "return_types", "safetensors", "serialization", "signal", "sparse", "special",
