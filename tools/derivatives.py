@@ -25,7 +25,7 @@ from rows.sample import ROWS, arguments  # noqa: E402
 from wengert.core.op import TABLE, Op  # noqa: E402
 from wengert.core.tensor import Tensor  # noqa: E402
 from wengert.explain.latex import latex  # noqa: E402
-from wengert.explain.notation import text  # noqa: E402
+from wengert.explain.notation import is_infix, text  # noqa: E402
 from wengert.explain.rules import gradient_names, rule_of, symbols_for  # noqa: E402
 from wengert.explain.symbols import Name, value_of  # noqa: E402
 
@@ -97,7 +97,7 @@ def forward_rule(node: Any) -> str:
 
 def formula(op: Op) -> str:
     """What the row computes: its own notation, where it has one, or the first sentence about it."""
-    if op.tex:
+    if op.tex or is_infix(op.name):
         symbols = [Name(p.name, None) if p.is_tensor else p.name for p in op.params]
         try:
             return f"${latex(op.function(*symbols))}$".replace("|", "\\vert ")

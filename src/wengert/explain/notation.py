@@ -38,12 +38,21 @@ INFIX = {
     "bitwise_or": (" | ", r" \vee ", LOGIC, SUM, SUM),
     "bitwise_xor": (" ^ ", r" \oplus ", LOGIC, SUM, SUM),
 }
+# What is not the one is the other.
+_OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
 # Rows that are an operator.
 _OPERATORS = {
     "mm": "matmul", "bmm": "matmul", "mv": "matmul", "dot": "matmul", "matmul_many": "matmul", "pow_number": "pow",
     "pow_base": "pow", "logical_and": "bitwise_and", "logical_or": "bitwise_or", "logical_xor": "bitwise_xor",
     "logical_not": "bitwise_not", "square": "square",
 }  # fmt: skip
+
+
+def is_infix(name: str) -> bool:
+    """Is this row written as an operator between its arguments?"""
+    return _OPERATORS.get(name, name) in INFIX
+
+
 _NAMES = {
     "sum_all": "sum", "mean_all": "mean", "softmax_rows": "softmax", "log_softmax_rows": "log_softmax",
     "var_rows": "var", "var_mean_rows": "var_mean", "std_mean_rows": "std_mean",
@@ -190,6 +199,8 @@ class Style:
             return self.product(x)
         if op in INFIX and len(args) >= 2:
             return self.infix(op, args)
+        if op == "bitwise_not" and isinstance(args[0], Call) and args[0].op in _OPPOSITE:
+            return self.infix(_OPPOSITE[args[0].op], args[0].args)
         special = getattr(self, f"on_{op.replace('.', '_')}", None)
         if special is not None:
             return special(*args)

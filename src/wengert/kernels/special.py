@@ -318,6 +318,6 @@ def polygamma(n: int, x: Array) -> Array:
 def trigamma(x: Array) -> Array:
     """The derivative of `digamma`, for negative numbers by reflection."""
     negative = x < 0.5
-    value = zeta(np.float64(2), np.where(negative, 1 - x, x))
+    value = np.where(np.isposinf(x), 0.0, zeta(np.float64(2), np.where(negative, 1 - x, x)))
     sine = _sin_pi(x)
     return np.where(negative, (np.pi / sine) ** 2 - value, value)

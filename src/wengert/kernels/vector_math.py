@@ -378,7 +378,7 @@ def relu_loop(out, x):
 @_loop
 def relu_back_loop(out, g, y):
     for i in range(out.size):
-        out[i] = g[i] if y[i] > _as(y[i], 0.0) else _as(y[i], 0.0)
+        out[i] = _as(y[i], 0.0) if y[i] <= _as(y[i], 0.0) else g[i]
 
 
 @_loop
@@ -414,7 +414,7 @@ def over_loop(out, g, x):
 @_loop
 def divisor_back_loop(out, g, x, y):
     for i in range(out.size):
-        out[i] = g[i] * (-x[i] / (y[i] * y[i]))
+        out[i] = g[i] * (-x[i] / y[i] / y[i])
 
 
 @_loop

@@ -5,6 +5,7 @@ The rules use `.T`, `.mT` and `@`, which arrays, Tensors and symbols share.
 
 from __future__ import annotations
 
+import functools
 from math import prod
 from typing import Any
 
@@ -49,7 +50,18 @@ def _dims(name: str, a: Any, b: Any, na: int, nb: int) -> None:
             raise RuntimeError(f"{label} must be a {kinds[n]}")
 
 
-def _product(a: Any, b: Any) -> Any:
+# What the products of this file have in common: operands of one dtype, and `out=`.
+_bilinear = functools.partial(linear, promote="same", out=True)
+
+
+def _product(a: Any, b: Any, na: int, nb: int) -> Any:
+    """`a @ b` for so many dimensions of each: NumPy would take others. `check` says what PyTorch says of them."""
+    if a.ndim != na or b.ndim != nb:
+        raise ValueError("arrays of other dimensions")
+    return _matmul(a, b)
+
+
+def _matmul(a: Any, b: Any) -> Any:
     """`a @ b`. NumPy multiplies matrices of bfloat16 in float32."""
     return np.matmul(a, b) if a.dtype.kind != "V" else np.matmul(a, b).astype(a.dtype)
 
@@ -65,20 +77,15 @@ def _check_mm(input: Any, mat2: Any) -> None:
     _same_dtype(input, mat2)
 
 
-@linear(
+@_bilinear(
     "mm",
     input=lambda g, mat2: g @ mat2.T.conjugate(),
     mat2=lambda g, input: input.T.conjugate() @ g,
-    promote="same",
     check=_check_mm,
-    out=True,
-    tex=r"{input}\,{mat2}",
 )
 def mm(input: Array, mat2: Array) -> Any:
     """The product of matrices (n, k) and (k, m)."""
-    if input.ndim != 2 or mat2.ndim != 2:
-        raise ValueError("matrices expected")
-    return _product(input, mat2)
+    return _product(input, mat2, 2, 2)
 
 
 def _check_bmm(input: Any, mat2: Any) -> None:
@@ -91,20 +98,17 @@ def _check_bmm(input: Any, mat2: Any) -> None:
     _same_dtype(input, mat2)
 
 
-@linear(
+@_bilinear(
     "bmm",
     input=lambda g, mat2: g @ mat2.mT.conjugate(),
     mat2=lambda g, input: input.mT.conjugate() @ g,
-    promote="same",
     check=_check_bmm,
-    out=True,
-    tex=r"{input}\,{mat2}",
 )
 def bmm(input: Array, mat2: Array) -> Any:
     """Products of matrices in pairs: (b, n, k) and (b, k, m)."""
-    if input.ndim != 3 or mat2.ndim != 3 or input.shape[0] != mat2.shape[0]:
-        raise ValueError("batches of matrices expected")
-    return _product(input, mat2)
+    if input.shape[:1] != mat2.shape[:1]:
+        raise ValueError("as many matrices in each")
+    return _product(input, mat2, 3, 3)
 
 
 def _check_mv(input: Any, vec: Any) -> None:
@@ -114,20 +118,15 @@ def _check_mv(input: Any, vec: Any) -> None:
     _same_dtype(input, vec)
 
 
-@linear(
+@_bilinear(
     "mv",
     input=lambda g, vec: unsqueeze(g, 1) * vec.conjugate(),
     vec=lambda g, input: input.T.conjugate() @ g,
-    promote="same",
     check=_check_mv,
-    out=True,
-    tex=r"{input}\,{vec}",
 )
 def mv(input: Array, vec: Array) -> Any:
     """The product of a matrix (n, k) and a vector (k,)."""
-    if input.ndim != 2 or vec.ndim != 1:
-        raise ValueError("matrix and vector expected")
-    return _product(input, vec)
+    return _product(input, vec, 2, 1)
 
 
 def _check_dot(input: Any, tensor: Any) -> None:
@@ -145,20 +144,16 @@ def _check_dot(input: Any, tensor: Any) -> None:
         )
 
 
-@linear(
+@_bilinear(
     "dot",
     input=lambda g, tensor: g * tensor.conjugate(),
     tensor=lambda g, input: g * input.conjugate(),
-    promote="same",
     check=_check_dot,
-    out=True,
     tex=r"{input} \cdot {tensor}",
 )
 def dot(input: Array, tensor: Array) -> Any:
     """The sum of products of two vectors (no conjugation)."""
-    if input.ndim != 1 or tensor.ndim != 1:
-        raise ValueError("vectors expected")
-    return _product(input, tensor)
+    return _product(input, tensor, 1, 1)
 
 
 def _check_many(input: Any, other: Any) -> None:
@@ -185,13 +180,12 @@ def _check_many(input: Any, other: Any) -> None:
     out=True,
     method=False,
     node="UnsafeViewBackward0",
-    tex=r"{input}\,{other}",
 )
 def matmul_many(input: Array, other: Array) -> Any:
     """Products of matrices, leading dimensions broadcast."""
     if input.ndim < 2 or other.ndim < 2:
         raise ValueError("matrices expected")
-    return _product(input, other)
+    return _matmul(input, other)
 
 
 def _right_grad(g: Any, input: Any, shape: tuple[int, ...]) -> Any:
@@ -276,7 +270,7 @@ def affine(input: Array, weight: Array, bias: Array | None = None) -> Any:
     """`input @ weight.T + bias`: (*, n), (m, n) and (m,) give (*, m)."""
     if weight.ndim != 2:
         raise ValueError("a matrix expected")
-    out = _product(input, weight.T)
+    out = _matmul(input, weight.T)
     if bias is not None:
         if out.ndim:
             out += bias

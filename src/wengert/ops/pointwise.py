@@ -16,6 +16,7 @@ from ..core.batched import refuse_dynamic
 from ..core.op import Array, composite, elementwise
 from ..core.views import inplace
 from ..kernels import masking
+from .arithmetic import sqrt
 from .comparison import isfinite, isnan
 
 __all__ = [
@@ -166,7 +167,7 @@ asin = elementwise(
     np.arcsin,
     promote="float",
     inplace=True,
-    input=lambda input: (1 - input * input) ** -0.5,
+    input=lambda input: 1 / sqrt(1 - input * input),
     tex=r"\arcsin {input}",
 )
 acos = elementwise(
@@ -174,7 +175,7 @@ acos = elementwise(
     np.arccos,
     promote="float",
     inplace=True,
-    input=lambda input: -((1 - input * input) ** -0.5),
+    input=lambda input: -1 / sqrt(1 - input * input),
     tex=r"\arccos {input}",
 )
 atan = elementwise(
@@ -190,7 +191,7 @@ asinh = elementwise(
     np.arcsinh,
     promote="float",
     inplace=True,
-    input=lambda input: (input * input + 1) ** -0.5,
+    input=lambda input: 1 / sqrt(input * input + 1),
     tex=r"\operatorname{{arsinh}} {input}",
 )
 # Two roots, not the root of input**2 - 1: for complex numbers only so is the branch right.
@@ -199,7 +200,7 @@ acosh = elementwise(
     np.arccosh,
     promote="float",
     inplace=True,
-    input=lambda input: (input - 1) ** -0.5 * (input + 1) ** -0.5,
+    input=lambda input: 1 / (sqrt(input - 1) * sqrt(input + 1)),
     tex=r"\operatorname{{arcosh}} {input}",
 )
 atanh = elementwise(
@@ -516,7 +517,7 @@ def threshold_backward(input: Array, mask: Array) -> Any:
 
 @elementwise(
     "relu",
-    input=lambda g, out: threshold_backward(g, out > 0),
+    input=lambda g, out: threshold_backward(g, ~(out <= 0)),
     inplace=True,
     domain="at 0 the derivative is taken as 0",
 )
@@ -539,8 +540,8 @@ def relu_(input: Any) -> Any:
     "logaddexp",
     inplace=False,
     promote="float",
-    input=lambda input, out: exp(input - out),
-    other=lambda other, out: exp(other - out),
+    input=lambda input, other: 1 / (1 + exp(other - input)),
+    other=lambda input, other: 1 / (1 + exp(input - other)),
     tex=r"\ln(e^{{{input}}} + e^{{{other}}})",
 )
 def logaddexp(input: Array, other: Array) -> Any:
@@ -556,8 +557,8 @@ def logaddexp(input: Array, other: Array) -> Any:
 @elementwise(
     "logaddexp2",
     promote="float",
-    input=lambda input, out: exp2(input - out),
-    other=lambda other, out: exp2(other - out),
+    input=lambda input, other: 1 / (1 + exp2(other - input)),
+    other=lambda input, other: 1 / (1 + exp2(input - other)),
     tex=r"\log_2(2^{{{input}}} + 2^{{{other}}})",
 )
 def logaddexp2(input: Array, other: Array) -> Any:
@@ -567,12 +568,11 @@ def logaddexp2(input: Array, other: Array) -> Any:
 
 @elementwise("heaviside", promote="same", inplace=True)
 def heaviside(input: Array, values: Array) -> Any:
-    """0 for negative numbers, 1 for positive ones, `values` at 0. Not differentiable."""
+    """0 for negative numbers and NaN, 1 for positive ones, `values` at 0. Not differentiable."""
     if input.dtype.kind == "c" or values.dtype.kind == "c":
         raise RuntimeError("heaviside is not yet implemented for complex tensors.")
     one, zero = input.dtype.type(1), input.dtype.type(0)
-    result = np.where(input == 0, values, np.where(input < 0, zero, one))
-    return np.where(np.isnan(input), input, result) if input.dtype.kind == "f" else result
+    return np.where(input == 0, values, np.where(input > 0, one, zero))
 
 
 @elementwise(

@@ -327,7 +327,7 @@ airy_ai = _plain("airy_ai", bessel.airy_ai, "Airy's function Ai.")
     method=False,
     inplace=True,
     input=lambda input, eps: (
-        1 / (input * (1 - input))
+        where((input < 0) | (input > 1), math.nan, 1 / (input * (1 - input)))
         if eps is None
         else where((input < eps) | (input > 1 - eps), 0, 1 / (input * (1 - input)))
     ),
@@ -364,7 +364,7 @@ def sinc(input: Array) -> Any:
 
 
 def _sinc_slope(angle: Any, input: Any) -> Any:
-    return where(input == 0, 0, (angle * cos(angle) - sin(angle)) / (angle * where(input == 0, 1, input)))
+    return where(angle * input == 0, 0, (angle * cos(angle) - sin(angle)) / where(angle * input == 0, 1, angle * input))
 
 
 @elementwise(

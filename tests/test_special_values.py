@@ -1,0 +1,83 @@
+"""NaN and infinities, and numbers whose square overflows, go through operations and their derivatives as in PyTorch."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+import wengert as torch
+
+INF, NAN = math.inf, math.nan
+
+
+def slope(f, at: float, dtype=torch.float64) -> float:
+    x = torch.tensor([at], dtype=dtype, requires_grad=True)
+    f(x).sum().backward()
+    return x.grad.item()
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "expected"),
+    [  # as PyTorch 2.13 gives them
+        ("asin", INF, NAN),
+        ("asin", -1e300, NAN),
+        ("asin", 1.0, INF),
+        ("acos", INF, NAN),
+        ("acos", 1.0, -INF),
+        ("asinh", INF, 0.0),
+        ("acosh", 1.0, INF),
+        ("logit", 2.0, NAN),
+        ("logit", -INF, NAN),
+        ("logit", 0.0, INF),
+        ("relu", NAN, 1.0),
+        ("relu", 0.0, 0.0),
+        ("relu", INF, 1.0),
+        ("sinc", 1e-300, 0.0),
+        ("sinc", 5e-324, 0.0),
+        ("digamma", INF, 0.0),
+    ],
+)
+def test_derivatives_at_the_ends(name: str, at: float, expected: float) -> None:
+    assert slope(getattr(torch, name), at) == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_relu_does_not_silence_the_gradient_where_its_argument_is_nan(size: int) -> None:
+    x = torch.full((size,), NAN, requires_grad=True)
+    torch.relu(x).sum().backward()
+    assert x.grad.tolist() == [1.0] * size
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [(1e30, 1e30, -1e-30), (1e-30, 1e-30, -1e30), (0.0, 1e-30, -0.0), (INF, 1e30, -INF), (1.0, INF, -0.0)],
+)
+def test_the_derivative_at_the_divisor_where_its_square_is_no_float32(
+    size: int, a: float, b: float, expected: float
+) -> None:
+    other = torch.full((size,), b, requires_grad=True)
+    (torch.full((size,), a) / other).sum().backward()
+    assert other.grad.tolist() == pytest.approx([expected] * size)
+
+
+@pytest.mark.parametrize("f", [torch.logaddexp, torch.logaddexp2])
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (INF, 1.0, (1.0, 0.0)),
+        (-INF, 1.0, (0.0, 1.0)),
+        (INF, -INF, (1.0, 0.0)),
+        (1e30, 1e30, (0.5, 0.5)),
+        (INF, INF, (NAN, NAN)),
+    ],
+)
+def test_shares_of_logaddexp(f, a: float, b: float, expected: tuple[float, float]) -> None:
+    x, y = (torch.tensor(v, requires_grad=True) for v in (a, b))
+    f(x, y).backward()
+    assert (x.grad.item(), y.grad.item()) == pytest.approx(expected, nan_ok=True)
+
+
+def test_heaviside_of_nan_is_zero() -> None:
+    assert torch.heaviside(torch.tensor([NAN, -0.0, INF, -INF]), torch.tensor([5.0])).tolist() == [0.0, 5.0, 1.0, 0.0]
