@@ -51,6 +51,26 @@ def test_complex_numbers(fast) -> None:
 
 
 @both
+def test_errors_along_the_real_and_the_imaginary_axis_do_not_cancel(fast) -> None:
+    z = torch.tensor([0.5 + 1j], dtype=torch.complex128, requires_grad=True)
+    for amount in (0.1 - 0.1j, 0.1 + 0.1j):
+        with pytest.raises(GradcheckError, match="Jacobian mismatch for output 0 with respect to input 0"):
+            gradcheck(lambda z, d=amount: wrong_by(z, d).real, z, fast_mode=fast)
+
+
+def test_directions_are_the_same_in_every_run() -> None:
+    message = []
+    for _ in range(2):
+        torch.rand(3)  # the user's random numbers neither matter nor change
+        state = torch.get_rng_state()
+        with pytest.raises(GradcheckError) as caught:
+            gradcheck(lambda x: wrong_by(x, 0.1), leaf(1.0, 2.0), fast_mode=True)
+        message.append(str(caught.value))
+        assert torch.get_rng_state().equal(state)
+    assert message[0] == message[1]
+
+
+@both
 def test_a_wrong_gradient_is_found(fast) -> None:
     fails(
         "Jacobian mismatch for output 0 with respect to input 0,\nnumerical:",

@@ -447,3 +447,36 @@ def test_how_a_view_of_a_leaf_was_made_is_said_before_that_it_is_one() -> None:
         v = x[0]
     with pytest.raises(RuntimeError, match="^A view was created in no_grad mode"):
         v.mul_(2)
+
+
+def test_views_may_be_rebuilt_by_the_operations_that_made_them() -> None:
+    tracking = torch.autograd._force_original_view_tracking
+    x = leaf(1.0, 2.0, 3.0, 4.0)
+
+    def changed() -> tuple[torch.Tensor, torch.Tensor]:
+        base = x * 1
+        corner = base.view(2, 2).t()[1]
+        base.mul_(2)
+        return base, corner
+
+    expected = torch.tensor([0.0, 2.0, 0.0, 2.0])
+    _, plain = changed()
+    assert plain.grad_fn.name() == "AsStridedBackward0"
+    with tracking(True):
+        assert torch.autograd.is_view_replay_enabled()
+        base, corner = changed()
+    assert not torch.autograd.is_view_replay_enabled()
+    names, node = [], corner.grad_fn
+    while node is not base.grad_fn:
+        names.append(node.name())
+        node = node.next_functions[0][0]
+    assert names == ["SelectBackward0", "TBackward0", "ViewBackward0"]
+    for c in (plain, corner):
+        assert torch.autograd.grad(c.sum(), x)[0].equal(expected)
+    base.add_(corner.detach().sum())  # also after the block: how it was made is known
+    assert corner.grad_fn.name() == "SelectBackward0"
+    tracking(True)  # as a function: at once
+    try:
+        assert changed()[1].grad_fn.name() == "SelectBackward0"
+    finally:
+        tracking(False)

@@ -156,3 +156,39 @@ def test_the_second_derivative_of_a_norm_at_zero_is_zero() -> None:
     (g,) = torch.autograd.grad(torch.linalg.vector_norm(x), x, create_graph=True)
     (h,) = torch.autograd.grad(g.sum(), x)
     assert h.tolist() == [0, 0, 0]
+
+
+def test_a_few_eigenvalues() -> None:
+    a = RNG.standard_normal((2, 6, 6))
+    a = a @ a.swapaxes(-1, -2)
+    values = np.linalg.eigvalsh(a)
+    E, X = torch.lobpcg(t(a), k=2)
+    np.testing.assert_allclose(E.numpy(), values[:, :-3:-1])
+    np.testing.assert_allclose((t(a) @ X).numpy(), (X * E[:, None]).numpy(), atol=1e-10)
+    E, X = torch.lobpcg(t(a), X=torch.ones(2, 6, 2, dtype=torch.float64), largest=False)
+    np.testing.assert_allclose(E.numpy(), values[:, :2])
+    assert X.shape == (2, 6, 2)
+
+    b = RNG.standard_normal((2, 6, 6))
+    b = b @ b.swapaxes(-1, -2) + 6 * np.eye(6)
+    E, X = torch.lobpcg(t(a), 2, t(b))
+    np.testing.assert_allclose((t(a) @ X).numpy(), (t(b) @ X * E[:, None]).numpy(), atol=1e-10)
+    np.testing.assert_allclose((X.mT @ t(b) @ X).numpy(), np.broadcast_to(np.eye(2), (2, 2, 2)), atol=1e-10)
+
+    first, second = t(a[0], True), t(b[0], True)
+    assert gradcheck(lambda x, y: (torch.lobpcg(x, 2, y)[0], torch.lobpcg(x, 2, y)[1].square()), (first, second))
+    torch.lobpcg(first, 1)[0].backward(torch.ones(1, dtype=torch.float64))
+    assert first.grad.allclose(first.grad.mT)
+
+
+def test_what_lobpcg_does_not_take() -> None:
+    a = torch.eye(5, dtype=torch.float64)
+    message = r"the number of A rows \(=5\) is smaller than 3 x the number of requested eigenpairs \(=2\)"
+    with pytest.raises(ValueError, match=message):
+        torch.lobpcg(a, 2)
+    with pytest.raises(AssertionError, match="A must be square, got shape"):
+        torch.lobpcg(a[:4], 1)
+    with pytest.raises(AssertionError, match="A and B must have same shape"):
+        torch.lobpcg(a, 1, torch.eye(4, dtype=torch.float64))
+    with pytest.raises(NotImplementedError, match="no iterations for a tracker"):
+        torch.lobpcg(a, 1, tracker=print)

@@ -90,6 +90,7 @@ from .ops.linalg_factor import *
 from .ops.linalg_norms import *
 from .ops.linalg_products import *
 from .ops.linalg_solve import *
+from .ops.linalg_few import *
 from .ops.linalg_spectral import *
 from .ops.linalg_triangular import *
 from .ops.matmul import *

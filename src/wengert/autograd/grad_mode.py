@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.modes import LOCAL, set_mode
 from ..core.modes import enable_grad as enable_grad
 from ..core.modes import inference_mode as inference_mode
 from ..core.modes import no_grad as no_grad
@@ -33,10 +34,20 @@ class set_multithreading_enabled(_Ignored):
     """Accepted and remembered: a backward pass runs on the thread that asks for it."""
 
 
-class _force_original_view_tracking(_Ignored):
-    """Accepted and remembered: views are tracked in one way."""
+class _force_original_view_tracking:
+    """Views made while `mode` is True are rebuilt, when they or their base are changed in place, by the operations that made
+    them; others by one `AsStridedBackward0`. At once when called, until the end of the block when used as a context.
+    """
 
-    enabled = False
+    def __init__(self, mode: bool) -> None:
+        self.mode = bool(mode)
+        self.before = set_mode("view_replay", self.mode)
+
+    def __enter__(self) -> None:
+        set_mode("view_replay", self.mode)
+
+    def __exit__(self, *exc: Any) -> None:
+        set_mode("view_replay", self.before)
 
 
 class _unsafe_preserve_version_counter:
@@ -60,4 +71,4 @@ def is_multithreading_enabled() -> bool:
 
 
 def is_view_replay_enabled() -> bool:
-    return _force_original_view_tracking.enabled
+    return LOCAL.view_replay

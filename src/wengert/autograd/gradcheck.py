@@ -16,8 +16,9 @@ from ..core.backward import run_walk
 from ..core.modes import LOCAL
 from ..core.node import leaf_edge
 from ..core.tensor import Tensor, wrap
+from ..kernels.generator import Generator, uniform
 from . import grad as _grad
-from .jacobians import as_tuple, basis, directional, floating, numerical, predicted, pulled, pushed, units
+from .jacobians import as_tuple, basis, directional, floating, numerical, parts, predicted, pulled, pushed, units
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
@@ -215,28 +216,38 @@ def _report(kind: str, k: int, i: int, numeric: Any, analytic: Any, check: _Chec
 
 
 def _fast(check: _Check, outs: list[Tensor], backward: bool, forward: bool) -> None:
-    """Along one random direction u of each input, and against one random cotangent v: Re <v, J u>."""
-    rng = np.random.default_rng(2)
-    cotangents = [_direction(rng, o) for o in outs]
+    """Along one random direction u of each input, and against one random cotangent v: Re <v, J u>.
+
+    The real and the imaginary part of u are two directions; what belongs to them is compared as one complex number.
+    """
+    rng = Generator()  # a new one, so that directions and tolerances are PyTorch's
     tangents = {i: _direction(rng, check.inputs[i]) for i in check.wanted}
-    slopes = {i: directional(check.func, check.inputs, i, check.eps, tangents[i]) for i in check.wanted}
+    cotangents = [_direction(rng, o) for o in outs]
+    slopes = {
+        i: [directional(check.func, check.inputs, i, check.eps, part) for part in parts(tangents[i])]
+        for i in check.wanted
+    }
     for k, out in enumerate(outs):
         v = cotangents[k]
         if not out.requires_grad:
             for i in check.wanted:
-                if np.abs(slopes[i][k]).max(initial=0) > check.atol * _weight(tangents[i]):
+                if any(np.abs(s[k]).max(initial=0) > check.atol * _weight(tangents[i]) for s in slopes[i]):
                     raise GradcheckError("Numerical gradient for function expected to be zero")
         elif backward:
             grads, again = (_sized(check, pulled(out, check.sources, v)) for _ in range(2))
             for i, a in zip(check.wanted, grads, strict=True):
-                _along(check, "", k, i, slopes[i][k], v, np.vdot(a, tangents[i]).real, tangents[i])
+                _along(check, "", k, i, slopes[i], v, [np.vdot(a, u).real for u in parts(tangents[i])], tangents[i])
             if any(a.size and np.abs(a - b).max() > check.nondet for a, b in zip(grads, again, strict=True)):
                 raise _unsteady(check)
     if forward:
         for i in check.wanted:
-            for k, p in enumerate(pushed(check.func, check.inputs, {**check.zeros, i: tangents[i]})):
-                got = 0.0 if p is None else np.vdot(cotangents[k], p._array).real
-                _along(check, "computed with forward mode ", k, i, slopes[i][k], cotangents[k], got, tangents[i])
+            dtype = check.inputs[i]._array.dtype
+            pushes = [
+                pushed(check.func, check.inputs, {**check.zeros, i: np.asarray(u, dtype)}) for u in parts(tangents[i])
+            ]
+            for k, v in enumerate(cotangents):
+                got = [0.0 if p[k] is None else np.vdot(v, p[k]._array).real for p in pushes]
+                _along(check, "computed with forward mode ", k, i, slopes[i], v, got, tangents[i])
 
 
 def _random(rng: Any, t: Tensor) -> Any:
@@ -245,19 +256,22 @@ def _random(rng: Any, t: Tensor) -> Any:
     return np.asarray(a, t._array.dtype)
 
 
-def _direction(rng: Any, t: Tensor) -> Any:
-    """Of length 1: the error of a central difference grows with the cube of the length."""
-    a = _random(rng, t)
-    return np.asarray(a / np.linalg.norm(a)) if a.size else a
+def _direction(rng: Generator, t: Tensor) -> Any:
+    """Of length 1, real and imaginary part each: the error of a central difference grows with the cube of the length."""
+    parts = [uniform(rng, t._array.size, np.float32).astype(np.float64) for _ in units(t)]
+    unit = [a / np.linalg.norm(a) if a.size else a for a in parts]
+    return np.asarray(unit[0] if len(unit) == 1 else unit[0] + 1j * unit[1], t._array.dtype).reshape(t._array.shape)
 
 
 def _weight(a: Any) -> float:
     return float(np.abs(a.real).sum() + np.abs(a.imag).sum())
 
 
-def _along(check: _Check, kind: str, k: int, i: int, slope: Any, v: Any, analytic: Any, u: Any) -> None:
-    numeric = np.vdot(v, slope).real
+def _along(check: _Check, kind: str, k: int, i: int, slopes: Any, v: Any, found: list[float], u: Any) -> None:
+    numeric, analytic = (complex(*x) for x in ([np.vdot(v, s[k]).real for s in slopes], found))
     if not check.close(analytic, numeric, _weight(u) * _weight(v)):
+        if len(found) == 1:
+            numeric, analytic = numeric.real, analytic.real
         raise GradcheckError(
             f"Jacobian {kind}mismatch for output {k} with respect to input {i},\nnumerical:{numeric}\nanalytical:{analytic}\n"
             "Both are v^T J u for one random u and v (fast_mode); without fast_mode the whole Jacobian is shown."

@@ -74,6 +74,11 @@ def numerical(func: Callable[..., Any], inputs: tuple[Any, ...], i: int, eps: fl
     ]
 
 
+def parts(u: Any) -> tuple[Any, ...]:
+    """A direction as one along the real axes and, if it is complex, one along the imaginary ones."""
+    return (u,) if u.dtype.kind != "c" else (u.real, 1j * u.imag)
+
+
 def directional(func: Callable[..., Any], inputs: tuple[Any, ...], i: int, eps: float, u: Any) -> list[Any]:
     """The derivative of each output along `u` in input `i`, by a central difference."""
     x = inputs[i]._array

@@ -45,6 +45,7 @@ class _Local(threading.local):
     vmap_levels: tuple[Any, ...] = ()  # open vmap levels, outermost first
     observers: tuple[Any, ...] = ()  # who is told of each recorded operation (explain, profiler)
     replay: Any = None  # selective checkpointing: who hands out results instead of computing them
+    view_replay = False  # a view is rebuilt after a change in place by the operations that made it
     mutation: Any = None  # allow_mutation_on_saved_tensors: the clones it keeps
     special = 0
     dual_levels: tuple[int, ...] = ()  # all open ones, outermost first
@@ -76,6 +77,7 @@ _DEFAULTS = {
         "observers",
         "mutation",
         "replay",
+        "view_replay",
     )
 }
 

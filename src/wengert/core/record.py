@@ -319,11 +319,13 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
     n_out = len(results) if op.variadic else len(op.outputs)
     outputs = [wrap(np.asarray(x) if x.__class__ in ARRAY_TYPES else x) for x in results[:n_out]]
     if op.view:
-        from .views import mark_view
+        from .views import mark_view, note_rebuild
 
         first = vals[0]  # of a list, each result is a view of the element in its place
         for t, x in zip(outputs, first if isinstance(first, tuple) else (first,) * len(outputs), strict=True):
             mark_view(t, x, op.view == "maybe", op.multi_view)
+        if LOCAL.view_replay:
+            note_rebuild(op, vals, outputs)
     if LOCAL.inference:
         for t in outputs:
             base = t._base  # a view of a normal tensor is a normal tensor

@@ -64,6 +64,24 @@ def mark_view(t: Tensor, x: Tensor, maybe: bool = False, multi: bool = False) ->
     register_view(t, counter)
 
 
+def note_rebuild(op: Op, vals: list[Any], outputs: list[Tensor]) -> None:
+    """Let each view know how it is made from its base: as its source is, then by `op` with the same arguments."""
+    x, rest = vals[0], vals[1:]
+    if isinstance(x, tuple):
+        return  # a view of each of a list: such cannot be changed in place
+    before = None if x._extra is None else x._extra.rebuild
+    if before is None and x._base is not None:
+        return  # its source is a view that was made while they were not rebuilt
+    for k, t in enumerate(outputs):
+        if t._extra is not None and t._extra.base is not None:
+
+            def rebuild(base: Tensor, k: int = k) -> Tensor:
+                made = op.function(base if before is None else before(base), *rest)
+                return made[k] if isinstance(made, tuple) else made
+
+            t._extra.rebuild = rebuild
+
+
 def register_view(t: Tensor, counter: list[Any]) -> None:
     """Let a change in place find this view while it lives."""
     views = counter[1]
@@ -386,6 +404,14 @@ def regenerate(base: Tensor) -> None:
         return
     for v in live_views(base):
         if v._extra.creation is not None:  # type: ignore[union-attr]
+            continue
+        if v._extra.rebuild is not None:  # type: ignore[union-attr]
+            made = v._extra.rebuild(base)  # type: ignore[union-attr]
+            if made._edge is not None:
+                moved = _take_retained(v)
+                v._rg, v._edge = True, made._edge
+                if moved:
+                    v.retain_grad()
             continue
         how = reread(base._array, v._array)
         if how is None and v._array.dtype != base._array.dtype:

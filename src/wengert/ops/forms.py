@@ -255,7 +255,6 @@ _DECLINED = {
         quantize_per_tensor_dynamic quantized_batch_norm quantized_gru_cell quantized_lstm_cell quantized_max_pool1d
         quantized_max_pool2d quantized_max_pool3d quantized_rnn_relu_cell quantized_rnn_tanh_cell
     """,
-    "iterative eigenvalues: use torch.linalg.eigh": "lobpcg",
 }
 
 

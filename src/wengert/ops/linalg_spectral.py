@@ -35,7 +35,7 @@ from .linalg_shared import (
 from .linalg_solve import kept, solve_rows, tolerances
 from .shape import diagonal, unsqueeze
 
-__all__ = ["pca_lowrank", "svd", "svd_lowrank"]
+__all__ = ["svd"]
 
 
 def _phase_check(name: str, what: str, phase: Any) -> None:
@@ -345,65 +345,6 @@ def _rank(A: Array, atol: Any, rtol: Any, hermitian: bool) -> Any:
         return np.zeros(A.shape[:-2], np.int64)
     S = np.sort(np.abs(np.linalg.eigvalsh(A)))[..., ::-1] if hermitian else np.linalg.svd(A, compute_uv=False)
     return np.asarray(kept(S, atol, rtol).sum(-1))
-
-
-# -- low rank ----------------------------------------------------------------------------------------------------
-
-
-def _range(A: Any, q: int, niter: int, M: Any) -> Any:
-    """An orthonormal basis of about the first q left singular vectors, from random ones (Halko et al. 2009, algorithm 4.4)."""
-    from .linalg_factor import qr_rows
-    from .random import randn
-
-    if not (A.is_floating_point() or A.is_complex()):
-        A = A.to(np.float32)
-
-    def apply(X: Any, adjoint: bool) -> Any:
-        B = mH(A) if adjoint else A
-        Y = B @ X
-        return Y if M is None else Y - (mH(M) if adjoint else M) @ X
-
-    start = randn(A.shape[-1], q, dtype=A.dtype)
-    Q = qr_rows(apply(start, False), "reduced")[0]
-    for _ in range(niter):
-        Q = qr_rows(apply(Q, True), "reduced")[0]
-        Q = qr_rows(apply(Q, False), "reduced")[0]
-    return Q
-
-
-@composite("svd_lowrank", method=False)
-def svd_lowrank(A: Any, q: int | None = 6, niter: int | None = 2, M: Any = None) -> Any:
-    """`(U, S, V)`, about the first `q` singular values and vectors of A (or A - M), by a random projection."""
-    q = 6 if q is None else q
-    m, n = A.shape[-2:]
-    if M is not None:
-        M = M.expand(tuple(A.shape))
-    wide = m < n
-    if wide:
-        A, M = mH(A), None if M is None else mH(M)
-    Q = _range(A, q, 2 if niter is None else niter, M)
-    B = mH(Q) @ A
-    if M is not None:
-        B = B - mH(Q) @ M
-    U, S, Vh = svd_rows(B, False)
-    V = mH(Vh)
-    U = Q @ U
-    return (V, S, U) if wide else (U, S, V)
-
-
-@composite("pca_lowrank", method=False)
-def pca_lowrank(A: Any, q: int | None = None, center: bool = True, niter: int = 2) -> Any:
-    """`(U, S, V)` of principal component analysis of rank `q`: `svd_lowrank` with columns centred."""
-    m, n = A.shape[-2:]
-    if q is None:
-        q = min(6, m, n)
-    elif not (q >= 0 and q <= min(m, n)):
-        raise ValueError(f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}")
-    if not niter >= 0:
-        raise ValueError(f"niter(={niter}) must be non-negative integer")
-    if not (A.is_floating_point() or A.is_complex()):
-        A = A.to(np.float32)
-    return svd_lowrank(A - A.mean(-2, keepdim=True) if center else A, q, niter)
 
 
 _SVD = named_result("svd", ["U", "S", "V"])
