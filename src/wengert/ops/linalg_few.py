@@ -24,16 +24,18 @@ def lobpcg(
 ) -> Any:  # fmt: skip
     """`(E, X)`: the `k` largest eigenvalues of A X = B X diag(E), descending (or the smallest, ascending), and their vectors.
 
-    A and B are real, symmetric, dense and (*, m, m); B is positive definite, and X^T B X = 1. Computed directly, by `linalg.eigh`:
-    what steers PyTorch's iteration (`X` beyond its number of columns, `iK`, `niter`, `tol`, `method`, `ortho_*`) changes nothing,
-    and the result is as exact as `eigh`'s. NotImplementedError for a `tracker`, which would watch the iteration.
+    A and B are real, symmetric, dense and (*, m, m); B is positive definite, and X^T B X = 1. Computed directly, by
+    `linalg.eigh`, and as exact: what steers PyTorch's iteration (`X` beyond its number of columns, `iK`, `niter`, `tol`,
+    `method`, `ortho_*`) changes nothing. NotImplementedError for a `tracker`, which would watch the iteration.
     """
     if A.shape[-2] != A.shape[-1]:
         raise AssertionError(f"A must be square, got shape {A.shape}")
     if B is not None and A.shape != B.shape:
         raise AssertionError(f"A and B must have same shape, got {A.shape} vs {B.shape}")
     if tracker is not None:
-        raise NotImplementedError("lobpcg: there are no iterations for a tracker to watch; the eigenvalues are found directly")
+        raise NotImplementedError(
+            "lobpcg: there are no iterations for a tracker to watch; the eigenvalues are found directly"
+        )
     m = A.shape[-1]
     k = k if k is not None else 1 if X is None else X.shape[-1]
     n = X.shape[-1] if X is not None else k if n is None else n
