@@ -87,10 +87,10 @@ from .ops.internal import *
 from .ops.joining import *
 from .ops.linalg_det import *
 from .ops.linalg_factor import *
+from .ops.linalg_few import *
 from .ops.linalg_norms import *
 from .ops.linalg_products import *
 from .ops.linalg_solve import *
-from .ops.linalg_few import *
 from .ops.linalg_spectral import *
 from .ops.linalg_triangular import *
 from .ops.matmul import *

@@ -403,34 +403,33 @@ def regenerate(base: Tensor) -> None:
     if not base._rg:
         return
     for v in live_views(base):
-        if v._extra.creation is not None:  # type: ignore[union-attr]
+        extra = v._extra
+        assert extra is not None
+        if extra.creation is not None:
             continue
-        if v._extra.rebuild is not None:  # type: ignore[union-attr]
-            made = v._extra.rebuild(base)  # type: ignore[union-attr]
-            if made._edge is not None:
-                moved = _take_retained(v)
-                v._rg, v._edge = True, made._edge
-                if moved:
-                    v.retain_grad()
-            continue
-        how = reread(base._array, v._array)
-        if how is None and v._array.dtype != base._array.dtype:
-            continue
-        moved = _take_retained(v)
-        from .record import record
-
-        place = Place(base._array, v._array)
-        probe = wrap(v._array)
-        if LOCAL.grad:
-            source = TABLE["view_as_real"].function(base) if how == "parts" else base
-            op, values = TABLE["as_strided_at"], [source, place.positions]
-            if how == "pairs":
-                op, values = TABLE["view_as_complex"], [op.function(*values)]
-            record(op, values, [probe], [v._array])
-        if probe._edge is not None:
-            v._rg, v._edge = True, probe._edge
+        made = extra.rebuild(base) if extra.rebuild is not None else _reread(base, v)
+        if made is not None and made._edge is not None:
+            moved = _take_retained(v)
+            v._rg, v._edge = True, made._edge
             if moved:
                 v.retain_grad()
+
+
+def _reread(base: Tensor, v: Tensor) -> Tensor | None:
+    """The view as read out of the base by place; None if the two are of dtypes that do not go together."""
+    from .record import record
+
+    how = reread(base._array, v._array)
+    if how is None and v._array.dtype != base._array.dtype:
+        return None
+    made = wrap(v._array)
+    if LOCAL.grad:
+        source = TABLE["view_as_real"].function(base) if how == "parts" else base
+        op, values = TABLE["as_strided_at"], [source, Place(base._array, v._array).positions]
+        if how == "pairs":
+            op, values = TABLE["view_as_complex"], [op.function(*values)]
+        record(op, values, [made], [v._array])
+    return made
 
 
 def positions(base: Any, view: Any) -> np.ndarray[Any, Any]:
