@@ -761,7 +761,7 @@ def test_dispatch_modes_can_be_named_and_say_that_they_are_not_here() -> None:
         pass
 
     for mode in (Mine(), FlopCounterMode(display=False)):
-        with pytest.raises(NotImplementedError, match="TorchFunctionMode"):
+        with pytest.raises(NotImplementedError, match=r"explain.trace\(\) and torch.profiler.profile\(\) see every operation"):
             mode.__enter__()
 
 
@@ -799,3 +799,31 @@ def test_one_identity_matrix_shared_out() -> None:
     assert a.tolist() == [[1, 0], [0, 1], [0, 0]]
     assert b.tolist() == [[0], [0], [1]]
     assert b.dtype is torch.float64
+
+
+def test_functions_under_the_name_behind_nn_functional() -> None:
+    x = torch.tensor([-1.0, 2.0], requires_grad=True)
+    assert torch._C._nn.gelu is torch.nn.functional.gelu
+    assert torch.equal(torch._C._nn.leaky_relu(x, 0.5), torch.tensor([-0.5, 2.0]))
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = torch._C._nn.nonsense
+    y = torch._C._nn._test_warn_in_autograd(x)
+    with pytest.warns(UserWarning, match="^Warn from backward$"):
+        y.sum().backward()
+    assert x.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "expected"),
+    [
+        ((torch.float64,), {}, (None, torch.float64, False, None)),
+        (("cpu", torch.float16, True), {}, (torch.device("cpu"), torch.float16, True, None)),
+        ((torch.zeros(1, dtype=torch.int8),), {}, (torch.device("cpu"), torch.int8, False, None)),
+        ((), {"dtype": torch.bool, "memory_format": torch.channels_last}, (None, torch.bool, False, torch.channels_last)),
+        ((), {"non_blocking": True}, (None, None, True, None)),
+    ],
+)
+def test_what_the_arguments_of_to_say(args: Any, kwargs: Any, expected: Any) -> None:
+    assert torch._C._nn._parse_to(*args, **kwargs) == expected
+    with pytest.raises(TypeError, match=r"to\(\) received an invalid combination of arguments - got \(size=int"):
+        torch._C._nn._parse_to(*args, size=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from heapq import heapify, heappop, heappush
 from types import SimpleNamespace
@@ -12,11 +13,12 @@ from .autograd.grad_mode import is_multithreading_enabled
 from .autograd.graph import _current_autograd_node as _current_autograd_node
 from .autograd.graph import _current_graph_task_id as _current_graph_task_id
 from .autograd.graph import _will_engine_execute_node as _will_engine_execute_node
+from .core import dtypes
 from .core.modes import LOCAL
 from .core.modes import is_grad_enabled as is_grad_enabled
 from .core.node import AccumulateGrad, Node
 from .core.saved import SavedTensor, make_saved_tensor
-from .core.tensor import Tensor
+from .core.tensor import Tensor, as_device
 
 
 class UndefinedGrad(Node):
@@ -72,6 +74,55 @@ def _applied(function: type[Function], tensors: tuple[Tensor, ...], *more: Any) 
     return found[0] if len(found) == 1 else found
 
 
+class _WithWarning(Function):
+    @staticmethod
+    def forward(ctx: Any, t: Tensor) -> Tensor:
+        return t.clone()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        warnings.warn("Warn from backward", UserWarning, stacklevel=2)
+        return g
+
+
+class _NN:
+    """`torch._C._nn`: the functions of `nn.functional` under the name they have behind it."""
+
+    def _test_warn_in_autograd(self, t: Tensor) -> Any:
+        """`t` again; walking back from it warns. For tests."""
+        return _WithWarning.apply(t)
+
+    def _parse_to(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
+        """`(device, dtype, non_blocking, memory_format)`: what the arguments of `Tensor.to` or `Module.to` say."""
+        place, dtype, other = kwargs.pop("device", None), kwargs.pop("dtype", None), kwargs.pop("tensor", None)
+        flags = [kwargs.pop(name) for name in ("non_blocking", "copy") if name in kwargs]
+        order = kwargs.pop("memory_format", None)
+        for value in args:
+            if isinstance(value, Tensor):
+                other = value
+            elif isinstance(value, bool):
+                flags.insert(0, value)
+            elif isinstance(value, dtypes.dtype):
+                dtype = value
+            elif value is not None:
+                place = value
+        if kwargs:
+            name, value = kwargs.popitem()
+            raise TypeError(f"to() received an invalid combination of arguments - got ({name}={type(value).__name__}, )")
+        if other is not None:
+            place, dtype = other.device, other.dtype
+        return None if place is None else as_device(place), dtype, bool(flags and flags[0]), order
+
+    def __getattr__(self, name: str) -> Any:
+        import wengert
+
+        for home in (wengert.nn.functional, wengert):
+            if hasattr(home, name):
+                return getattr(home, name)
+        raise AttributeError(f"module 'wengert._C._nn' has no attribute {name!r}")
+
+
+_nn = _NN()
 _functions = SimpleNamespace(AccumulateGrad=AccumulateGrad, DelayedError=DelayedError, UndefinedGrad=UndefinedGrad)
 
 

@@ -14,7 +14,7 @@ class TorchDispatchMode:
     def __enter__(self) -> Any:
         raise NotImplementedError(
             f"{type(self).__name__} is a TorchDispatchMode, which is not supported: no operation goes through a dispatcher. "
-            "A TorchFunctionMode (torch.overrides) sees each call as the user wrote it."
+            "wengert.explain.trace() and torch.profiler.profile() see every operation."
         )
 
     def __exit__(self, *_: Any) -> None:
