@@ -761,7 +761,9 @@ def test_dispatch_modes_can_be_named_and_say_that_they_are_not_here() -> None:
         pass
 
     for mode in (Mine(), FlopCounterMode(display=False)):
-        with pytest.raises(NotImplementedError, match=r"explain.trace\(\) and torch.profiler.profile\(\) see every operation"):
+        with pytest.raises(
+            NotImplementedError, match=r"explain.trace\(\) and torch.profiler.profile\(\) see every operation"
+        ):
             mode.__enter__()
 
 
@@ -819,7 +821,11 @@ def test_functions_under_the_name_behind_nn_functional() -> None:
         ((torch.float64,), {}, (None, torch.float64, False, None)),
         (("cpu", torch.float16, True), {}, (torch.device("cpu"), torch.float16, True, None)),
         ((torch.zeros(1, dtype=torch.int8),), {}, (torch.device("cpu"), torch.int8, False, None)),
-        ((), {"dtype": torch.bool, "memory_format": torch.channels_last}, (None, torch.bool, False, torch.channels_last)),
+        (
+            (),
+            {"dtype": torch.bool, "memory_format": torch.channels_last},
+            (None, torch.bool, False, torch.channels_last),
+        ),
         ((), {"non_blocking": True}, (None, None, True, None)),
     ],
 )

@@ -108,7 +108,9 @@ class _NN:
                 place = value
         if kwargs:
             name, value = kwargs.popitem()
-            raise TypeError(f"to() received an invalid combination of arguments - got ({name}={type(value).__name__}, )")
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got ({name}={type(value).__name__}, )"
+            )
         if other is not None:
             place, dtype = other.device, other.dtype
         return None if place is None else as_device(place), dtype, bool(flags and flags[0]), order
