@@ -155,7 +155,7 @@ if TYPE_CHECKING:
 _LAZY = frozenset((
     "_C", "_VF", "_utils", "_vmap_internals", "__config__", "_dynamo",
     "accelerator", "alias", "amp", "backends", "compiler", "cpu", "cuda",
-    "data", "distributed", "distributions", "explain", "export", "fft", "functional", "fx", "hub", "jit",
+    "data", "distributed", "distributions", "explain", "export", "fft", "functional", "functorch", "fx", "hub", "jit",
     "library", "linalg", "masked", "mps", "mtia", "multiprocessing", "nn", "onnx", "optim", "overrides",
     "profiler", "quantization", "random", "return_types", "safetensors", "serialization", "signal", "sparse", "special",
     "storage", "testing", "types", "utils", "version", "xpu",

@@ -1,7 +1,7 @@
 """`import torch` means Wengert, for programs that are not to be edited: `install()`, or `wengert run FILE`.
 
 `torch`, and every module below it, is then the module of the same name here: the same object, so that a class is one class
-under both names.
+under both names. `functorch`, which PyTorch brings along, is `wengert.functorch`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 
 
 class _Alias(MetaPathFinder, Loader):
-    """Finds `torch.x` and loads `wengert.x`."""
+    """Finds `torch.x` and loads `wengert.x`; `functorch` is `wengert.functorch`."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if fullname.partition(".")[0] != "torch":
+        if fullname.partition(".")[0] not in ("torch", "functorch"):
             return None
         return ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        ours = "wengert" + spec.name.removeprefix("torch")
+        ours = "wengert." + spec.name if spec.name[0] == "f" else "wengert" + spec.name.removeprefix("torch")
         try:
             module = importlib.import_module(ours)
         except ModuleNotFoundError as error:
@@ -59,5 +59,5 @@ def remove() -> None:
     """Let `import torch` import PyTorch, if it is there, from now on."""
     if _ALIAS in sys.meta_path:
         sys.meta_path.remove(_ALIAS)
-        for name in [n for n in sys.modules if n.partition(".")[0] == "torch"]:
+        for name in [n for n in sys.modules if n.partition(".")[0] in ("torch", "functorch")]:
             del sys.modules[name]

@@ -94,10 +94,6 @@ def vmap(
         leaves, spec, dims, size = _arguments(name, in_dims, args)
         keyword, keyword_spec = flatten(kwargs)
         keyword_dims = [None] * len(keyword)  # what is given by name is shared by the examples
-        if size is None:
-            raise ValueError(
-                f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): Expected at least one Tensor to be vmapped over"
-            )
         if chunk_size is not None and chunk_size < size:
             return _in_chunks(
                 func,
@@ -114,7 +110,12 @@ def vmap(
     return mapped
 
 
-def _arguments(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], Any, list[Any], int | None]:
+def batch_size(func: Callable[..., Any], in_dims: Any, args: tuple[Any, ...]) -> int:
+    """How many examples `vmap(func, in_dims)(*args)` maps over."""
+    return _arguments(getattr(func, "__name__", repr(func)), in_dims, args)[3]
+
+
+def _arguments(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], Any, list[Any], int]:
     """The leaves of the arguments, each with its batch dimension, and the batch size."""
     where = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
     if not isinstance(in_dims, (int, tuple)):
@@ -134,7 +135,6 @@ def _arguments(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any
             f"{where}: in_dims is not compatible with the structure of `inputs`. in_dims has structure "
             f"{describe(flatten(in_dims)[1])} but inputs has structure {describe(spec)}."
         )
-    size: int | None = None
     sizes = []
     for i, (x, d) in enumerate(zip(leaves, dims, strict=True)):
         if d is None:
@@ -156,14 +156,14 @@ def _arguments(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any
             )
         dims[i] = d % n
         sizes.append(x._array.shape[d])
-    if sizes:
-        size = sizes[0]
-        if any(s != size for s in sizes):
-            raise ValueError(
-                "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
-                f"{sizes} for the mapped dimension"
-            )
-    return leaves, spec, dims, size
+    if not sizes:
+        raise ValueError(f"{where}: Expected at least one Tensor to be vmapped over")
+    if any(s != sizes[0] for s in sizes):
+        raise ValueError(
+            "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
+            f"{sizes} for the mapped dimension"
+        )
+    return leaves, spec, dims, sizes[0]
 
 
 def _run(func: Any, name: str, positional: Any, keyword: Any, size: int, out_dims: Any, randomness: str) -> Any:
