@@ -103,3 +103,34 @@ def test_the_alias_brings_functorch_along() -> None:
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("wengert.functorch\n", "")
+
+
+def test_jvp_pushes_tangents_where_they_are_switched_off_outside() -> None:
+    forward_ad = torch.autograd.forward_ad
+    x = torch.tensor(0.3)
+    with forward_ad._set_fwd_grad_enabled(False):
+        _, t = func.jvp(torch.sin, (x,), (torch.ones(()),))
+        assert not forward_ad._is_fwd_grad_enabled()
+    torch.testing.assert_close(t, x.cos())
+
+
+def test_the_forward_of_a_function_pushes_no_tangents() -> None:
+    seen = []
+
+    class Sine(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            seen.append(torch.autograd.forward_ad._is_fwd_grad_enabled())
+            _, slope = func.jvp(torch.sin, (x,), (torch.ones_like(x),))
+            ctx.save_for_backward(slope)
+            return x.sin()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    x = torch.tensor(0.3, requires_grad=True)
+    Sine.apply(x).backward()
+    torch.testing.assert_close(x.grad, x.detach().cos())
+    assert seen == [False]
+    assert torch.autograd.forward_ad._is_fwd_grad_enabled()

@@ -131,6 +131,7 @@ class Function(metaclass=FunctionMeta):
         versions = {id(a): a._vc[0] if a._vc is not None else 0 for a in plain if isinstance(a, Tensor)}
         watch = Watch(plain) if records else None
         before = set_mode("grad", False)
+        pushing, LOCAL.push = LOCAL.push, False
         observers = set_mode("observers", (*LOCAL.observers, watch)) if watch is not None else LOCAL.observers
         try:
             if separate:
@@ -141,6 +142,7 @@ class Function(metaclass=FunctionMeta):
                 raw = cls.forward(ctx, *plain, **kwargs)
         finally:
             set_mode("observers", observers)
+            LOCAL.push = pushing
             set_mode("grad", before)
         outputs = raw if isinstance(raw, tuple) else (raw,)
         results = hang(node, plain, outputs, records, versions, level >= 0)

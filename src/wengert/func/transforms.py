@@ -266,6 +266,7 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     if not leaves:
         raise RuntimeError("jvp(f, primals, tangents): Expected primals to contain at least one Tensor.")
     inference = set_mode("inference", False)
+    pushing, LOCAL.push = LOCAL.push, True
     level = fad.open_level()
     opened = Opened(func, leaves, level).__enter__()
     try:
@@ -296,6 +297,7 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     finally:
         opened.__exit__()
         fad.close_level()
+        LOCAL.push = pushing
         set_mode("inference", inference)
     out = unflatten(plain, out_spec), unflatten(pushed, out_spec)
     return (*out, aux) if has_aux else out
