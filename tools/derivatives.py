@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +29,15 @@ from wengert.core.tensor import Tensor  # noqa: E402
 from wengert.explain.latex import latex  # noqa: E402
 from wengert.explain.notation import is_infix, text  # noqa: E402
 from wengert.explain.rules import gradient_names, rule_of, symbols_for  # noqa: E402
-from wengert.explain.symbols import Name, value_of  # noqa: E402
+from wengert.explain.symbols import Call, Name, value_of  # noqa: E402
 
 HEAD = """# Table of derivatives
 
 Written by `python -m tools.derivatives` from the rows themselves: each rule below is the code that `backward()` runs,
 called with symbols. `g` is the gradient of the result; the sums over broadcast dimensions and casts to the argument's
 dtype are the engine's affair. An elementwise rule `g · ∂` has the forward rule `t · ∂` with the tangent `t`; a linear
-operation is its own forward rule; the others push tangents by their `jvp` or by transposing the rule twice.
+operation is its own forward rule; the others push tangents by their `jvp` or by transposing the rule twice. What a rule
+says more than once has a name, behind *where*. Sizes are those of a small example.
 """
 
 
@@ -54,8 +57,11 @@ def node_of(op: Op) -> Any:
     return best
 
 
-def rules(node: Any, rename: Any = None) -> list[tuple[str, str]]:
-    """(argument, its rule in text) of a recorded node. `rename` names the gradient for each argument anew."""
+def rules(node: Any, rename: Any = None) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(argument, its rule in text) of a recorded node, and (name, what it stands for) of what occurs more than once.
+
+    `rename` names the gradient for each argument anew.
+    """
     outs = [node.output_meta(k) for k in range(node.n_outputs)]
     saved = symbols_for(node)
     named = {k: Name(k, v) if isinstance(v, float) else v for k, v in saved.items()}  # alpha, not the sample's 2.5
@@ -81,28 +87,72 @@ def rules(node: Any, rename: Any = None) -> list[tuple[str, str]]:
     for k, (a, r, (target, _)) in enumerate(zip(arguments, found, node.next, strict=False)):  # lists have several edges
         if r is not None and target is not None:
             expression = r if rename is None else printed([rename(a)])[k]
-            shown.append((a, text(expression, options=options)))
-    return shown
+            shown.append((a, expression))
+    expressions, named_parts = shared([r for _, r in shown], lambda x: text(x, options=options))
+    return [(a, text(r, options=options)) for (a, _), r in zip(shown, expressions, strict=True)], named_parts
+
+
+def shared(rules: list[Any], write: Any) -> tuple[list[Any], list[tuple[str, str]]]:
+    """The rules with a name for each part that is long and occurs more than once, the longest first, and those parts."""
+    parts: list[tuple[str, Any]] = []
+    taken = set(re.findall(r"\w+", " ".join(map(write, rules))))
+    for name in (n for n in "uvwpqrs" if n not in taken):
+        found: dict[str, list[Any]] = {}
+        for x in calls([rules, [part for _, part in parts]]):
+            shown = write(x)
+            if not (x.args and isinstance(x.args[0], Call) and write(x.args[0]) == shown):  # a slice that is the whole
+                found.setdefault(shown, []).append(x)
+        often = [k for k, xs in found.items() if len(xs) > 1 and len(k) >= 14 and (len(xs) - 1) * len(k) >= 24]
+        if not often:
+            break
+        same = found[max(often, key=len)]
+        symbol, places = Name(name, value_of(same[0])), {id(x) for x in same}
+        rules = replaced(rules, places, symbol)
+        parts = [(n, replaced(part, places, symbol)) for n, part in parts]
+        parts.append((name, same[0]))
+    return rules, [(n, write(part)) for n, part in parts]
+
+
+def calls(x: Any) -> Iterator[Any]:
+    """Every operation of an expression, as often as it is written."""
+    if isinstance(x, Call):
+        yield x
+    for y in x.args if isinstance(x, Call) else x if isinstance(x, (tuple, list)) else ():
+        yield from calls(y)
+
+
+def replaced(x: Any, places: set[int], symbol: Any) -> Any:
+    if id(x) in places:
+        return symbol
+    if isinstance(x, Call):
+        return Call(x.op, x.fn, tuple(replaced(a, places, symbol) for a in x.args))
+    return type(x)(replaced(a, places, symbol) for a in x) if type(x) in (tuple, list) else x
 
 
 def forward_rule(node: Any) -> str:
     """How tangents are pushed."""
     op = node.op
     if op.kind == "elementwise":
-        return f"`{' + '.join(rule for _, rule in rules(node, lambda a: 't_' + a))}`"
+        found, parts = rules(node, lambda a: "t_" + a)
+        return f"`{' + '.join(rule for _, rule in found)}`{where(parts)}"
     if op.kind == "linear":
         return "itself"
     return "a `jvp` of its own" if op.jvp is not None else "the rule, transposed"
 
 
+def where(parts: list[tuple[str, str]]) -> str:
+    return f" where {', '.join(f'`{name} = {part}`' for name, part in parts)}" if parts else ""
+
+
 def formula(op: Op) -> str:
     """What the row computes: its own notation, where it has one, or the first sentence about it."""
     if op.tex or is_infix(op.name):
-        symbols = [Name(p.name, None) if p.is_tensor else p.name for p in op.params]
-        try:
-            return f"${latex(op.function(*symbols))}$".replace("|", "\\vert ")
-        except (TypeError, AttributeError, ValueError, IndexError, RuntimeError):
-            pass  # the notation needs shapes; the sentence below does not
+        for option in (Name, lambda name: name):  # an option is a symbol too, where the row lets it be one
+            symbols = [Name(p.name) if p.is_tensor else option(p.name) for p in op.params]
+            try:
+                return f"${latex(op.function(*symbols))}$".replace("|", "\\vert ")
+            except (TypeError, AttributeError, ValueError, IndexError, RuntimeError):
+                pass  # the notation needs shapes; the sentence below does not
     return (op.doc.strip().splitlines() or [""])[0].replace("|", "\\|")
 
 
@@ -119,7 +169,8 @@ def entry(op: Op) -> str | None:
     node = node_of(op)
     if node is None:
         return None
-    shown = "<br>".join(f"`∇{a} = {rule}`" for a, rule in rules(node)).replace("|", "\\|")
+    found, parts = rules(node)
+    shown = ("<br>".join(f"`∇{a} = {rule}`" for a, rule in found) + where(parts)).replace("|", "\\|")
     pushed = forward_rule(node).replace("|", "\\|")
     return f"| `{signature(op)}` | {formula(op)} | {shown} | {pushed} | {saved(node)} | {op.domain} |"
 

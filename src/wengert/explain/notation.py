@@ -197,7 +197,7 @@ class Style:
         args = x.args
         if op in ("mul", "div", "neg"):
             return self.product(x)
-        if op in INFIX and len(args) >= 2:
+        if op in INFIX and op != "ne" and len(args) >= 2:
             return self.infix(op, args)
         if op == "bitwise_not" and isinstance(args[0], Call) and args[0].op in _OPPOSITE:
             return self.infix(_OPPOSITE[args[0].op], args[0].args)
@@ -269,6 +269,18 @@ class Style:
         return f"{self.write(x, ATOM)}[{self.index(index)}]", ATOM
 
     on_getitem_select = on_getitem_unsqueeze = on_getitem
+
+    def on_slice(self, x: Any, dim: int, start: Any, end: Any, step: int) -> tuple[str, int]:
+        shape = x.shape if isinstance(x, Symbol) else ()
+        if not -len(shape) <= dim < len(shape):
+            return self.function(Call("slice", _unused, (x, dim, start, end, step)))
+        if start in (0, None) and step == 1 and (end is None or end >= shape[dim]):
+            return self.term(x)  # all of it
+        part = slice(start, end, None if step == 1 else step)
+        return self.on_getitem(x, (*(slice(None),) * (dim % len(shape)), part))
+
+    def on_ne(self, a: Any, b: Any) -> tuple[str, int]:
+        return self.term(Call("isnan", _unused, (a,))) if same(a, b) else self.infix("ne", (a, b))
 
     def on_item(self, x: Any, k: Any) -> tuple[str, int]:
         return f"{self.write(x, ATOM)}[{k}]", ATOM

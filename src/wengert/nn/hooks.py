@@ -231,6 +231,7 @@ def _old_hook(hook: Any, module: Any, grad_inputs: Any, grad_outputs: Any) -> An
     node="BackwardHookFunctionBackward",
 )
 def _watch(tensors: Arrays) -> Any:
+    """The tensors themselves, through one node: where a module's backward hooks are called."""
     return tuple(t.view() for t in tensors)
 
 

@@ -75,6 +75,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
     method=False,
     inplace=True,
     input=lambda g, input, min_val, max_val: keep(g, (input > min_val) & (input < max_val)),
+    tex=r"\min(\max({input}, {min_val}), {max_val})",
     domain="at a limit the derivative is 0",
 )
 def _hardtanh(input: Array, min_val: Any, max_val: Any) -> Any:
@@ -107,6 +108,7 @@ def relu6(input: Any, inplace: bool = False) -> Any:
     method=False,
     inplace=True,
     input=lambda g, input: keep(g, (input > -3) & (input < 3)) / 6,
+    tex=r"\frac{{\min(\max({input} + 3, 0), 6)}}{{6}}",
     domain="at -3 and 3 the derivative is 0",
     check=_floats_only("hardsigmoid_cpu"),
 )
@@ -126,6 +128,7 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Any:
     method=False,
     inplace=True,
     input=lambda g, input: where(input >= 3, g, keep(g * (input / 3 + 0.5), input > -3)),
+    tex=r"{input} \frac{{\min(\max({input} + 3, 0), 6)}}{{6}}",
     domain="at -3 the derivative is 0, at 3 it is 1",
     check=_floats_only("hardswish_cpu"),
 )
@@ -169,6 +172,7 @@ def _check_lambd(input: Any, lambd: Any) -> None:
     "softshrink",
     method=False,
     input=lambda g, input, lambd: keep(g, ~((input >= -lambd) & (input <= lambd))),
+    tex=r"{input} - \min(\max({input}, -{lambd}), {lambd})",
     domain="at -lambd and lambd the derivative is 0",
     check=_check_lambd,
 )
@@ -192,6 +196,7 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     input=lambda g, input, threshold: threshold_backward(g, ~(input <= threshold)),
 )
 def _threshold(input: Array, threshold: Any, value: Any) -> Any:
+    """`input` where it is above `threshold`, else `value`."""
     if input.dtype.kind == "b":
         raise NotImplementedError("\"threshold_cpu\" not implemented for 'Bool'")
     return masking.select(~(input <= threshold), input, input.dtype.type(value))
@@ -216,6 +221,7 @@ def threshold_(input: Any, threshold: float, value: float) -> Any:
     node="PreluKernelBackward0",
     input=lambda g, input, weight: where(input > 0, g, g * weight),
     weight=lambda g, input: keep(g * input, ~(input > 0)),
+    tex=r"\max({input}, 0) + {weight} \min({input}, 0)",
     domain="at 0 the derivative is the slope",
 )
 def _prelu(input: Array, weight: Array) -> Any:
@@ -292,6 +298,7 @@ def rrelu_(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: boo
         input > 0, scale, (alpha * scale * input_scale) * exp(input_scale * clamp(input, None, 0))
     ),
     check=_floats_only("elu_cpu"),
+    tex=r"{scale} (\max({input}, 0) + {alpha} (e^{{{input_scale} \min({input}, 0)}} - 1))",
     domain="at 0 the derivative is that from below",
 )
 def _elu(input: Array, alpha: Any, scale: Any = 1, input_scale: Any = 1) -> Any:
@@ -402,7 +409,14 @@ def _mish_slope(input: Any) -> Any:
     return t + input * (1 - t * t) * sigmoid(input)
 
 
-@elementwise("mish", method=False, inplace=True, input=lambda input: _mish_slope(input), check=_floats_only("mish_cpu"))
+@elementwise(
+    "mish",
+    method=False,
+    inplace=True,
+    input=lambda input: _mish_slope(input),
+    check=_floats_only("mish_cpu"),
+    tex=r"{input} \tanh \ln(1 + e^{{{input}}})",
+)
 def _mish(input: Array) -> Any:
     return input * np.tanh(_log1p_exp(input))
 

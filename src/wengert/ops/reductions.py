@@ -323,6 +323,7 @@ def _extremum_row(name: str, arg: Any) -> Any:
     def row(input: Array, dim: int, keepdim: bool = False) -> Any:
         return _extremum(input, dim, keepdim, arg, name)
 
+    row.__doc__ = f"The {name}imum along `dim`, and the index of the first element that attains it."
     return general(
         f"{name}_dim",
         row,
@@ -348,6 +349,7 @@ def _extremum_all(name: str, ufunc: Any) -> Any:
             )
         return ufunc.reduce(input, axis=None)
 
+    row.__doc__ = f"The {name}imum of all elements."
     return general(
         f"{name}_all",
         row,
