@@ -14,6 +14,7 @@ from .autograd.graph import _current_autograd_node as _current_autograd_node
 from .autograd.graph import _current_graph_task_id as _current_graph_task_id
 from .autograd.graph import _will_engine_execute_node as _will_engine_execute_node
 from .core import dtypes
+from .core.batched import FALLBACK
 from .core.modes import LOCAL
 from .core.modes import is_grad_enabled as is_grad_enabled
 from .core.node import AccumulateGrad, Node
@@ -137,6 +138,16 @@ def _unsafe_set_version_counter(tensors: tuple[Any, ...], versions: tuple[int, .
             t._vc = [version, None]
         else:
             t._vc[:] = [version, t._vc[1]]
+
+
+def _debug_only_are_vmap_fallback_warnings_enabled() -> bool:
+    """Does `vmap` warn where it computes an operation for each example by itself?"""
+    return FALLBACK.warns
+
+
+def _debug_only_display_vmap_fallback_warnings(enabled: bool) -> None:
+    """Let `vmap` warn, or not, where it computes an operation for each example by itself."""
+    FALLBACK.warns = enabled
 
 
 def _set_fwd_grad_enabled(mode: bool) -> None:

@@ -17,6 +17,8 @@ Note [Batched arrays]
 from __future__ import annotations
 
 import operator
+import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ import numpy as np
 from .modes import LOCAL
 from .op import COMPOSITES, TABLE, Op
 
+FALLBACK = SimpleNamespace(warns=False)  # does the loop over a batch say so?
 SELF = object()  # as `op.batch`: the forward itself knows batched arrays
 
 
@@ -378,7 +381,8 @@ def _map_elementwise(op: Op, args: list[Any], level: int) -> Any:
 
 def _map_loop(op: Op, args: list[Any], level: int, size: int) -> Any:
     """The last resort: each example by itself, results stacked."""
-    rows = [run_forward(op, [_example(a, b, level) for a in args]) for b in range(size)]
+    looped(op.name)
+    rows = [run_forward(op, [example(a, b, level) for a in args]) for b in range(size)]
     if not rows:
         raise ValueError(f"vmap: {op.name} over a batch of size 0 is not supported")
     if isinstance(rows[0], tuple):
@@ -386,10 +390,20 @@ def _map_loop(op: Op, args: list[Any], level: int, size: int) -> Any:
     return stack_examples(rows)
 
 
-def _example(a: Any, b: int, level: int) -> Any:
+def looped(name: str) -> None:
+    """Say, where it is wanted, that an operation is computed for each example by itself."""
+    if FALLBACK.warns:
+        warnings.warn(
+            "There is a performance drop because we have not yet implemented the batching rule for "
+            f"aten::{name}: it is computed for each example by itself.",
+            stacklevel=3,
+        )
+
+
+def example(a: Any, b: int, level: int) -> Any:
     """Example `b` of what is batched at `level`."""
     if isinstance(a, (tuple, list)):
-        return type(a)([_example(x, b, level) for x in a])
+        return type(a)([example(x, b, level) for x in a])
     if not is_at(a, level):
         return a
     levels, array = layers(a.value)

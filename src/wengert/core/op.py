@@ -258,6 +258,7 @@ class Composite:
     inplace: bool = False
     method: bool = True
     names: dict[str, str] = field(default_factory=dict)
+    by_example: bool = False
 
 
 COMPOSITES: dict[str, Composite] = {}
@@ -271,12 +272,19 @@ def stated_under(prefix: str) -> dict[str, Any]:
 
 
 def composite(
-    name: str, *, out: bool = False, inplace: bool = False, method: bool = True, names: dict[str, str] | None = None
+    name: str,
+    *,
+    out: bool = False,
+    inplace: bool = False,
+    method: bool = True,
+    names: dict[str, str] | None = None,
+    by_example: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """State an operation as a plain function of others: `@composite("name")`. The gradient follows from theirs.
 
     With `out=True` the function gets an `out=` argument: the result is computed and stored there. `names` says what users
-    call its arguments, where that is another name than the one written.
+    call its arguments, where that is another name than the one written. One that computes on arrays says `by_example=True`:
+    under vmap it then sees one example after another.
     """
 
     def state(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -284,7 +292,7 @@ def composite(
             raise ValueError(f"operation {name!r} is stated twice")
         from .signatures import wants_forms, with_forms
 
-        row = COMPOSITES[name] = Composite(name, fn, out, inplace, method, names or {})
+        row = COMPOSITES[name] = Composite(name, fn, out, inplace, method, names or {}, by_example)
         if wants_forms(row, fn):
             row.function = with_forms(row, fn)
         return row.function

@@ -14,6 +14,7 @@ import threading
 from types import FunctionType
 from typing import Any
 
+from .by_example import by_example
 from .op import Composite, Param, params_of
 
 VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
@@ -118,7 +119,7 @@ def _shown(params: tuple[Param, ...], out: bool, names: dict[str, str]) -> list[
 
 def wants_forms(row: Composite, fn: Any) -> bool:
     """Does a composite take more than is written in it? (PyTorch's own Python functions do not know NumPy's names.)"""
-    if row.out or row.names:
+    if row.out or row.names or row.by_example:
         return True
     given = fn.__code__.co_varnames[: fn.__code__.co_argcount + fn.__code__.co_kwonlyargcount]
     return not row.name.startswith("nn.") and any(n in _NUMPY_NAMES for n in given)
@@ -132,7 +133,8 @@ def _first_call(*args: Any, **kwargs: Any) -> Any:
 
 def with_forms(row: Composite, fn: Any) -> Any:
     """The public function of a composite. Its source is written when it is first called: importing stays quick."""
-    env = {"ROW": row, "COMPILE": _compile, "COMPOSITE": fn, "NAME": row.name, "__name__": fn.__module__}
+    called = by_example(fn) if row.by_example else fn
+    env = {"ROW": row, "COMPILE": _compile, "COMPOSITE": called, "NAME": row.name, "__name__": fn.__module__}
     function = FunctionType(_first_call.__code__, env, fn.__name__)
     function.__doc__, function.__module__, function.__qualname__ = fn.__doc__, fn.__module__, fn.__qualname__
     function.__wrapped__ = fn  # type: ignore[attr-defined]

@@ -130,6 +130,16 @@ def whole(op: Op, args: list[Any], level: int, size: int) -> Any:
     return run_forward(op, [x.value, *args[1:]])
 
 
+def cloned(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """A copy, of examples whose order in memory has no name."""
+    if args[1] is not None and args[1].name.startswith("channels_last"):
+        raise RuntimeError(
+            "NYI: Tensor.clone(memory_format) inside vmap is only supported with memory_format torch.preserve_format or "
+            f"torch.contiguous_format (got {'ChannelsLast3d' if args[1].name.endswith('3d') else 'ChannelsLast'})"
+        )
+    return whole(op, args, level, size)
+
+
 def joined(op: Op, args: list[Any], level: int, size: int) -> Any:
     """`cat`, `stack`: a list of tensors and a dimension."""
     tensors, dim = args[0], args[1]
@@ -402,7 +412,8 @@ _RULES: dict[str, Any] = {
     "as_strided": strided,
     **dict.fromkeys(("fill", "copy", "masked_fill"), over_first),
     **dict.fromkeys(("gather", "scatter_add", "softmax_back", "log_softmax_back"), both_along("dim")),
-    **dict.fromkeys(("clone", "to_dtype", "view_as", "alias", "tril", "triu", "conj", "real", "imag"), whole),
+    "clone": cloned,
+    **dict.fromkeys(("to_dtype", "view_as", "alias", "tril", "triu", "conj", "real", "imag"), whole),
     **dict.fromkeys(("view_dtype", "view_as_real", "view_as_complex"), whole),
 }
 # Options that are dimensions, but not of the argument as it stands: these are left to the loop.

@@ -65,6 +65,12 @@ def packet(name: str, function: Any) -> Packet:
 
 
 def __getattr__(name: str) -> Packet:
+    if name.endswith("_backward"):
+        from .backward_operators import operator
+
+        backward = operator(name)
+        if backward is not None:
+            return packet(name, backward)
     for full in ("aten." + name, name):
         row: Any = COMPOSITES.get(full) or TABLE.get(full)
         if row is not None:

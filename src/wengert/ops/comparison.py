@@ -125,7 +125,13 @@ def isclose(input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08
 @composite("allclose")
 def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Are all elements close? See `isclose`."""
-    return bool(np.all(isclose.op.forward(_array(input), _array(other), rtol, atol, equal_nan)))
+    a, b = _array(input), _array(other)
+    if a.__class__ is Batched or b.__class__ is Batched:
+        raise RuntimeError(
+            "vmap over torch.allclose isn't supported yet; the answers for the examples may differ. Use "
+            "torch.isclose(...).all() and look at the result outside of vmap."
+        )
+    return bool(np.all(isclose.op.forward(a, b, rtol, atol, equal_nan)))
 
 
 @composite("equal")

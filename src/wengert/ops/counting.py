@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import refuse_dynamic
+from ..core.by_example import by_example
 from ..core.op import Array, composite, general, missing
 from ..core.returned import named_result
 from ..core.tensor import Tensor, wrap
@@ -59,6 +61,7 @@ def unique(
     input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
 ) -> Any:
     """The different elements (slices, with `dim`), in order; where each element went; how often each appears."""
+    refuse_dynamic("_unique2" if dim is None else "unique_dim", input._array)
     a = input._array
     if a.dtype.kind == "c":
         raise NotImplementedError(f"\"unique\" not implemented for '{_word(a)}'")
@@ -83,6 +86,7 @@ def unique(
 @composite("unique_consecutive")
 def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: bool = False, dim: Any = None) -> Any:
     """The elements (slices, with `dim`) that differ from the one before."""
+    refuse_dynamic("unique_consecutive", input._array)
     a = input._array
     if dim is None:
         rows, shape, flat = a.reshape(-1, 1), a.shape, a.reshape(-1)
@@ -145,7 +149,7 @@ def _placed(sequence: Any, values: Any, right: bool, int32: bool) -> Any:
     return wrap(places.astype(np.int32 if int32 else np.int64, copy=False))
 
 
-@composite("searchsorted", out=True, method=False)
+@composite("searchsorted", out=True, method=False, by_example=True)
 def searchsorted(
     sorted_sequence: Any,
     input: Any,
@@ -193,7 +197,7 @@ def searchsorted(
     return _placed(sequence, values, right or side == "right", out_int32)
 
 
-@composite("bucketize", out=True, method=False)
+@composite("bucketize", out=True, method=False, by_example=True)
 def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:
     """Which of the intervals between the sorted `boundaries` each value lies in."""
     edges = boundaries._array
@@ -203,7 +207,7 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
     return _placed(edges, values, right, out_int32)
 
 
-@composite("isin", out=True, method=False)
+@composite("isin", out=True, method=False, by_example=True)
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Any:
     """For each element, whether it is one of `test_elements`."""
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
@@ -221,7 +225,7 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
 # -- bins --------------------------------------------------------------------------------------------------------
 
 
-@composite("bincount")
+@composite("bincount", by_example=True)
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     """How often each number from 0 on appears in a vector; with `weights`, the sum of theirs."""
     a = input._array
@@ -255,7 +259,7 @@ def _range(name: str, a: Any, low: float, high: float) -> tuple[float, float]:
     return low, high
 
 
-@composite("histc", out=True)
+@composite("histc", out=True, by_example=True)
 def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     """How many elements lie in each of `bins` equal parts of [min, max] (by default of the range of the data)."""
     a = input._array
@@ -333,7 +337,7 @@ _Histogram = named_result("histogram", ["hist", "bin_edges"])
 _HistogramDD = named_result("histogramdd", ["hist", "bin_edges"])
 
 
-@composite("histogram", out=True)
+@composite("histogram", out=True, by_example=True)
 def histogram(input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     """`(hist, bin_edges)`: how many elements (or how much weight) lie in each bin. The last bin includes its right edge."""
     a = input._array
@@ -364,6 +368,7 @@ def _weights(weight: Any, a: Any, shape: Any) -> Any:
     return w.reshape(-1)
 
 
+@by_example
 def histogramdd(input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     """`(hist, bin_edges)` in as many dimensions as the last one of `input` has elements."""
     a = input._array

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import plain
 from ..core.op import Array, composite, general
 from ..core.tensor import Tensor, wrap
 from ..kernels import sorting as kernel
 from .arithmetic import lerp
 from .comparison import isnan
+from .conversion import convert
 from .gathering import gather, gather_back
-from .pointwise import where
+from .pointwise import ceil, clamp_min, floor, round, where
 from .reductions import _pick, _pick_back, sum
-from .shape import expand, flatten, movedim, reshape, squeeze_dim, transpose, unsqueeze
+from .shape import expand, flatten, movedim, reshape, select, squeeze_dim, transpose, unsqueeze
 from .shared import wrap_dim
 
 __all__ = [
@@ -216,7 +218,7 @@ def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolat
         raise RuntimeError(
             f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
         )
-    where_ = q._array
+    where_ = plain(q._array)
     if not ((where_ >= 0) & (where_ <= 1)).all():
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     ndim = input.ndim
@@ -229,18 +231,17 @@ def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolat
             values = squeeze_dim(values, d) if not keepdim else values
         kept = tuple(values.shape[:-1])
     ordered = sort(values, -1)[0]
-    array = ordered._array
-    n = array.shape[-1]
-    missing = np.isnan(array)
+    n = ordered.shape[-1]
+    missing = isnan(ordered)
     ranks = reshape(q, (-1,))
     if skip:
-        counts = n - np.count_nonzero(missing, axis=-1, keepdims=True)
-        ranks = ranks * wrap(np.maximum(counts - 1, 0).astype(array.dtype))
+        counts = n - sum(missing, -1, True)
+        ranks = ranks * convert(clamp_min(counts - 1, 0), input.dtype)
     else:
         ranks = ranks * (n - 1)
         # A row with a NaN has it last; every quantile of it is NaN.
-        if missing.any():
-            ranks = where(wrap(missing.any(axis=-1, keepdims=True)), float(n - 1), ranks)
+        if plain(missing._array).any():
+            ranks = where(unsqueeze(select(missing, -1, n - 1), -1), float(n - 1), ranks)
     found = _at_ranks(ordered, ranks, interpolation)
     if q.ndim == 0:
         found = squeeze_dim(found, -1)
@@ -253,15 +254,14 @@ def _at_ranks(ordered: Any, ranks: Any, interpolation: str) -> Any:
     """What stands at places between 0 and n - 1 that need not be whole."""
 
     def at(places: Any) -> Any:
-        index = np.broadcast_to(places.astype(np.int64), (*ordered.shape[:-1], places.shape[-1]))
-        return gather(ordered, -1, wrap(np.ascontiguousarray(index)))
+        return gather(ordered, -1, expand(convert(places, dtypes.int64), (*ordered.shape[:-1], places.shape[-1])))
 
-    place = ranks._array
+    place = ranks.detach()
     if interpolation in ("lower", "higher", "nearest"):
-        return at({"lower": np.floor, "higher": np.ceil, "nearest": np.rint}[interpolation](place))
-    low = np.floor(place)
-    weight: Any = 0.5 if interpolation == "midpoint" else ranks - wrap(low)
-    return lerp(at(low), at(np.ceil(place)), weight)
+        return at({"lower": floor, "higher": ceil, "nearest": round}[interpolation](place))
+    low = floor(place)
+    weight: Any = 0.5 if interpolation == "midpoint" else ranks - low
+    return lerp(at(low), at(ceil(place)), weight)
 
 
 @composite("quantile", out=True)

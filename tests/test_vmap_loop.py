@@ -1,0 +1,109 @@
+"""`vmap` where it computes each example by itself, and copies of examples whose order in memory has no name."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+import wengert as torch
+from wengert import _C
+
+
+def test_the_loop_over_a_batch_warns_if_it_is_asked_to() -> None:
+    x = torch.rand(3, 4)
+
+    def looped() -> torch.Tensor:
+        return torch.vmap(lambda row: torch.histc(row, 2, 0, 1))(x)
+
+    assert not _C._debug_only_are_vmap_fallback_warnings_enabled()
+    expected = looped()
+    _C._debug_only_display_vmap_fallback_warnings(True)
+    try:
+        assert _C._debug_only_are_vmap_fallback_warnings_enabled()
+        with pytest.warns(UserWarning, match="There is a performance drop because .* batching rule for aten::histc"):
+            assert torch.equal(looped(), expected)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            torch.vmap(torch.sin)(x)
+    finally:
+        _C._debug_only_display_vmap_fallback_warnings(False)
+
+
+@pytest.mark.parametrize(
+    ("form", "word"), [(torch.channels_last, "ChannelsLast"), (torch.channels_last_3d, "ChannelsLast3d")]
+)
+def test_clone_of_an_example_in_channels_last_is_refused(form: torch.memory_format, word: str) -> None:
+    for shape in ((2, 3, 4, 5), (2, 3, 4, 5, 6)):  # with the batch, one has the rank that the order wants
+        with pytest.raises(RuntimeError, match=rf"NYI: Tensor.clone\(memory_format\) inside vmap .* \(got {word}\)"):
+            torch.vmap(lambda t: t.clone(memory_format=form))(torch.rand(shape))
+    x = torch.rand(3, 2).t()
+    assert torch.vmap(lambda t: t.clone(memory_format=torch.contiguous_format))(x).is_contiguous()
+
+
+ROWS = torch.tensor([[0.9, 0.1, 0.4, 0.6], [0.2, 0.8, 0.7, 0.3], [0.5, 0.95, 0.05, 0.15]])
+EDGES = torch.tensor([[0.1, 0.3, 0.7], [0.2, 0.5, 0.9], [0.0, 0.5, 0.8]])
+COUNTED = {
+    "histc": lambda row, edges: torch.histc(row, 2, 0, 1),
+    "histogram": lambda row, edges: torch.histogram(row, edges),
+    "histogramdd": lambda row, edges: torch.histogramdd(row.view(2, 2), [2, 2])[0],
+    "bucketize": torch.bucketize,
+    "searchsorted": lambda row, edges: torch.searchsorted(edges, row),
+    "isin": lambda row, edges: torch.isin(row, row[1:3]),
+    "bincount": lambda row, edges: torch.bincount((row * 4).long(), minlength=4),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_what_counts_sees_one_example_after_another(name: str) -> None:
+    f = COUNTED[name]
+    found = torch.vmap(f)(ROWS, EDGES)
+    expected = [f(row, edges) for row, edges in zip(ROWS, EDGES, strict=True)]
+    if isinstance(found, tuple):
+        assert type(found) is type(expected[0])
+        for part, parts in zip(found, zip(*expected, strict=True), strict=True):
+            assert torch.equal(part, torch.stack(parts))
+    else:
+        assert torch.equal(found, torch.stack(expected))
+    nested = torch.vmap(lambda row: torch.vmap(lambda edges: f(row, edges))(EDGES))(ROWS)
+    assert torch.equal((nested[0] if isinstance(nested, tuple) else nested)[2, 1], _first(f(ROWS[2], EDGES[1])))
+
+
+def _first(found: object) -> torch.Tensor:
+    return found[0] if isinstance(found, tuple) else found
+
+
+def test_counts_of_different_lengths_are_refused() -> None:
+    with pytest.raises(RuntimeError, match="results of the examples have different shapes"):
+        torch.vmap(torch.bincount)(torch.tensor([[0, 1], [0, 5]]))
+    with pytest.raises(ValueError, match="vmap: bincount over a batch of size 0 is not supported"):
+        torch.vmap(torch.bincount)(torch.zeros(0, 2, dtype=torch.int64))
+    for f, name in ((torch.unique, "_unique2"), (torch.unique_consecutive, "unique_consecutive")):
+        with pytest.raises(
+            RuntimeError, match=f"operators that can output dynamic shape. Attempted to vmap over aten::{name}"
+        ):
+            torch.vmap(f)(ROWS)
+
+
+def test_answers_that_may_differ_are_refused() -> None:
+    with pytest.raises(RuntimeError, match="vmap over torch.allclose isn't supported yet"):
+        torch.vmap(torch.allclose)(ROWS, ROWS)
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "lower", "higher", "midpoint", "nearest"])
+@pytest.mark.parametrize("f", [torch.quantile, torch.nanquantile])
+def test_quantiles_of_each_example(f: object, interpolation: str) -> None:
+    x = ROWS.double().clone()
+    x[1, 2] = float("nan")
+    q = torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64)
+    found = torch.vmap(lambda row: f(row, q, interpolation=interpolation))(x)
+    expected = torch.stack([f(row, q, interpolation=interpolation) for row in x])
+    assert torch.allclose(found, expected, equal_nan=True)
+    each = torch.vmap(lambda row, q: f(row, q, interpolation=interpolation))(x[:1].expand(3, 4), q)
+    assert torch.equal(each, expected[0])
+
+
+def test_gradient_of_quantiles_of_each_example() -> None:
+    x = ROWS.double()
+    found = torch.vmap(torch.func.grad(lambda row: torch.quantile(row, 0.5)))(x)
+    assert found.tolist() == [[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5], [0.5, 0, 0, 0.5]]
