@@ -188,11 +188,13 @@ def test_tangents_follow_changes_in_place_through_views() -> None:
 
     one, three = torch.ones(2, 4), torch.full((2, 4), 3.0)
     half = torch.full((2, 2), 3.0)
-    assert pushed(view_changed, one.clone(), one, half.clone(), half) == [[[3, 3]] * 2, [[3, 1, 3, 1]] * 2]
-    assert pushed(base_changed, one.clone(), one, three.clone(), three) == [[[3] * 4] * 2, [3, 3]]
+    assert pushed(view_changed, one.clone(), one.clone(), half.clone(), half) == [[[3, 3]] * 2, [[3, 1, 3, 1]] * 2]
+    assert pushed(base_changed, one.clone(), one.clone(), three.clone(), three) == [[[3] * 4] * 2, [3, 3]]
     row = torch.tensor([5.0, 6.0])
     assert pushed(made_inside, one, one, row, row) == [[5, 6], [[5, 6], [0, 0]], [6, 0]]
-    assert one.tolist() == [[1] * 4] * 2
+    assert half.tolist() == [[3] * 2] * 2
+    assert three.tolist() == [[3] * 4] * 2
+    assert row.tolist() == [5, 6]
 
 
 def test_tangents_in_place_under_vmap() -> None:
@@ -206,3 +208,90 @@ def test_tangents_in_place_under_vmap() -> None:
     _, (by_x, by_v) = torch.vmap(lambda x, xt, y, yt: func.jvp(f, (x, y), (xt, yt)))(x, xt, y, y * 2)
     assert by_x.tolist() == (y * 2).tolist()
     assert by_v.tolist() == (y * 2)[:, 0, ::2].tolist()
+
+
+# -- Note [Tangents lie as their primals do] ---------------------------------------------------------------------
+
+
+def test_a_change_in_place_of_a_dual_changes_the_tangent_that_was_given() -> None:
+    x, t = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 1.0, 2.0])
+    with fwAD.dual_level():
+        dual = fwAD.make_dual(x, t)
+        part = dual[1:]
+        dual.mul_(3)
+        assert t.tolist() == [3, 3, 6]
+        assert fwAD.unpack_dual(part).tangent.tolist() == [3, 6]
+        part += part  # a view writes to the same memory
+        assert t.tolist() == [3, 6, 12]
+        assert x.tolist() == [3, 12, 18]
+        assert fwAD.unpack_dual(dual).tangent is t
+
+
+def test_a_result_has_a_tangent_of_its_own() -> None:
+    t = torch.ones(2)
+    with fwAD.dual_level():
+        dual = fwAD.make_dual(torch.zeros(2), t)
+        shifted = dual + 1  # the tangents are equal numbers, not the same memory
+        shifted.mul_(5)
+        assert fwAD.unpack_dual(shifted).tangent.tolist() == [5, 5]
+        assert t.tolist() == [1, 1]
+
+
+def test_a_tangent_that_requires_grad_is_replaced_not_changed() -> None:
+    t = torch.ones(2, requires_grad=True)
+    with fwAD.dual_level():
+        dual = fwAD.make_dual(torch.ones(2), t)
+        dual.mul_(4)
+        moved = fwAD.unpack_dual(dual).tangent
+    assert t.tolist() == [1, 1]
+    assert torch.autograd.grad(moved.sum(), t)[0].tolist() == [4, 4]
+
+
+def test_tangents_are_laid_out_as_their_primals() -> None:
+    whole = torch.arange(6.0)
+    x, t = whole[1:5].view(2, 2).t().detach(), torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    with fwAD.dual_level():
+        dual = fwAD.make_dual(x, t)
+        laid = fwAD.unpack_dual(dual).tangent
+        assert laid.stride() == (1, 2)
+        assert laid.storage_offset() == 1
+        assert len(laid.storage()) == 6
+        read = dual.as_strided((3,), (2,), 0)  # memory around the view has the tangent 0
+        assert fwAD.unpack_dual(read).primal.tolist() == [0, 2, 4]
+        assert fwAD.unpack_dual(read).tangent.tolist() == [0, 3, 4]
+        assert torch.autograd.grad(laid[0].sum(), t)[0].tolist() == [[1, 1], [0, 0]]
+        alike = torch.full((2, 2), 2.0).t()
+        assert fwAD.unpack_dual(fwAD.make_dual(torch.zeros(2, 2).t(), alike)).tangent is alike
+
+
+def test_what_is_copied_into_a_view_gives_the_base_a_tangent_of_its_layout() -> None:
+    base, x, t = torch.zeros(2, 3), torch.ones(3, 2), torch.arange(6.0).reshape(3, 2)
+    view, row = base.t(), base[0]
+    with fwAD.dual_level():
+        view.copy_(fwAD.make_dual(x, t))
+        of_base, of_view = fwAD.unpack_dual(base).tangent, fwAD.unpack_dual(view).tangent
+        assert of_view._base is of_base
+        assert of_base.tolist() == t.t().tolist()
+        row.mul_(10)
+        assert of_view.tolist() == [[0, 1], [20, 3], [40, 5]]
+        assert t.tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_tangents_of_a_batch_that_share_memory_still_do_outside_vmap() -> None:
+    base = torch.zeros(2, 2)
+    view = base.t()
+
+    def jvp(t):
+        with fwAD.dual_level():
+            x = fwAD.make_dual(torch.ones(2, 2), t)
+            view.copy_(x)
+            return fwAD.unpack_dual(x)[1], fwAD.unpack_dual(view)[1], fwAD.unpack_dual(base)[1]
+
+    t = torch.arange(12.0).reshape(3, 2, 2)
+    of_x, of_view, of_base = torch.vmap(jvp)(t)
+    assert of_x is t
+    assert of_view._base is of_base
+    assert of_view.tolist() == t.tolist()
+    assert of_base.tolist() == t.mT.tolist()
+    twice = torch.vmap(lambda a: (lambda b: (b, b))(a * 2))(t)
+    assert twice[0] is twice[1]

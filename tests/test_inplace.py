@@ -480,3 +480,67 @@ def test_views_may_be_rebuilt_by_the_operations_that_made_them() -> None:
         assert changed()[1].grad_fn.name() == "SelectBackward0"
     finally:
         tracking(False)
+
+
+def test_a_saved_argument_that_is_detached_in_place_is_refused() -> None:
+    message = re.escape("Trying to use a saved tensor that has been detached in-place, i.e. with .detach_()")
+    x = torch.tensor(0.5, requires_grad=True)
+    h = x * 1
+    y = h.sin()
+    h.detach_()
+    with pytest.raises(RuntimeError, match=message):
+        y.backward()
+    for detached, fine in ((x.exp(), True), (x.clone(), False)):
+        y = detached if fine else detached.cos()
+        kept = y * 1
+        detached.detach_()  # a result that its own node saved may be detached, what another saved may not
+        if fine:
+            assert torch.autograd.grad(kept, x)[0].item() == pytest.approx(1.6487212707)
+        else:
+            with pytest.raises(RuntimeError, match=message):
+                torch.autograd.grad(kept, x, create_graph=True)
+    h = x * 1
+    h.detach_()
+    assert not (h * h).requires_grad  # what is recorded from then on is another matter
+    h.requires_grad_()
+    h.sin().backward()
+    assert h.grad.item() == pytest.approx(0.8775825619)
+
+
+def test_a_custom_function_that_saved_what_is_then_detached_is_refused() -> None:
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return 2 * x * g
+
+    h = torch.ones(2, requires_grad=True) * 1
+    y = Square.apply(h)
+    h.detach_()
+    with pytest.raises(RuntimeError, match="a saved tensor that has been detached in-place"):
+        y.sum().backward()
+
+
+def test_a_view_that_requires_grad_of_a_leaf_that_does_not_may_not_be_changed() -> None:
+    v = torch.zeros(3)[1:].requires_grad_()
+    with pytest.raises(
+        RuntimeError, match="^a view of a leaf Variable that requires grad is being used in an in-place"
+    ):
+        v.mul_(2)
+    base = torch.zeros(3)
+    base[1:].mul_(torch.ones(2, requires_grad=True))
+    assert base.requires_grad
+
+
+def test_as_strided_reads_beyond_the_view_it_is_given() -> None:
+    whole = torch.arange(5.0)
+    assert whole[:3].detach().as_strided((5,), (1,), 0).tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(RuntimeError, match="out of bounds for storage of size 20"):
+        whole[:3].as_strided((6,), (1,), 0)
+    with pytest.raises(RuntimeError, match="can access memory outside of `tensor`"):
+        torch.vmap(lambda x: x.as_strided((4,), (1,), 0))(torch.zeros(2, 3))

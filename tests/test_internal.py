@@ -110,3 +110,31 @@ def test_chunks_joined() -> None:
     assert got.tolist() == [[0, 1, 7], [2, 0, 0]]
     with pytest.raises(RuntimeError, match="_chunk_cat expects positive num_chunks"):
         torch._chunk_cat([torch.ones(2)], 0, 0)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_gradients_of_a_convolution_by_themselves(transposed: bool, groups: int) -> None:
+    torch.manual_seed(3)
+    x = torch.randn(2, 4, 6, 5, dtype=torch.float64, requires_grad=True)
+    w = torch.randn(4, 4 // groups, 3, 2, dtype=torch.float64, requires_grad=True)
+    b = torch.randn(4, dtype=torch.float64, requires_grad=True)
+    options = ((2, 1), (1, 0), (1, 2), transposed, (1, 0) if transposed else (0, 0), groups)
+    y = torch.convolution(x, w, b, *options)
+    g = torch.randn(y.shape, dtype=torch.float64)
+    want = torch.autograd.grad(y, (x, w, b), g)
+    got = torch.ops.aten.convolution_backward(g, x, w, [4], *options, (True, True, True))
+    for a, z in zip(got, want, strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), z.numpy(), rtol=1e-12)
+    assert torch.ops.aten.convolution_backward(g, x, w, [4], *options, (False, False, True))[:2] == (None, None)
+
+
+def test_zeros_that_lie_as_another_tensor_does() -> None:
+    like = torch.zeros(12, dtype=torch.float64)[2:].as_strided((2, 3), (1, 2), 3)
+    z = torch.ops.aten._new_zeros_with_same_feature_meta(torch.ones(4, 5), like, self_num_batch_dims=1)
+    assert z.shape == (4, 2, 3)
+    assert z.stride() == (12, 1, 2)
+    assert z.storage_offset() == 3
+    assert len(z.storage()) == 48
+    assert z.dtype is torch.float64
+    assert not z.any()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..core.forward_ad import attach, close_level, open_level, strip, tangent_at, tangent_level
+from ..core.forward_ad import close_level, open_level, strip, tangent_level
 from ..core.modes import LOCAL
+from ..core.tangents import attach, lie_as, tangent_at
 from ..core.tensor import Tensor, wrap
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
@@ -119,7 +120,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     if tensor._vc is None:
         tensor._vc = [0, None]
     dual._vc = tensor._vc  # a change in place of either is one of both
-    return attach(dual, tangent, number)
+    return attach(dual, lie_as(tangent, dual), number)
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:

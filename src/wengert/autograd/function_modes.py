@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.forward_ad import attach, tangent_at
 from ..core.modes import LOCAL, set_mode
 from ..core.pytree import broadcast_to, describe, flatten, unflatten
+from ..core.tangents import attach, tangent_at
 from ..core.tensor import Tensor, wrap
 
 NO_CONTEXT = (

@@ -7,7 +7,7 @@ from typing import Any
 from ..core.fitting import as_gradient, as_tensor
 from ..core.modes import LOCAL, set_mode
 from ..core.node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
-from ..core.node_calls import materialise, modified_error
+from ..core.node_calls import check_attached, materialise, modified_error
 from ..core.saved import Packed, SavedTensor, keep_tensor
 from ..core.tensor import Tensor, wrap
 from .context import Context
@@ -100,7 +100,9 @@ class Saved:
             array = value if self.output is not None else value._array
             edge = (node, self.output) if self.output is not None else value._edge
             raise modified_error(array, self.counter, self.version, edge, node, "saved_tensors")
-        if self.output is not None:
+        if self.output is None:
+            check_attached(node, value)
+        else:
             t = wrap(value)
             t._vc = self.counter
             t._rg, t._edge = True, (node, self.output)

@@ -18,6 +18,7 @@ import numpy as np
 
 from .modes import LOCAL, set_mode
 from .op import LIST, Op
+from .tangents import attach, lie_as, own, tangent_at
 from .tensor import Tensor, wrap
 
 
@@ -56,13 +57,6 @@ def has_tangents(vals: list[Any]) -> bool:
     return False
 
 
-def attach(primal: Tensor, tangent: Tensor, level: int) -> Tensor:
-    """Give a fresh tensor a tangent."""
-    extra = primal.more()
-    extra.tangents = {**(extra.tangents or {}), level: tangent}
-    return primal
-
-
 def strip(x: Any, level: int) -> Any:
     """The same value (and place in the graph) without its tangent at `level`."""
     if tangent_level(x) < level:
@@ -77,12 +71,6 @@ def strip(x: Any, level: int) -> Any:
     if rest:
         t.more().tangents = rest
     return t
-
-
-def tangent_at(x: Any, level: int) -> Tensor | None:
-    if isinstance(x, Tensor) and x._extra is not None and x._extra.tangents:
-        return x._extra.tangents.get(level)
-    return None
 
 
 def unlinked(x: Tensor) -> Tensor:
@@ -129,7 +117,7 @@ def careful_jvp(op: Op, vals: list[Any], out: Any = None) -> Any:
     found = push(op, primals, tangents, outs)
     for o, d, t in zip(outs, op.differentiable_among(outs), found, strict=True):
         if d and t is not None and o._array.dtype.kind in "fcV":
-            attach(o, fit(t, o), level)
+            attach(o, own(lie_as(fit(t, o), o), o, flat, level), level)
     node = next((o._edge[0] for o in outs if o._edge is not None), None)
     if node is not None and node.op is op:
         save_duals(node, primals, vals, outs)
@@ -379,55 +367,3 @@ def _fresh(x: Tensor) -> Tensor:
     t = wrap(x._array, True)
     t._extra = x._extra
     return t
-
-
-def inplace_jvp(op: Op, vals: list[Any], target: Tensor) -> bool:
-    """Change `target` in place where tangents are about. True if that was done here."""
-    if not has_tangents(vals):
-        return False
-    from .views import check_fits
-
-    result = careful_jvp(op, [v if v is not target else _snapshot(target) for v in vals])
-    check_fits(target._array, result._array)
-    primal = wrap(result._array)
-    primal._rg, primal._edge = result._rg, result._edge
-    before = set_mode("dual_level", -1)
-    try:
-        target.copy_(primal)
-    finally:
-        set_mode("dual_level", before)
-    for level in LOCAL.dual_levels:
-        t = tangent_at(result, level)
-        if t is not None:
-            change_tangent(target, fit(t, target), level)
-        elif tangent_at(target, level) is not None:
-            change_tangent(target, wrap(np.zeros(target._array.shape, target._array.dtype)), level)
-    return True
-
-
-def change_tangent(target: Tensor, tangent: Tensor, level: int) -> None:
-    """`target` was changed in place and has a new tangent: so have its base, and the views that share its memory."""
-    from .views import Place, live_views
-
-    base = target if target._extra is None or target._extra.base is None else target._extra.base
-    if tangent_at(target, level) is None:
-        tangent = tangent.clone()  # it may be that of what was copied in
-    whole = tangent
-    if base is not target:
-        old = tangent_at(base, level)
-        if old is None:
-            old = wrap(np.zeros(base._array.shape, base._array.dtype))
-        whole = Place(base._array, target._array).write(old, tangent)
-        attach(base, whole, level)
-    attach(target, tangent, level)
-    for v in live_views(base):
-        if v is not target:
-            attach(v, Place(base._array, v._array).read(whole), level)
-
-
-def _snapshot(t: Tensor) -> Tensor:
-    s = wrap(t._array.copy())
-    s._rg, s._edge = t._rg, t._edge
-    if t._extra is not None and t._extra.tangents:
-        s.more().tangents = dict(t._extra.tangents)
-    return s

@@ -30,10 +30,22 @@ def versions_of(pairs: tuple[tuple[str, Any], ...]) -> dict[int, int] | None:
 
 
 def check_version(n: Any, name: str, saved: Any) -> None:
-    """Raise PyTorch's error if the saved tensor was changed in place after it was saved."""
+    """Raise PyTorch's error if the saved tensor was changed in place, or detached, after it was saved."""
+    check_attached(n, saved)
     expected = 0 if n.versions is None else n.versions.get(id(saved), 0)
     if saved._vc[0] != expected:
         raise modified_error(saved._array, saved._vc, expected, saved._edge, n, name)
+
+
+def check_attached(n: Any, saved: Any) -> None:
+    """Raise PyTorch's error if a tensor that `n` saved as an argument was detached in place since: it could no longer say
+    where in the graph it was, and a second derivative would take it for a constant.
+    """
+    if saved._extra is not None and saved._extra.detached > n.seq:
+        raise RuntimeError(
+            "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please "
+            "use out-of-place `.detach()` instead"
+        )
 
 
 def modified_error(array: Any, counter: list[Any], expected: int, edge: Edge | None, n: Any, name: str) -> RuntimeError:

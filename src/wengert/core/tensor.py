@@ -27,7 +27,7 @@ from . import dtypes
 from .device import CPU, as_device
 from .layout import lies_in
 from .modes import LOCAL, MODES
-from .node import Edge, Hooks, Node, RemovableHandle, leaf_edge
+from .node import SEQUENCE, Edge, Hooks, Node, RemovableHandle, leaf_edge
 
 _new = object.__new__
 
@@ -72,6 +72,7 @@ class TensorExtra:
     post_hooks: Any = None
     grad_dtype: Any = False  # False: the tensor's own; None: any
     inference = False
+    detached = -1  # by `detach_()`: nodes of lower numbers may have saved it as it was
     tangents: dict[int, Any] | None = None  # forward mode, by level
     name: str | None = None
 
@@ -416,6 +417,10 @@ class Tensor(Methods, metaclass=TensorMeta):
             tell("detach_", self, self)
         if self._extra is not None:
             self._extra.tangents = None
+        if self._edge is not None:  # who saved it shall notice
+            self.more().detached = next(SEQUENCE)
+            if self._vc is None:
+                self._vc = [0, None]
         self._rg = False
         self._edge = None
         return self

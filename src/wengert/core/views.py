@@ -127,7 +127,9 @@ def check_inplace(t: Tensor, records: bool) -> None:
         if t._rg and t._edge is None:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
         return
-    if base._rg and base._edge is None:
+    if base._edge is None and (
+        base._rg or t._rg
+    ):  # the base is a leaf, and its view, or what is written, requires grad
         check_creation(t)  # what is said first, as in PyTorch
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     if records or t._rg or base._rg:
@@ -294,7 +296,7 @@ def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
     if LOCAL.transforms:
         LOCAL.transforms[-1].changing(target, op.name + "_")
     if LOCAL.dual_level >= 0:
-        from .forward_ad import inplace_jvp
+        from .tangents import inplace_jvp
 
         if inplace_jvp(op, vals, target):
             return target

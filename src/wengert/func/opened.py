@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.forward_ad import tangent_at
 from ..core.modes import LOCAL
+from ..core.tangents import tangent_at
 from ..core.tensor import Tensor
 
 _REVERSE = "torch.func.{grad, vjp, jacrev, hessian}"

@@ -16,6 +16,7 @@ from ..core.backward import grad as engine_grad
 from ..core.modes import LOCAL, set_mode
 from ..core.node import AccumulateGrad
 from ..core.pytree import describe, flatten, tree_map, unflatten
+from ..core.tangents import attach, lie_as, tangent_at
 from ..core.tensor import Tensor, wrap
 from ..ops.joining import stack
 from .opened import NO_SAVED_HOOKS, Opened
@@ -282,7 +283,7 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
         outputs, out_spec = _outputs(result, "jvp(f, primals, tangents)")
         pushed = []
         for o in outputs:
-            t = fad.tangent_at(o, level)
+            t = tangent_at(o, level)
             if t is None:
                 if strict:
                     raise RuntimeError(
@@ -316,7 +317,7 @@ def _dual(p: Any, t: Any, level: int) -> Tensor:
     if p._array.dtype.kind not in "fcV":
         raise ValueError(f"Expected primal to be floating point or complex, but got: {p.dtype}")
     dual = p.view_as(p) if p._rg or fad.tangent_level(p) >= 0 else wrap(p._array)
-    return fad.attach(dual, t, level)
+    return attach(dual, lie_as(t, dual), level)
 
 
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:

@@ -198,10 +198,23 @@ def _run(func: Any, name: str, positional: Any, keyword: Any, size: int, out_dim
                 f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
                 f"`outputs`. out_dims has structure {describe(flatten(out_dims)[1])} but outputs has structure {describe(spec)}."
             )
-        return unflatten([_leave(x, d, level, name, out_dims) for x, d in zip(outputs, places, strict=True)], spec)
+        return unflatten(_leave_all(outputs, places, level, name, out_dims), spec)
     finally:
         opened.__exit__()
         set_mode("vmap_levels", before)
+
+
+def _leave_all(outputs: list[Any], places: list[Any], level: Level, name: str, out_dims: Any) -> list[Any]:
+    """Results with their batch shown. One that is returned twice stays one, and a view of another stays its view."""
+    left: dict[tuple[int, Any], Any] = {}
+    for x, d in zip(outputs, places, strict=True):
+        if (id(x), d) not in left:
+            left[id(x), d] = _leave(x, d, level, name, out_dims)
+    for x, d in zip(outputs, places, strict=True):
+        base = left.get((id(x._base), d)) if isinstance(x, Tensor) and x._is_view() else None
+        if base is not None and not left[id(x), d]._is_view():
+            mark_view(left[id(x), d], base, maybe=True)
+    return [left[id(x), d] for x, d in zip(outputs, places, strict=True)]
 
 
 def _leave(x: Any, d: Any, level: Level, name: str, out_dims: Any) -> Any:

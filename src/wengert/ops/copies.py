@@ -1,4 +1,4 @@
-"""The views as copies: `view_copy`, `transpose_copy` ... and writing a strided view's place into a copy."""
+"""The views as copies: `view_copy`, `transpose_copy` ..., copies that lie as told, writing a strided view's place into a copy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.op import composite
+from ..core.batched import SELF, layered, layers
+from ..core.op import Array, composite, linear
+from ..kernels.memory import Lying, zeros_lying
 from . import complex, joining, shape
 from .assigning import put_at
 from .conversion import clone
@@ -51,6 +53,16 @@ def _narrow(input: Any, dim: int, start: Any, length: int) -> Any:
         n = input.shape[dim]
         raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
     return shape.narrow(input, dim, start, length)
+
+
+@linear("lie_thus", input=lambda g: g, method=False, batch=SELF, node="CopyBackwards")
+def lie_thus(input: Array, strides: Any, offset: int, room: int) -> Any:
+    """A copy that lies in its memory as is said: a tangent lies as its primal does."""
+    levels, array = layers(input)
+    n = len(levels)
+    result = zeros_lying(array.shape[:n], array.shape[n:], Lying(strides, offset, room), array.dtype)
+    result[...] = array
+    return layered(levels, result)
 
 
 _copied("alias_copy", shape.alias)

@@ -12,7 +12,8 @@ import numpy as np
 from ..core.modes import no_grad
 from ..core.op import composite
 from ..core.tensor import wrap
-from . import normalisation, pooling, resampling
+from ..kernels.memory import lying, zeros_lying
+from . import convolution, normalisation, pooling, resampling
 from .arithmetic import rsqrt
 from .indexing import index_put
 from .joining import cat
@@ -273,3 +274,48 @@ def _meeting(rows: Any, to: Any, sizes: Any, reduce: str, initial: Any) -> Any:
 
 composite("_segment_reduce", method=False)(segment_reduce)
 _segment_reduce = segment_reduce
+
+
+# -- convolutions, tangents --------------------------------------------------------------------------------------
+
+
+@composite("aten.convolution_backward")
+def convolution_backward(
+    grad_output: Any,
+    input: Any,
+    weight: Any,
+    bias_sizes: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+    output_mask: Any,
+) -> Any:
+    """The gradients of `convolution` with respect to input, weight and bias; None for those that the mask leaves out.
+
+    `output_padding` is not needed: the shapes say it.
+    """
+    rank = len(weight.shape) - 2
+    options = (*(tuple(x) * rank if len(x) == 1 else tuple(x) for x in (stride, padding, dilation)), groups)
+    x = w = b = None
+    if output_mask[0]:
+        x = (
+            convolution.leading(convolution.direct(grad_output, weight.conj(), None, *options), input.shape)
+            if transposed
+            else convolution.transposed(grad_output, weight.conj(), None, input.shape[2:], *options)
+        )
+    if output_mask[1]:
+        pair = (grad_output, input.conj()) if transposed else (input.conj(), grad_output)
+        w = convolution.weight_gradient(*pair, tuple(weight.shape), *options)
+    if output_mask[2]:
+        b = sum(grad_output, (0, *range(2, rank + 2)))
+    return x, w, b
+
+
+@composite("aten._new_zeros_with_same_feature_meta")
+def _new_zeros_with_same_feature_meta(input: Any, other: Any, *, self_num_batch_dims: int = 0) -> Any:
+    """Zeros that lie in memory as `other` does, one for each of the leading `self_num_batch_dims` dimensions of `input`."""
+    like = other._array
+    return wrap(zeros_lying(tuple(input.shape[:self_num_batch_dims]), like.shape, lying(like), like.dtype))

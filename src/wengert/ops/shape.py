@@ -594,7 +594,7 @@ def _as_strided(input: Array, size: Any, stride: Any, offset: int, geometry: Any
         )
     if 0 in size:
         return a.reshape(-1)[:0].reshape(size)
-    return strided(a, size, [s * a.itemsize for s in stride], (offset - geometry[1]) * a.itemsize)
+    return strided(a, size, [s * a.itemsize for s in stride], (offset - geometry[1]) * a.itemsize, True)
 
 
 def _storage_places(shape: Any, stride: Any, offset: int) -> Any:
