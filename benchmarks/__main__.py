@@ -30,11 +30,11 @@ def _seconds(s: float) -> str:
     return f"{s * 1e6:.2f} us" if s < 1e-3 else f"{s * 1e3:.2f} ms" if s < 1 else f"{s:.2f} s"
 
 
-def _paired(name: str, make: Callable[[Any], Any], hips: Any, rounds: int, inner: int, per: int = 1) -> Row:
+def _paired(name: str, make: Callable[[Any], Any], hips: Any, rounds: int, per: int = 1) -> Row:
     steps = {"wengert": make(wengert), "torch": make(torch)}
     if hips is not None:
         steps["hips"] = hips
-    t = timing.interleave(steps, rounds, inner)
+    t = timing.interleave(steps, rounds)
     shown = {k: _seconds(v / per) for k, v in t.items()}
     hips_ratio = f"{t['hips'] / t['torch']:.2f}" if hips is not None else ""
     return (name, shown["wengert"], shown["torch"], f"{t['wengert'] / t['torch']:.2f}", hips_ratio)
@@ -48,7 +48,6 @@ def chains(rounds: int) -> list[Row]:
             lambda lib, s=shape: workloads.chain(lib, s),
             workloads.chain_hips(shape),
             rounds,
-            3,
             300,
         )
         for shape in ((), (100,))
@@ -64,7 +63,6 @@ def small_network(rounds: int) -> list[Row]:
             lambda lib: workloads.training_step(lib, sizes, 32, "Tanh", "SGD", 0.01),
             workloads.training_step_hips(sizes, 32, "Tanh", 0.01),
             rounds,
-            20,
         )
     ]
 
@@ -78,7 +76,6 @@ def large_network(rounds: int) -> list[Row]:
             lambda lib: workloads.training_step(lib, sizes, 128, "ReLU", "Adam", 1e-3),
             None,
             rounds,
-            3,
         )
     ]
 
@@ -105,7 +102,7 @@ def _suite(makers: dict[str, Callable[[Any], Any]], rounds: int) -> list[Row]:
     rows = []
     for name, make in makers.items():
         try:
-            rows.append(_paired(name, make, None, max(3, rounds // 3), 1))
+            rows.append(_paired(name, make, None, max(3, rounds // 3)))
         except (AttributeError, NotImplementedError) as error:
             rows.append((name, f"not run: {error}", "", "", ""))
     return rows

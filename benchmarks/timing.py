@@ -13,28 +13,34 @@ from collections.abc import Callable
 from typing import Any
 
 PAUSE = 0.004  # seconds: the threads of a library that had its turn go on spinning for a while, and would be timed too
+TURN = 0.02  # seconds that a turn takes at least
 
 
-def interleave(
-    steps: dict[str, Callable[[], Any]], rounds: int, inner: int = 1, clean: bool = False
-) -> dict[str, float]:
+def interleave(steps: dict[str, Callable[[], Any]], rounds: int, clean: bool = False) -> dict[str, float]:
     """Median seconds of one step of each, the libraries taking turns in every round.
 
+    Programs run steps one after another, and so does a turn: after the pause one step is not timed (caches and threads
+    are cold, as they are once in a program), then as many are as fill `TURN`.
     `clean`: what one leaves for the collector is collected before the next begins, which would pay for it otherwise.
     """
-    for step in steps.values():
+    repeat = {}
+    for name, step in steps.items():
         for _ in range(3):
+            start = time.perf_counter()
             step()
+        repeat[name] = max(1, round(TURN / (time.perf_counter() - start)))
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
             if clean:
                 gc.collect()
             time.sleep(PAUSE)
-            start = time.perf_counter()
-            for _ in range(inner):
+            if repeat[name] > 1:
                 step()
-            times[name].append((time.perf_counter() - start) / inner)
+            start = time.perf_counter()
+            for _ in range(repeat[name]):
+                step()
+            times[name].append((time.perf_counter() - start) / repeat[name])
     return {name: statistics.median(t) for name, t in times.items()}
 
 

@@ -67,11 +67,15 @@ def one_thread() -> Iterator[None]:
                 set_to(before)
 
 
-def touch_buffers() -> None:
-    """One product that fills the buffer which OpenBLAS gives to a thread.
+untouched = True  # whether `touch_buffers` has not run
 
-    Measured: until all pages of it have been written, small products take up to twice as
+
+def touch_buffers() -> None:
+    """One product that fills the buffer which OpenBLAS gives to a thread. It takes some 1 ms.
+
+    Measured: until the pages of it have been written, a product such as (64, 256) @ (256, 256) takes up to 3.5 times as
     long, time after time, for the system looks for the missing pages whenever the next block is fetched ahead.
     """
-    ones = np.ones((512, 512), np.float32)
-    np.matmul(ones, ones)
+    global untouched
+    untouched = False
+    np.matmul(np.ones((64, 512), np.float32), np.ones((512, 512), np.float32))

@@ -28,6 +28,23 @@ def _wide(fn: Callable[..., Array]) -> Callable[..., Array]:
     return compute
 
 
+def softplus(x: Array) -> Array:
+    """`log(1 + exp(x))` without overflow, in the dtype of `x`.
+
+    `np.log1p` is no vector code; log(1 + u) = log(w) + (u - (w - 1)) / w with w = 1 + u as rounded is as exact and faster.
+    """
+    u = np.exp(-np.abs(x))
+    if x.size < 1024:
+        return np.log1p(u) + np.maximum(x, 0)
+    w = u + 1
+    result = np.log(w)
+    u -= w - 1
+    u /= w
+    result += u
+    result += np.maximum(x, 0)
+    return result
+
+
 def _ratio(x: Array, top: tuple[float, ...], bottom: tuple[float, ...]) -> Array:
     return _polynomial(x, top) / _polynomial(x, bottom)
 

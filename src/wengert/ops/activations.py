@@ -418,12 +418,7 @@ def _mish_slope(input: Any) -> Any:
     tex=r"{input} \tanh \ln(1 + e^{{{input}}})",
 )
 def _mish(input: Array) -> Any:
-    return input * np.tanh(_log1p_exp(input))
-
-
-def _log1p_exp(a: Any) -> Any:
-    """`log(1 + exp(a))` without overflow."""
-    return np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a)))
+    return input * np.tanh(special.softplus(input))
 
 
 @composite("nn.functional.mish")
@@ -432,16 +427,22 @@ def mish(input: Any, inplace: bool = False) -> Any:
     return _run(_mish, inplace, input)
 
 
+def _softplus_slope(scaled: Any, threshold: Any) -> Any:
+    return where(scaled > threshold, 1, sigmoid(scaled))
+
+
 @elementwise(
     "softplus",
     method=False,
-    input=lambda input, beta, threshold: where(input * beta > threshold, 1, sigmoid(input * beta)),
+    input=lambda input, beta, threshold: _softplus_slope(input * beta, threshold),
     check=_floats_only("softplus_cpu"),
     tex=r"\ln(1 + e^{{{input}}})",
 )
 def _softplus(input: Array, beta: Any, threshold: Any) -> Any:
+    if beta == 1:
+        return masking.select(input > threshold, input, special.softplus(input))
     scaled = input * beta
-    return masking.select(scaled > threshold, input, _log1p_exp(scaled) / beta)
+    return masking.select(scaled > threshold, input, special.softplus(scaled) / beta)
 
 
 @composite("nn.functional.softplus", out=True)
@@ -459,7 +460,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     tex=r"\ln \sigma({input})",
 )
 def _logsigmoid(input: Array) -> Any:
-    return np.minimum(input, 0) - np.log1p(np.exp(-np.abs(input)))
+    return -special.softplus(-input)
 
 
 @composite("nn.functional.logsigmoid", out=True)

@@ -14,6 +14,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.batched import is_at, run_forward
 from ..core.op import Array, Op, composite, general
+from ..kernels import special
 from .joining import broadcast_tensors
 from .pointwise import clamp, exp, log, sigmoid
 from .reductions import mean, sum
@@ -285,7 +286,7 @@ def _logits_slope(input: Any, target: Any, pos_weight: Any) -> Any:
 )
 def bce_logits_rows(input: Array, target: Array, weight: Array | None, pos_weight: Array | None, reduction: int) -> Any:
     """Binary cross entropy of sigmoid(input), without overflow."""
-    below = np.minimum(input, 0) - np.log1p(np.exp(-np.abs(input)))  # log(sigmoid(input))
+    below = -special.softplus(-input)  # log(sigmoid(input))
     if pos_weight is None:
         loss = (1 - target) * input - below
     else:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.op import Array, composite
 from ..core.tensor import wrap
+from ..kernels import special
 from .activations import logsigmoid
 from .distances import pairwise_distance
 from .joining import broadcast_tensors
@@ -80,8 +81,7 @@ def hinge_embedding_loss(
 )
 def soft_margin_rows(input: Array, target: Array, reduction: int) -> Any:
     """log(1 + exp(-target * input)), reduced."""
-    z = -target * input
-    return _collect(np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))), reduction)
+    return _collect(special.softplus(-target * input), reduction)
 
 
 @composite(F + "soft_margin_loss", method=False)

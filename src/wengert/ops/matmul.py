@@ -14,6 +14,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.modes import LOCAL
 from ..core.op import Array, composite, general, linear
+from ..kernels import blas
 from .reductions import sum as sum_
 from .reductions import sum_dim
 from .shape import expand, unsqueeze
@@ -63,6 +64,8 @@ def _product(a: Any, b: Any, na: int, nb: int) -> Any:
 
 def _matmul(a: Any, b: Any) -> Any:
     """`a @ b`. NumPy multiplies matrices of bfloat16 in float32."""
+    if blas.untouched and b.size > 1 << 14:
+        blas.touch_buffers()
     return np.matmul(a, b) if a.dtype.kind != "V" else np.matmul(a, b).astype(a.dtype)
 
 
