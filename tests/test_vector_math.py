@@ -15,12 +15,13 @@ pytest.importorskip("numba")
 
 N = 1 << 18
 # The errors in units in the last place, of float32 and of float64.
-ULP = {"exp": (2, 2), "sigmoid": (3, 3), "tanh": (3, 4), "erf": (2, 6), "log": (1, 1)}
+ULP = {"exp": (2, 2), "sigmoid": (3, 3), "tanh": (3, 4), "erf": (2, 6), "log": (1, 1), "softplus": (3, 3)}
 EXACT: dict[str, Any] = {  # in the widest floats there are, at least float64
     "exp": np.exp,
     "log": np.log,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "tanh": np.tanh,
+    "softplus": lambda x: np.where(x > 20, x, np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)),
     "erf": lambda x: np.array([math.erf(v) for v in x]),  # itself right to one unit in the last place
 }
 WIDE = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
@@ -53,7 +54,8 @@ def test_special_values(name: str, dtype: type, monkeypatch: pytest.MonkeyPatch)
     out = np.empty_like(x)
     loop(out, x)
     with np.errstate(all="ignore"):
-        expected = getattr(torch, name)(torch.from_numpy(x)).numpy()
+        function = getattr(torch, name, None) or getattr(torch.nn.functional, name)
+        expected = function(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(out, expected, rtol=1e-6)
     np.testing.assert_array_equal(np.signbit(out[:2]), np.signbit(expected[:2]))
 
@@ -66,6 +68,8 @@ CALLS: dict[str, Any] = {
     "exp": torch.exp,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
+    "softplus": torch.nn.functional.softplus,
+    "logsigmoid": torch.nn.functional.logsigmoid,
     "erf": torch.erf,
     "silu": torch.nn.functional.silu,
     "gelu": torch.nn.functional.gelu,

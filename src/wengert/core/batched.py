@@ -115,10 +115,14 @@ class Batched:
 
     @property
     def mT(self) -> Any:
+        if self.value.__class__ is np.ndarray and self.value.ndim > 2:
+            return Batched(self.value.swapaxes(-1, -2), self.level)
         return TABLE["transpose"].function(self, -2, -1)
 
     @property
     def T(self) -> Any:
+        if self.value.__class__ is np.ndarray:
+            return Batched(self.value.transpose(0, *range(self.value.ndim - 1, 0, -1)), self.level)
         return TABLE["permute"].function(self, tuple(range(self.ndim))[::-1])
 
     @property
@@ -169,23 +173,62 @@ class Batched:
         return results[0] if len(op.outputs) == 1 else tuple(results[: len(op.outputs)])
 
 
-def _operator(name: str, reflected: bool = False) -> Any:
-    if reflected:
-        return lambda self, other: _stated(name)(other, self)
-    return lambda self, other: _stated(name)(self, other)
+_F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def _beside(batch: Batched, other: Any) -> Any:
+    """`other` as NumPy may compute it with `batch.value`, or None: numbers, examples of as many dimensions, one array."""
+    v, kind = batch.value, other.__class__
+    if v.__class__ is not np.ndarray or (v.dtype is not _F32 and v.dtype is not _F64):
+        return None
+    if kind is Batched:
+        w = other.value
+        alike = other.level == batch.level and w.__class__ is np.ndarray and w.ndim == v.ndim and w.dtype is v.dtype
+        return w if alike else None
+    if kind is np.ndarray:
+        return other if other.dtype is v.dtype and other.ndim < v.ndim else None
+    return other if kind is float or kind is int else None
+
+
+def _operator(name: str, reflected: bool = False, ufunc: Any = None) -> Any:
+    """A Python operator on batches: what the operation `name` gives, by `ufunc` at once where nothing has to be arranged."""
+
+    def run(self: Batched, other: Any) -> Any:
+        if ufunc is not None:
+            w = _beside(self, other)
+            if w is not None:
+                return Batched(ufunc(w, self.value) if reflected else ufunc(self.value, w), self.level)
+        return _stated(name)(other, self) if reflected else _stated(name)(self, other)
+
+    return run
+
+
+def _product(reflected: bool) -> Any:
+    """`@` on batches; matrices are multiplied at once, and columns with rows as the outer products they are."""
+
+    def run(self: Batched, other: Any) -> Any:
+        w = _beside(self, other)
+        if w.__class__ is np.ndarray and self.value.ndim == 3 and w.ndim > 1:
+            a, b = (w, self.value) if reflected else (self.value, w)
+            if a.shape[-1] == b.shape[-2]:
+                return Batched(a * b if a.shape[-1] == 1 else np.matmul(a, b), self.level)
+        return _stated("matmul")(other, self) if reflected else _stated("matmul")(self, other)
+
+    return run
 
 
 def _stated(name: str) -> Any:
     return (TABLE.get(name) or COMPOSITES[name]).function
 
 
-for _symbol, _name in (
-    ("add", "add"), ("sub", "sub"), ("mul", "mul"), ("truediv", "div"),
-    ("floordiv", "floor_divide"), ("mod", "remainder"),
-    ("matmul", "matmul"), ("and", "bitwise_and"), ("or", "bitwise_or"), ("xor", "bitwise_xor"),
+for _symbol, _name, _ufunc in (
+    ("add", "add", np.add), ("sub", "sub", np.subtract), ("mul", "mul", np.multiply), ("truediv", "div", np.true_divide),
+    ("floordiv", "floor_divide", None), ("mod", "remainder", None),
+    ("and", "bitwise_and", None), ("or", "bitwise_or", None), ("xor", "bitwise_xor", None),
 ):  # fmt: skip
-    setattr(Batched, f"__{_symbol}__", _operator(_name))
-    setattr(Batched, f"__r{_symbol}__", _operator(_name, True))
+    setattr(Batched, f"__{_symbol}__", _operator(_name, False, _ufunc))
+    setattr(Batched, f"__r{_symbol}__", _operator(_name, True, _ufunc))
+Batched.__matmul__, Batched.__rmatmul__ = _product(False), _product(True)  # type: ignore[attr-defined]
 
 
 def _power(base: Any, exponent: Any) -> Any:
@@ -218,9 +261,10 @@ def top_level(args: list[Any]) -> int:
     return level
 
 
-def run_forward(op: Op, args: list[Any]) -> Any:
-    """`op.forward` on arguments in the order of `op.params`, batched or not."""
-    level = top_level(args)
+def run_forward(op: Op, args: list[Any], level: int | None = None) -> Any:
+    """`op.forward` on arguments in the order of `op.params`, batched or not; `level` is their `top_level`."""
+    if level is None:
+        level = top_level(args)
     if level >= 0 and op.batch is not SELF:
         return map_forward(op, args, level)
     split = op.positional
@@ -365,17 +409,15 @@ def is_at(x: Any, level: int) -> bool:
 
 def _map_elementwise(op: Op, args: list[Any], level: int) -> Any:
     """Line the examples' dimensions up from the right; broadcasting does the rest."""
-    ndim = max([a.ndim for a, p in zip(args, op.params, strict=True) if p.is_tensor and hasattr(a, "ndim")])
-    aligned = []
-    for a, p in zip(args, op.params, strict=True):
-        if p.is_tensor and is_at(a, level):
-            v = a.value
-            missing = ndim - a.ndim
+    ndim = max([args[i].ndim for i, _ in op.tensor_places if hasattr(args[i], "ndim")])
+    aligned = list(args)
+    for i, _ in op.tensor_places:
+        a = args[i]
+        if a.__class__ is Batched and a.level == level:
+            v = aligned[i] = a.value
+            missing = ndim + 1 - v.ndim
             if missing:
-                v = v.reshape((v.shape[0], *(1,) * missing, *v.shape[1:]))
-            aligned.append(v)
-        else:
-            aligned.append(a)
+                aligned[i] = v.reshape((v.shape[0], *(1,) * missing, *v.shape[1:]))
     return run_forward(op, aligned)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..kernels.threads import LARGE, get_num_threads, share
 
+LOOPED = 1 << 13  # elements from which a compiled loop pays for being looked for
 _BLOCK = 1 << 15  # 256 KB of float64
 _HEAVY = 1 << 21  # bytes from which two threads move memory faster than one
 
@@ -38,8 +39,13 @@ def _by_loop(entry: tuple[Callable[..., Any], tuple[Any, ...]], flat: list[Any],
     if loop is None:
         return None
     result = np.empty(size, given[0].dtype)
-    share(lambda a, b: loop(result[a:b], *(x[a:b] for x in given)), size, size)
+    share(lambda a, b: loop(result[a:b], *(x[a:b] for x in given)), size, 2 * size)  # twice the work of an addition
     return result
+
+
+def enough(function: Callable[..., Any]) -> int:
+    """The number of elements from which `blockwise` gains something for this function."""
+    return LOOPED if function in COMPILED else LARGE
 
 
 def rowwise(function: Callable[..., Any], axis: int, *arrays: Any) -> Any:
@@ -95,6 +101,8 @@ def blockwise(function: Callable[..., Any], *values: Any) -> Any:
         result = _by_loop(COMPILED[function], flat, arrays, size)
         if result is not None:
             return result.reshape(shape)
+    if size < LARGE:
+        return function(*values)
     if function.__class__ is np.ufunc:
         return _halved(function, flat, arrays, size).reshape(shape)
     first = function(*_cut(flat, arrays, 0, _BLOCK))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .blocks import enough
 from .op import LIST, OPTIONAL, TENSOR, Op
 from .signatures import PublicSignature, execute, parameters
 from .variant import GLOBALS, KEEPS_ARRAYS, variant
@@ -71,7 +72,10 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
     pointwise = op.kind == "elementwise" and n_out == 1 and not aux
     if pointwise and not any(p.keyword_only for p in op.params):
         positional = ", ".join(arrays.get(p.name, p.name) for p in op.params)
-        attempt = [f"if {first}.size >= LARGE: x0 = blockwise(FORWARD, {positional})", f"else: x0 = {call}"]
+        attempt = [
+            f"if {first}.size >= {enough(op.forward)}: x0 = blockwise(FORWARD, {positional})",
+            f"else: x0 = {call}",
+        ]
     if getattr(op.check, "always", False):
         env["CHECK"] = op.check
         attempt.insert(0, f"CHECK({', '.join(arrays.get(p.name, p.name) for p in op.params)})")

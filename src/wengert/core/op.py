@@ -145,6 +145,11 @@ class Op:
         return sum(not p.keyword_only for p in self.params)
 
     @functools.cached_property
+    def tensor_places(self) -> tuple[tuple[int, Param], ...]:
+        """The parameters that are tensors, each with its position."""
+        return tuple((i, p) for i, p in enumerate(self.params) if p.is_tensor)
+
+    @functools.cached_property
     def tensor_params(self) -> tuple[Param, ...]:
         return tuple(p for p in self.params if p.is_tensor)
 

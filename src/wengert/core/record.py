@@ -82,8 +82,12 @@ def classify(op: Op, values: tuple[Any, ...]) -> tuple[list[Any], bool, Any]:
     vals = list(values)
     tensors = False
     interpreter = None
-    for i, (p, v) in enumerate(zip(op.params, vals, strict=True)):
-        if not p.is_tensor or (v is None and p.kind == OPTIONAL):
+    for i, p in op.tensor_places:
+        v = vals[i]
+        if v.__class__ in PLAIN_TYPES and p.kind != LIST:
+            tensors = True
+            continue
+        if v is None and p.kind == OPTIONAL:
             continue
         items: Any = (v,)
         if p.kind == LIST:
@@ -202,39 +206,34 @@ def _is_array(v: Any) -> bool:
 
 def forward(op: Op, vals: list[Any]) -> list[Any]:
     """The forward on arrays, with promotion and checks. Returns outputs, then what is saved besides."""
-    arrays = [
-        v
-        if not p.is_tensor
-        else tuple(getattr(x, "_array", x) for x in v)
-        if p.kind == LIST
-        else getattr(v, "_array", v)
-        for p, v in zip(op.params, vals, strict=True)
-    ]
-    if MODES.batches:
+    arrays = list(vals)
+    for i, p in op.tensor_places:
+        v = vals[i]
+        arrays[i] = tuple(getattr(x, "_array", x) for x in v) if p.kind == LIST else getattr(v, "_array", v)
+    level = top_level(arrays)
+    if level >= 0:
         refuse_escaped(op.name, *arrays)
     if op.check is not None:
-        op.check(*(arrays if top_level(arrays) < 0 else first_example(arrays)))
-    positions = [i for i, p in enumerate(op.params) if p.is_tensor and vals[i] is not None]
+        op.check(*(arrays if level < 0 else first_example(arrays)))
     common = None
-    if op.promote in ("default", "float") and op.kind == "elementwise" and _uniform(op, arrays):
-        pass
-    elif op.promote is not None:
+    if op.promote is not None and not (op.kind == "elementwise" and _uniform(op, arrays)):
         flat: list[Any] = []
-        for i in positions:
-            flat.extend(arrays[i]) if op.params[i].kind == LIST else flat.append(arrays[i])
+        for i, p in op.tensor_places:
+            if vals[i] is not None:
+                flat.extend(arrays[i]) if p.kind == LIST else flat.append(arrays[i])
         if op.kind == "elementwise":
             broadcast_check(flat)
         if op.promote == "same":
             _same_dtype(op, flat)
         common = promote(op, flat)
-    if common is not None:
-        target = common.np
-        for i in positions:
-            arrays[i] = (
-                tuple(cast(a, target) for a in arrays[i]) if op.params[i].kind == LIST else cast(arrays[i], target)
-            )
+        if common is not None:
+            target = common.np
+            for i, p in op.tensor_places:
+                if vals[i] is not None:
+                    a = arrays[i]
+                    arrays[i] = tuple(cast(x, target) for x in a) if p.kind == LIST else cast(a, target)
     try:
-        results = run_forward(op, arrays)
+        results = run_forward(op, arrays, level)
     except np.linalg.LinAlgError:
         raise
     except (ValueError, TypeError) as error:
@@ -257,15 +256,19 @@ def forward(op: Op, vals: list[Any]) -> list[Any]:
 
 
 def _uniform(op: Op, arrays: list[Any]) -> bool:
-    """Are the operands floating-point arrays of one dtype and, if they have dimensions, of one shape?"""
-    dtype = shape = None
-    for p, a in zip(op.params, arrays, strict=True):
-        if not p.is_tensor:
-            continue
-        if not hasattr(a, "dtype") or (dtype is not None and (a.dtype is not dtype or a.shape != shape)):
+    """Does computing in the default dtype, or in floats, ask for nothing: operands are floats of one dtype and shape?"""
+    if op.promote not in ("default", "float"):
+        return False
+    first = None
+    for i, _ in op.tensor_places:
+        a = arrays[i]
+        if first is None:
+            first, dtype = a, getattr(a, "dtype", None)
+            if dtype is not _F32 and dtype is not _F64:
+                return False
+        elif getattr(a, "dtype", None) is not dtype or a.shape != first.shape:
             return False
-        dtype, shape = a.dtype, a.shape
-    return dtype is _F32 or dtype is _F64
+    return True
 
 
 def _type_name(common: dtypes.dtype | None, fallback: str) -> str:
@@ -299,20 +302,18 @@ def cast(a: Any, target: np.dtype[Any]) -> Any:
 def pattern_of(op: Op, vals: list[Any]) -> str:
     return "".join(
         "L" if p.kind == LIST else "T" if isinstance(v, Tensor) else "S"
-        for p, v in zip(op.params, vals, strict=True)
-        if p.is_tensor
+        for p, v in ((p, vals[i]) for i, p in op.tensor_places)
     )
 
 
 def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
     """Forward on Tensors and, where gradients are wanted, the node."""
-    for i, p in enumerate(op.params):
-        if p.is_tensor:
-            v = vals[i]
-            if p.kind == LIST:
-                vals[i] = tuple(wrap(np.asarray(x)) if x.__class__ in ARRAY_TYPES else x for x in v)
-            elif v.__class__ in ARRAY_TYPES:
-                vals[i] = wrap(np.asarray(v))
+    for i, p in op.tensor_places:
+        v = vals[i]
+        if p.kind == LIST:
+            vals[i] = tuple(wrap(np.asarray(x)) if x.__class__ in ARRAY_TYPES else x for x in v)
+        elif v.__class__ in ARRAY_TYPES:
+            vals[i] = wrap(np.asarray(v))
     if out is not None:
         refuse_out(op, vals, out)
     results = forward(op, vals) if LOCAL.replay is None else LOCAL.replay(op, vals, forward)
@@ -377,12 +378,15 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
     """Make the node of an operation that ran on the careful road, if any argument needs a gradient."""
     if not any(op.differentiable):
         return None
-    names = [p.name for p in op.params]
-    by_name = dict(zip(names, vals, strict=True))
-    if op.kind == "elementwise":
-        v = variant(op, pattern_of(op, vals), _any_complex(op, vals, outputs), mixes(op, vals, outputs[0]))
-    else:
+    if op.kind != "elementwise" or _alike(op, vals, outputs[0]):
         v = variant(op, pattern_of(op, vals))
+    else:
+        v = variant(op, pattern_of(op, vals), _any_complex(op, vals, outputs), mixes(op, vals, outputs[0]))
+    plain = not LOCAL.saved_hooks and LOCAL.mutation is None and LOCAL.anomaly is None
+    if plain and v.recorder is not None and all(t._array.dtype.kind in "fcV" for t in outputs):
+        node: Node | None = v.recorder(vals, outputs, results)
+        return node
+    by_name = {p.name: value for p, value in zip(op.params, vals, strict=True)}
     needs = {}
     for i, p in v.targets:
         value = by_name[p.name]
@@ -420,6 +424,14 @@ def record(op: Op, vals: list[Any], outputs: list[Any], results: list[Any]) -> N
     if LOCAL.anomaly is not None:
         LOCAL.anomaly.made(n, vals, outputs)
     return n
+
+
+def _alike(op: Op, vals: list[Any], output: Any) -> bool:
+    """Are all operands and the result of one real dtype? Then nothing is complex, and nothing was promoted."""
+    d = output._array.dtype
+    if d is not _F32 and d is not _F64:
+        return False
+    return all(v._array.dtype is d for i, _ in op.tensor_places if isinstance(v := vals[i], Tensor))
 
 
 def mixes(op: Op, vals: list[Any], output: Any) -> bool:

@@ -4,13 +4,13 @@ saved value and its `run` (on arrays) and `run_recorded` (on Tensors), written a
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from ..kernels.threads import LARGE
 from .batched import Batched
-from .blocks import COMPILED, blockwise
+from .blocks import COMPILED, blockwise, enough
 from .modes import MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .node_calls import check_version, materialise, saved_output, versions_of
@@ -56,7 +56,6 @@ GLOBALS: dict[str, Any] = {
     "saved_output": saved_output,
     "materialise": materialise,
     "wrap": wrap,
-    "LARGE": LARGE,
     "FUSED_FROM": 1 << 14,
     "blockwise": blockwise,
     "F32": np.dtype(np.float32),
@@ -123,6 +122,30 @@ class Variant:
     @property
     def holds_tensors(self) -> bool:
         return any(how in ("tensor", "list", "output", "aux") for how, _ in self.saves.values())
+
+    @functools.cached_property
+    def recorder(self) -> Any:
+        """`(values, outputs, results) -> node or None`: makes the node as the fast road does; None where that does not know
+        how, for lists and results of any number.
+        """
+        op = self.op
+        if "L" in self.pattern or op.variadic or not all(op.differentiable):
+            return None
+        flags = [f"q{i}" for i, _ in self.targets]
+        count = len(op.outputs)
+        lines = [f"{p.name} = VALUES[{k}]" for k, p in enumerate(op.params)]
+        lines += [f"{q} = {op.tensor_params[i].name}._rg" for q, (i, _) in zip(flags, self.targets, strict=True)]
+        lines.append(f"if not ({' or '.join(flags) or 'False'}): return None")
+        for k in range(count):
+            lines += [f"t{k} = OUTPUTS[{k}]", f"x{k} = t{k}._array"]
+        lines += [f"y{k} = RESULTS[{count + k}]" for k in range(len(op.aux))]
+        lines += self.emit_record([f"x{k}" for k in range(count)], [f"y{k}" for k in range(len(op.aux))])
+        for k in range(count):
+            lines += [f"t{k}._rg = True", f"t{k}._edge = (node_, {k})"]
+        lines.append("return node_")
+        env = {**GLOBALS, "NODE": self.node}
+        source = "def record(VALUES, OUTPUTS, RESULTS):\n" + "".join(f"    {line}\n" for line in lines)
+        return execute(source, f"{op.name} {self.pattern} record", env)["record"]
 
     # -- the Node class and its two runs -----------------------------------------------------------------------
     def _node_class(self) -> type[Node]:
@@ -254,9 +277,8 @@ class Variant:
                 elif rule.takes_g:
                     value = f"RULE_{p.name}({args})"
                     if op.kind == "elementwise" and not recorded:
-                        value += (
-                            f" if g.__class__ is not ndarray or g.size < LARGE else blockwise(RULE_{p.name}, {args})"
-                        )
+                        plain = f"g.__class__ is not ndarray or g.size < {enough(rule.fn)}"
+                        value += f" if {plain} else blockwise(RULE_{p.name}, {args})"
                 elif op.kind == "elementwise":
                     if rule.identity is not None:
                         partial = args = args.split(", ")[rule.identity]
@@ -264,10 +286,9 @@ class Variant:
                         partial = f"RULE_{p.name}({args})"
                     value = f"g * {partial}" + (".conjugate()" if self.complex else "")
                     if not recorded and not self.complex:
-                        env[f"PULL_{p.name}"] = np.multiply if rule.identity is not None else _pull(rule.fn)
-                        value += (
-                            f" if g.__class__ is not ndarray or g.size < LARGE else blockwise(PULL_{p.name}, g, {args})"
-                        )
+                        pull = env[f"PULL_{p.name}"] = np.multiply if rule.identity is not None else _pull(rule.fn)
+                        plain = f"g.__class__ is not ndarray or g.size < {enough(pull)}"
+                        value += f" if {plain} else blockwise(PULL_{p.name}, g, {args})"
                 else:
                     raise ValueError(f"{op.name}: the rule for {p.name!r} must take g first")
                 block = [*lines, f"r{i} = {value}"]

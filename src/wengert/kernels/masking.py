@@ -25,13 +25,14 @@ def keep(a: Any, mask: Any) -> Any:
 
 def select(mask: Any, a: Any, b: Any) -> Any:
     """`a` where `mask` is true, else `b`; arrays or numbers of one dtype."""
-    if mask.size < _SMALL or np.ndim(a) == 0 or np.ndim(b) == 0 or a.dtype.kind != "f":
+    d = getattr(a, "dtype", None)
+    if mask.size < _SMALL or d is None or d.kind != "f" or getattr(b, "dtype", None) != d:
         return np.where(mask, a, b)
-    kind = _INTEGERS[a.dtype.itemsize]
+    kind = _INTEGERS[d.itemsize]
     chosen = np.multiply(a.view(kind), mask)
     rest = np.multiply(b.view(kind), ~mask)
     if chosen.shape == rest.shape:
         chosen |= rest
     else:
         chosen = chosen | rest
-    return chosen.view(a.dtype)
+    return chosen.view(d)

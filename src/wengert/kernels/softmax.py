@@ -12,7 +12,7 @@ import numpy as np
 
 from .compiled import vector
 
-_LARGE = 1 << 16  # elements from which a compiled loop is looked for
+_LARGE = 1 << 13  # elements from which a compiled loop is looked for
 
 
 def _by_loop(name: str, axis: int, out: Any, *arrays: Any) -> bool:

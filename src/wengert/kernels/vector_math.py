@@ -417,6 +417,48 @@ def divisor_back_loop(out, g, x, y):
         out[i] = g[i] * (-x[i] / y[i] / y[i])
 
 
+@_scalar
+def softplus(x):
+    one, zero = _as(x, 1.0), _as(x, 0.0)
+    u = exp(-abs(x))
+    # log(1 + u), which is log(2 (1 + f)) for the larger u; f is exact
+    above = u > _as(x, 0.41421356)
+    f = (u - one) * _as(x, 0.5) if above else u
+    _, _, _, high, low = _log_parts(x)
+    e = one if above else zero
+    s = f / (f + _as(x, 2.0))
+    z = s * s
+    half = _as(x, 0.5) * f * f
+    r = s * (half + _as(x, 2.0) * z * _log_tail(z))
+    found = e * high - ((half - (r + e * low)) - f)
+    return found + (x if not x <= zero else zero)
+
+
+@_loop
+def softplus_loop(out, x):
+    for i in range(out.size):
+        out[i] = x[i] if x[i] > _as(x[i], 20.0) else softplus(x[i])
+
+
+@_loop
+def softplus_back_loop(out, g, x):
+    for i in range(out.size):
+        s = sigmoid(x[i])
+        out[i] = g[i] if x[i] > _as(x[i], 20.0) else g[i] * s
+
+
+@_loop
+def logsigmoid_loop(out, x):
+    for i in range(out.size):
+        out[i] = -softplus(-x[i])
+
+
+@_loop
+def logsigmoid_back_loop(out, g, x):
+    for i in range(out.size):
+        out[i] = g[i] * sigmoid(-x[i])
+
+
 @_loop
 def silu_loop(out, x):
     for i in range(out.size):
