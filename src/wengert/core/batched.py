@@ -485,10 +485,14 @@ def layered(levels: list[int], array: Any) -> Any:
     return array
 
 
-def move_in(value: Any, axis: int, level: int) -> Any:
-    """An array with its batch at `axis` becomes batched at `level`."""
+def move_in(value: Any, axis: int, level: int, size: int | None = None) -> Any:
+    """An array with its batch (of `size`, as `move_out` takes it) at `axis` becomes batched at `level`."""
     levels, array = layers(value)
-    return Batched(layered(levels, np.moveaxis(array, len(levels) + axis, len(levels))), level)
+    return Batched(layered(levels, _moved(array, len(levels) + axis, len(levels))), level)
+
+
+def _moved(array: Any, source: int, target: int) -> Any:
+    return array if source == target else np.moveaxis(array, source, target)
 
 
 def move_out(a: Any, axis: int, level: int, size: int) -> Any:
@@ -497,7 +501,7 @@ def move_out(a: Any, axis: int, level: int, size: int) -> Any:
     if level in levels:
         at = len(levels) - 1 - levels.index(level)
         levels.remove(level)
-        return layered(levels, np.moveaxis(array, at, len(levels) + axis))
+        return layered(levels, _moved(array, at, len(levels) + axis))
     shape = list(array.shape)
     shape.insert(len(levels) + axis, size)
     return layered(levels, np.broadcast_to(np.expand_dims(array, len(levels) + axis), shape))

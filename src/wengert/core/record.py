@@ -301,8 +301,7 @@ def cast(a: Any, target: np.dtype[Any]) -> Any:
 
 def pattern_of(op: Op, vals: list[Any]) -> str:
     return "".join(
-        "L" if p.kind == LIST else "T" if isinstance(v, Tensor) else "S"
-        for p, v in ((p, vals[i]) for i, p in op.tensor_places)
+        ["L" if p.kind == LIST else "T" if isinstance(vals[i], Tensor) else "S" for i, p in op.tensor_places]
     )
 
 
