@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -258,3 +259,20 @@ def test_nan_in_the_data_passes_through_and_is_named_on_request() -> None:
         ),
     ):
         y.log().sum().backward()
+
+
+@pytest.mark.parametrize("write", [lambda x, v: x.masked_fill(x == 1, v), lambda x, v: x.__setitem__(0, v) or x])
+def test_numbers_are_cut_to_the_dtype_they_are_written_into_or_refused(write: Any) -> None:
+    ints, small, floats = torch.ones(2, dtype=torch.int64), torch.ones(2, dtype=torch.uint8), torch.ones(2)
+    assert write(ints.clone(), -1.5)[0] == -1
+    assert write(ints.clone(), 3 + 0j)[0] == 3
+    assert write(small.clone(), -3)[0] == 253
+    assert write(floats.clone(), math.inf)[0] == math.inf
+    for x, value, name in (
+        (ints, 1e30, "int64_t"), (ints, math.nan, "int64_t"), (ints, 1 + 2j, "int64_t"), (small, 300, "uint8_t"),
+        (small, -1.5, "uint8_t"), (floats, 1e39, "float"), (floats, 1 + 2j, "float"),
+    ):  # fmt: skip
+        before = x.clone()
+        with pytest.raises(RuntimeError, match=f"value cannot be converted to type {name} without overflow"):
+            write(before, value)
+        assert torch.equal(before, x)

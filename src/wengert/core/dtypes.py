@@ -231,3 +231,35 @@ def result_type(operands: Iterable[Any]) -> dtype:
                 result = promote_types(result, lower)
     assert result is not None
     return result
+
+
+_C_NAMES = {
+    "bool": "bool", "int32": "int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float",
+    "float64": "double", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
+
+
+def fitted(value: Any, target: np.dtype[Any]) -> np.ndarray:
+    """One number as a 0-dim array of dtype `target`: fractions are cut off. RuntimeError if it is too large for it."""
+    given = np.asarray(value)
+    with np.errstate(all="ignore"):
+        if target.kind != "c" and target.kind != "b" and given.dtype.kind == "c":
+            fits = given.imag == 0
+            given = given.real
+        else:
+            fits = True
+        if target.kind in "iu":
+            limits = np.iinfo(target)
+            number = given.item()
+            # a negative integer wraps in an unsigned dtype
+            low = limits.min if target.kind == "i" else -limits.max if number.__class__ is int else 0
+            fits = bool(fits) and (number == number and low <= number <= limits.max)
+            result = np.asarray(int(number) if fits else 0).astype(target)
+        else:
+            result = given.astype(target)
+            if target.kind != "b":
+                fits = bool(fits) and bool(np.isfinite(result) or not np.isfinite(given))
+    if not fits:
+        name = of(target).name
+        raise RuntimeError(f"value cannot be converted to type {_C_NAMES.get(name, name + '_t')} without overflow")
+    return result

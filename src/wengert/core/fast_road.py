@@ -23,8 +23,8 @@ def _patterns(op: Op) -> list[str]:
         return []
     full = "T" * len(params)
     patterns = [full]
-    if op.kind == "elementwise" and len(params) == 2 and op.promote in ("default", "float", "bool"):
-        patterns += [p for p, ok in (("TS", params[1].scalar), ("ST", params[0].scalar)) if ok]
+    if op.kind == "elementwise" and len(params) > 1 and (op.promote is None or len(params) == 2):
+        patterns += [full[:i] + "S" + full[i + 1 :] for i, p in reversed([*enumerate(params)]) if p.scalar]
     optional = [i for i, p in enumerate(params) if p.kind == OPTIONAL]
     for n in range(1, len(optional) + 1):
         cut = optional[-n:]

@@ -137,7 +137,7 @@ def assign(self: Tensor, index: Any, value: Any) -> None:
             copy_(view, value)
         return
     if number:
-        value = wrap(np.asarray(value).astype(self._array.dtype))
+        value = wrap(_number_for(self._array, value))
     _same_dtype(self._array, value._array)
     inplace(TABLE["index_put"], (view, value, tuple(found.arrays), tuple(found.dims), False))
 
@@ -184,6 +184,8 @@ def _assign_array(target: Tensor, found: Any, value: Any) -> None:
     if found.arrays:
         if value.__class__ is np.ndarray:
             _same_dtype(array, value)
+        else:
+            value = _number_for(array, value)
         indices = [getattr(a, "_array", a) for a in found.arrays]
         put_at_index(part, value, indices, found.dims, False)
     elif value.__class__ is np.ndarray:
@@ -198,9 +200,16 @@ def _assign_array(target: Tensor, found: Any, value: Any) -> None:
 
 
 def _number_for(array: Any, value: Any) -> Any:
-    if value.__class__ is complex and array.dtype.kind != "c":
-        raise RuntimeError("value cannot be converted to type without overflow")
-    return np.asarray(value).astype(array.dtype) if array.dtype.kind in "iub" else value
+    """A number as it is written into the array; PyTorch lets it overflow in the half-precision dtypes."""
+    if value.__class__ is float and array.dtype.char in "fd" and -1e38 < value < 1e38:
+        return value
+    half = array.dtype.itemsize == 2 and array.dtype.kind in "fV"
+    with np.errstate(over="ignore"):
+        return (
+            dtypes.fitted(value, np.dtype(np.float64)).astype(array.dtype)
+            if half
+            else dtypes.fitted(value, array.dtype)
+        )
 
 
 # -- in-place forms with a signature of their own ----------------------------------------------------------------

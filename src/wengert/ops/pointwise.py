@@ -91,15 +91,8 @@ def masked_fill(input: Array, mask: Array, value: Array | float) -> Any:
             f"{np.ndim(value)} dimension(s)."
         )
     if mask.ndim == 0 and input.ndim == 0:
-        return np.where(mask, np.asarray(value).astype(input.dtype), input)
-    have = dtypes.result_type((value,))
-    want = dtypes.of(input.dtype)
-    if have.category > want.category:
-        raise RuntimeError(f"value cannot be converted to type {_C_NAMES.get(want.name, want.name)} without overflow")
-    return masking.select(mask, np.asarray(value).astype(input.dtype), input)
-
-
-_C_NAMES = {"float32": "float", "float64": "double", "int64": "int64_t", "int32": "int", "bool": "bool"}
+        return np.where(mask, dtypes.fitted(value, input.dtype), input)
+    return masking.select(mask, dtypes.fitted(value, input.dtype), input)
 
 
 def masked_fill_(self: Any, mask: Any, value: Any) -> Any:
