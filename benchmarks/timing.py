@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PAUSE = 0.2  # seconds: threads (of BLAS, of OpenMP) of the library that had its turn spin for 0.1 s, and would be timed too
+PAUSE = (
+    0.2  # seconds: threads (of BLAS, of OpenMP) of the library that had its turn spin for 0.1 s, and would be timed too
+)
 TURN = 0.02  # seconds that a turn takes at least
 
 

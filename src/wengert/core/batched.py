@@ -228,7 +228,8 @@ for _symbol, _name, _ufunc in (
 ):  # fmt: skip
     setattr(Batched, f"__{_symbol}__", _operator(_name, False, _ufunc))
     setattr(Batched, f"__r{_symbol}__", _operator(_name, True, _ufunc))
-Batched.__matmul__, Batched.__rmatmul__ = _product(False), _product(True)  # type: ignore[attr-defined]
+setattr(Batched, "__matmul__", _product(False))  # noqa: B010
+setattr(Batched, "__rmatmul__", _product(True))  # noqa: B010
 
 
 def _power(base: Any, exponent: Any) -> Any:
