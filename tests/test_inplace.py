@@ -544,3 +544,76 @@ def test_as_strided_reads_beyond_the_view_it_is_given() -> None:
         whole[:3].as_strided((6,), (1,), 0)
     with pytest.raises(RuntimeError, match="can access memory outside of `tensor`"):
         torch.vmap(lambda x: x.as_strided((4,), (1,), 0))(torch.zeros(2, 3))
+
+
+# -- the fast road -----------------------------------------------------------------------------------------------
+
+
+def test_a_result_saved_by_a_change_in_place_may_not_change_after() -> None:
+    for change, slope in ((lambda t: t.exp_(), 1.0), (lambda t: t.sigmoid_(), 0.25), (lambda t: t.tanh_(), 1.0)):
+        x = leaf(0.0, 0.0)
+        y = change(x.clone())
+        y.sum().backward()
+        assert x.grad.tolist() == [slope, slope]
+        y = change(x.clone())
+        y.add_(1)
+        with raises(RuntimeError, MODIFIED.format(shape="[2]", source="", now=2, then=1)[:60]):
+            y.sum().backward()
+
+
+def test_what_backward_reads_of_the_old_value_is_kept() -> None:
+    x, w = leaf(2.0, 3.0), leaf(5.0, 7.0)
+    y = x.clone()
+    y *= w
+    y *= w
+    y.sum().backward()
+    assert x.grad.tolist() == [25.0, 49.0]
+    assert w.grad.tolist() == [20.0, 42.0]  # 2 w x
+
+
+def test_a_result_of_another_shape_or_dtype_is_not_stored() -> None:
+    x = torch.zeros(3)
+    with raises(RuntimeError, "output with shape [3] doesn't match the broadcast shape [1, 3]"):
+        x.add_(torch.ones(1, 3))
+    with raises(RuntimeError, "output with shape [3] doesn't match the broadcast shape [2, 3]"):
+        x.add_(torch.ones(2, 3))
+    assert x.tolist() == [0.0, 0.0, 0.0]
+    assert x._version == 0
+    x += torch.full((3,), 1.5, dtype=torch.float64)
+    assert x.dtype == torch.float32
+    n = torch.tensor([1, 2])
+    with raises(RuntimeError, "result type Float can't be cast to the desired output type Long"):
+        n.add_(0.5)
+    n += 1
+    assert n.tolist() == [2, 3]
+    assert n.dtype == torch.int64
+
+
+def test_large_tensors_change_in_place_like_small_ones() -> None:
+    n = 1 << 20
+    for change in (lambda t: t.add_(torch.arange(n) % 7.0), lambda t: t.mul_(0.5), lambda t: t.exp_()):
+        whole, part = torch.linspace(-1, 1, n), torch.linspace(-1, 1, n)[:100].clone()
+        memory = whole.numpy()
+        change(whole)
+        assert memory[1] == whole[1].item()
+        assert torch.equal(whole[:100], change_of_part(change, part))
+
+
+def change_of_part(change, part: torch.Tensor) -> torch.Tensor:
+    n = 1 << 20
+    padded = torch.zeros(n)
+    padded[:100] = part
+    return change(padded)[:100]
+
+
+def test_assigning_checks_what_it_is_told_of() -> None:
+    x = torch.zeros(3)
+    view = x[1:]
+    x.requires_grad_()
+    with raises(RuntimeError, "a view of a leaf Variable that requires grad is being used in an in-place operation."):
+        view[0] = 1.0
+    with torch.inference_mode():
+        made = torch.zeros(3)
+    with torch.no_grad(), raises(RuntimeError, "Inplace update to inference tensor outside InferenceMode"):
+        made[0] = 1.0
+    assert x.tolist() == made.tolist() == [0.0, 0.0, 0.0]

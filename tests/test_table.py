@@ -19,6 +19,7 @@ import wengert
 from rows.sample import PREPARE, ROWS, arguments
 from wengert.autograd import forward_ad as fwAD
 from wengert.autograd import gradcheck, gradgradcheck
+from wengert.core import inplace
 from wengert.core.batched import SELF
 from wengert.core.op import TABLE
 from wengert.core.tensor import Tensor, wrap
@@ -173,3 +174,45 @@ def test_gradients_have_the_dtype_and_shape_of_their_tensor(name: str, i: int) -
     ones = [wrap(np.ones(o.shape, o.detach().numpy().dtype)) for o in outs]
     for g, t in zip(wengert.autograd.grad(outs, inputs, ones, allow_unused=True), inputs, strict=True):
         assert g is None or (g.shape, g.dtype) == (t.shape, t.dtype)
+
+
+IN_PLACE = [
+    (name, i)
+    for name, i in SAMPLES
+    if TABLE[name].single and not TABLE[name].view and isinstance(arguments(ROWS[name][i])[0][0], Tensor)
+]
+
+
+@pytest.mark.parametrize(("name", "i"), IN_PLACE, ids=[f"{name}-{i}" for name, i in IN_PLACE])
+@pytest.mark.parametrize("grad", [True, False], ids=["recorded", "no_grad"])
+def test_in_place_both_roads_do_the_same(name: str, i: int, grad: bool) -> None:
+    """What the fast road leaves alone is unchanged; else target, version, node and gradients are the careful road's."""
+    op = TABLE[name]
+
+    def run(road: Any) -> tuple[Any, Any] | None:
+        wengert.manual_seed(0)
+        args, kwargs = arguments(ROWS[name][i])
+        args = PREPARE[name](*args) if name in PREPARE else args
+        values = [*args, *(p.default for p in op.params[len(args) :])]
+        values = [kwargs.get(p.name, v) for p, v in zip(op.params, values, strict=True)]
+        inputs = leaves(tuple(values), {})
+        target = values[0].clone()
+        before = target.detach().clone()
+        with wengert.set_grad_enabled(grad):
+            if road(op, (target, *values[1:])) is False:
+                assert wengert.equal(target, before)
+                assert target._version == 0
+                return None
+        result = (target.tolist(), target._version, target.requires_grad, target.grad_fn and target.grad_fn.name())
+        grads = None
+        if target.requires_grad and (target.is_floating_point() or target.is_complex()):
+            weights = wrap(np.linspace(0.5, 1.5, target.numel()).reshape(target.shape).astype(target._array.dtype))
+            grads = [
+                g if g is None else g.tolist()
+                for g in wengert.autograd.grad(target, inputs, weights, allow_unused=True)
+            ]
+        return result, grads
+
+    fast = run(inplace._fast)
+    if fast is not None:
+        np.testing.assert_equal(fast, run(inplace._careful))

@@ -80,6 +80,24 @@ def add_to(total: Any, g: Any) -> None:
     share(work, to.size, to.size)
 
 
+def stored(function: Any, out: Any, values: list[Any]) -> None:
+    """`out[...] = function(*values)` of a ufunc, without an array in between where memory is all that it costs."""
+    if out.nbytes < _HEAVY or not all(
+        v.__class__ is not np.ndarray or (v.shape == out.shape and v.flags.c_contiguous) for v in values
+    ):
+        function(*values, out=out)
+        return
+    flat = [v.reshape(-1) if v.__class__ is np.ndarray else v for v in values]
+    arrays = [k for k, v in enumerate(flat) if v.__class__ is np.ndarray]
+    to = out.reshape(-1)
+
+    def work(low: int, high: int) -> None:
+        with np.errstate(all="ignore") if low else nullcontext():
+            function(*_cut(flat, arrays, low, high), out=to[low:high])
+
+    share(work, to.size, to.size)
+
+
 def blockwise(function: Callable[..., Any], *values: Any) -> Any:
     """`function(*values)`, a pointwise function of large arrays, in blocks where they lie alike."""
     shape = None

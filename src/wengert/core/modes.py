@@ -153,6 +153,11 @@ def set_mode(name: str, value: Any) -> Any:
     return old
 
 
+def only_grad() -> bool:
+    """Is this thread in no mode, but perhaps no_grad?"""
+    return LOCAL.special == (not LOCAL.grad)
+
+
 def count_active(change: int) -> None:
     """One thread more, or less, is in a mode other than the default."""
     with _LOCK:

@@ -96,6 +96,8 @@ class InputMetadata:
 
     __slots__ = ("dtype", "shape")
 
+    is_nested_tensor = is_cpp_nested_tensor = False
+
     def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
         self.shape = shape
         self.dtype = dtype

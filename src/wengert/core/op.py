@@ -150,6 +150,12 @@ class Op:
         return tuple((i, p) for i, p in enumerate(self.params) if p.is_tensor)
 
     @functools.cached_property
+    def saves_first(self) -> bool:
+        """Does backward read the first argument? Then a change in place of it must keep the old value."""
+        rules = [self.joint] if self.joint is not None else list(self.rules.values())
+        return self.composite is not None or any(self.params[0].name in rule.names for rule in rules)
+
+    @functools.cached_property
     def tensor_params(self) -> tuple[Param, ...]:
         return tuple(p for p in self.params if p.is_tensor)
 

@@ -124,7 +124,7 @@ def careful(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
         LOCAL.began = perf_counter_ns()
         if LOCAL.special == 1 and out is None:
             # No mode but somebody looking on: take the fast road as if nobody did, then tell.
-            result = (op.unwatched or _unwatched(op))(*values)
+            result = unwatched(op)(*values)
             if result is not LEFT:
                 outputs = result if isinstance(result, tuple) else (result,)
                 if isinstance(outputs[0], Tensor):
@@ -172,8 +172,10 @@ def _left(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
     return LEFT
 
 
-def _unwatched(op: Op) -> Any:
+def unwatched(op: Op) -> Any:
     """The row's function, with MODES and the careful road of its own; it takes every argument by position."""
+    if op.unwatched is not None:
+        return op.unwatched
     write(op)
     code, env = op.function.__code__, op.function.__globals__
     count = len(op.params)

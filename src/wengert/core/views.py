@@ -21,11 +21,10 @@ import numpy as np
 
 from ..kernels.memory import owner
 from . import dtypes
-from .batched import Batched, geometry, plain, refuse_escaped
-from .batched import store as store_batched
+from .batched import Batched, geometry, plain
 from .modes import LOCAL, MODES
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
-from .op import LIST, TABLE, Op
+from .op import TABLE, Op
 from .tensor import DataCounter, Tensor, TensorExtra, mark_inference, wrap
 
 _new = object.__new__
@@ -206,10 +205,6 @@ def check_overlap(array: Any) -> None:
             )
 
 
-# Every element becomes the same: it does not matter that some are one place in memory.
-_CONSTANT = frozenset(["fill", "zero"])
-
-
 def check_partial_overlap(array: Any, other: Any, whole: bool = False) -> None:
     """A change in place must not read, elsewhere, what it writes (`whole`: nor the same elements). Checked, as in
     PyTorch, for dense tensors only.
@@ -258,90 +253,7 @@ def check_fits(array: Any, result: Any) -> None:
         )
 
 
-# -- changing in place -----------------------------------------------------------------------------------------
-
-
-def inplace(op: Op, values: tuple[Any, ...]) -> Tensor:
-    """Run `op` and store its result in its first argument, a Tensor, which is returned."""
-    from . import record as rec
-
-    target: Tensor = values[0]
-    vals, _, interpreter = rec.classify(op, values)
-    if interpreter is not None:
-        return interpreter.__wengert_inplace__(op, vals)
-    rest = [v for p, v in zip(op.params[1:], vals[1:], strict=True) if p.is_tensor]
-    flat = [x for v in rest for x in (v if isinstance(v, tuple) else (v,))]
-    records = LOCAL.grad and (target._rg or any(isinstance(x, Tensor) and x._rg for x in flat))
-    check_inplace(target, records)
-    for i, p in enumerate(op.params):  # what is recorded must be a Tensor
-        if p.is_tensor and i:
-            v = vals[i]
-            if p.kind == LIST:
-                vals[i] = tuple(
-                    x if isinstance(x, Tensor) or not hasattr(x, "dtype") else wrap(np.asarray(x)) for x in v
-                )
-            elif isinstance(v, (np.ndarray, np.generic)):
-                vals[i] = wrap(np.asarray(v))
-    array = target._array
-    if array.__class__ is Batched:
-        refuse_escaped(op.name + "_", array)
-    if op.name not in _CONSTANT:
-        check_overlap(array)
-        if op.kind == "elementwise" and target._vc is not None:
-            for x in flat:
-                if isinstance(x, Tensor) and x is not target and x._vc is target._vc:
-                    check_partial_overlap(array, x._array)
-    if LOCAL.mutation is not None:
-        LOCAL.mutation.changing(target)
-    if LOCAL.transforms:
-        LOCAL.transforms[-1].changing(target, op.name + "_")
-    if LOCAL.dual_level >= 0:
-        from .tangents import inplace_jvp
-
-        if inplace_jvp(op, vals, target):
-            return target
-    # An argument that shares the target's memory must be read before it is overwritten; `forward` has finished
-    # reading when it returns.
-    results = rec.forward(op, vals)
-    result = results[0] if results[0].__class__ is Batched else np.asarray(results[0])
-    check_fits(array, result)
-    before = wrap(array.copy()) if records and _saves_input(op) else wrap(array)
-    before._rg, before._edge = target._rg, target._edge
-    store_batched(array, result)
-    bump(target)
-    if not records:
-        for observer in LOCAL.observers:
-            observer.changed(op, vals, target)
-        return target
-    after = wrap(array)
-    after._vc = target._vc
-    results[0] = array
-    vals[0] = before
-    node = rec.record(op, vals, [after], results)
-    if node is None:
-        # Recorded arguments, but nothing differentiable comes out (x.floor_divide_ and the like).
-        return target
-    versions = getattr(node, "versions", None)
-    if versions:
-        # What was saved but lies in the memory just overwritten is lost: it was saved as it was before.
-        for key in {id(x) for x in flat if isinstance(x, Tensor) and x._vc is target._vc} & versions.keys():
-            versions[key] -= 1
-    rebase(target, node)
-    for observer in LOCAL.observers:
-        observer.changed(op, vals, target)
-    return target
-
-
-def inplace_composite(fn: Any, target: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-    """`x.name_()` of a composite: compute from the old value, then copy the result in."""
-    check_inplace(target, True)
-    return target.copy_(fn(target, *args, **kwargs))
-
-
-def _saves_input(op: Op) -> bool:
-    first = op.params[0].name
-    rules = [op.joint] if op.joint is not None else list(op.rules.values())
-    return any(first in rule.names for rule in rules)
+# -- what a change in place does to the graph ------------------------------------------------------------------
 
 
 def rebase(target: Tensor, node: Node, nr: int = 0) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.batched import draw_each, refuse_random
+from ..core.inplace import inplace as change
 from ..core.modes import LOCAL
 from ..core.op import Array, composite, elementwise
 from ..core.tensor import wrap
-from ..core.views import inplace as change
 from ..kernels import generator as kernel
 from ..kernels import masking, special
 from . import pointwise

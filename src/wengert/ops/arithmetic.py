@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.inplace import inplace
 from ..core.op import Array, composite, elementwise
-from ..core.views import inplace
 
 __all__ = [
     "add", "addcdiv", "addcmul", "copysign", "div", "divide", "float_power", "floor_divide", "fmod", "hypot", "ldexp",

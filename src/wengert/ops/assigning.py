@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.inplace import inplace
 from ..core.layout import channels_last, channels_last_3d, contiguous_format, lies_in, made
-from ..core.modes import LOCAL, MODES
+from ..core.modes import LOCAL, MODES, only_grad
 from ..core.op import TABLE, Array, general, linear
 from ..core.storage import UntypedStorage
-from ..core.tensor import Tensor, no_sink, wrap
+from ..core.tensor import PLAIN_TYPES, Tensor, no_sink, wrap
 from ..core.variant import NUMBER_TYPES
-from ..core.views import bump, check_inplace, check_overlap, check_partial_overlap, inplace
+from ..core.views import bump, check_inplace, check_overlap, check_partial_overlap
 from ..kernels.memory import address, owner, strided
 from ..kernels.scatter import add_at
 from .conversion import clone, copy
@@ -116,13 +117,13 @@ def assign(self: Tensor, index: Any, value: Any) -> None:
             raise TypeError(f"can't assign a {shown} to a torch.{self.dtype.tensor_type}Tensor")
         number = isinstance(value, (int, float, complex))
     found = read(self._array.shape, index)
-    plain = (
-        not MODES.active
-        and not self._rg
-        and type(self) is Tensor
-        and (number or (type(value) is Tensor and not value._rg))
-    )
-    if plain:
+    if (
+        (not MODES.active or (only_grad() and not LOCAL.transforms))
+        and type(self) in PLAIN_TYPES
+        and (number or type(value) in PLAIN_TYPES)
+        and not (LOCAL.grad and (self._rg or (not number and value._rg)))
+    ):
+        check_inplace(self, False)
         _assign_array(self, found, value if number else value._array)
         return
     view = view_of(self, found)

@@ -9,11 +9,11 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.device import as_device, device
+from ..core.inplace import inplace
 from ..core.layout import copied, layout, lies_in, preserve_format
 from ..core.op import Array, elementwise, linear
 from ..core.record import broadcast_check, cast
 from ..core.tensor import Tensor, wrap
-from ..core.views import inplace
 
 __all__ = ["clone"]  # the rest are methods
 

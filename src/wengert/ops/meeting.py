@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.inplace import inplace
 from ..core.op import Array, general
-from ..core.views import inplace
 from ..kernels.scatter import places_along
 from .gathering import check_index, gather, scatter_add, scatter_value, uncut
 from .pointwise import fill, masked_fill, where

@@ -9,10 +9,10 @@ from __future__ import annotations
 from inspect import Parameter
 from typing import Any
 
+from ..core.inplace import inplace, inplace_composite
 from ..core.op import COMPOSITES, TABLE, params_of
 from ..core.signatures import NUMPY_NAMES, missing
 from ..core.tensor import Tensor
-from ..core.views import inplace, inplace_composite
 from . import (
     arithmetic,
     comparison,

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..core.device import absent
+from ..core.inplace import inplace_composite
 from ..core.storage import TypedStorage, UntypedStorage
 from ..core.tensor import Tensor, legacy_array
 from ..core.tensor import wrap as leaf
-from ..core.views import bump, check_inplace, inplace_composite
+from ..core.views import bump, check_inplace
 from . import joining, places, shape
 from .removed import removed
 from .special import polygamma

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.batched import refuse_dynamic
+from ..core.inplace import inplace
 from ..core.op import Array, composite, elementwise
-from ..core.views import inplace
 from ..kernels import masking
 from .arithmetic import sqrt
 from .comparison import isfinite, isnan
@@ -103,6 +103,10 @@ def masked_fill_(self: Any, mask: Any, value: Any) -> Any:
 @elementwise("fill", promote=None, out=False, input=0, value=lambda g: g, inplace=True)
 def fill(input: Array, value: Array | float) -> Any:
     """A tensor of the same shape and dtype with every element `value`."""
+    if value.__class__ is float and input.dtype.kind in "fc":
+        result = np.empty(input.shape, input.dtype)
+        result.fill(value)
+        return result
     if np.ndim(value):
         raise RuntimeError(
             f"fill_ only supports 0-dimension value tensor but got tensor with {np.ndim(value)} dimensions."

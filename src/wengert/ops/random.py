@@ -15,10 +15,10 @@ from ..core.batched import SELF, draw_each, for_all_examples, levels_of, refuse_
 from ..core.batched import drawn as drawn_for_examples
 from ..core.device import as_device
 from ..core.device import device as device_type
+from ..core.inplace import inplace
 from ..core.modes import LOCAL
 from ..core.op import Array, composite, general
 from ..core.tensor import Tensor, wrap
-from ..core.views import inplace
 from ..kernels import distributions
 from ..kernels import generator as kernel
 from .arithmetic import add, mul

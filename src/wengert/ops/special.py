@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.inplace import inplace
 from ..core.op import Array, composite, elementwise, general, missing
-from ..core.views import inplace
 from ..kernels import bessel, incomplete, polynomials
 from ..kernels import special as kernel
 from . import pointwise
