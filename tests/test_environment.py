@@ -355,7 +355,7 @@ def test_the_scaler_refuses_a_wrong_order() -> None:
             lambda: torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(1, 1)),
             "there is one process and one device",
         ),
-        (lambda: torch.jit.script(lambda x: x), "torch.jit.script: there is no TorchScript. Call the function"),
+        (lambda: torch.jit.save(torch.nn.ReLU(), "m.pt"), "torch.jit.save: there is no TorchScript. Save and load the state"),
         (lambda: torch.jit.load("model.pt"), "torch.jit.load: there is no TorchScript"),
         (lambda: torch.hub.load("a/b", "c"), "torch.hub.load: nothing is fetched from the network here"),
         (lambda: torch.library.custom_op("a::b"), "write a torch.autograd.Function"),
@@ -383,9 +383,34 @@ def test_questions_about_what_cannot_be_had() -> None:
         torch.nonsense
 
 
-def test_pytorch_jit_0_leaves_functions_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchscript_is_python(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions, modules and classes come back as they are, and one note says so; a traced function has run once."""
+    monkeypatch.setattr(torch.jit, "_told", False)
+    seen: list[int] = []
+
+    @torch.jit.script
+    def double(x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+    model = torch.nn.Linear(2, 1)
+    assert torch.jit.script(model) is model
+    assert torch.jit.trace(seen.append, 1) is not None
+    assert torch.jit.trace(lambda a, b: seen.append(a + b), (1, 2)) is not None
+    torch.jit.trace_module(model, {"forward": torch.ones(2)})
+    assert seen == [1, 3]
+    assert double(torch.ones(1)).item() == 2
+    assert capsys.readouterr().err == "note: torch.jit returns its argument: wengert runs every program as Python\n"
+
+    class Old(torch.jit.ScriptModule):
+        @torch.jit.script_method
+        def forward(self, x: Any) -> Any:
+            return x + 1
+
+    assert Old()(1) == 2
+    monkeypatch.setattr(torch.jit, "_told", False)
     monkeypatch.setenv("PYTORCH_JIT", "0")
-    assert torch.jit.script(abs) is torch.jit.trace(abs, ()) is abs
+    assert torch.jit.script(abs) is abs
+    assert capsys.readouterr().err == ""
 
 
 def test_data_parallel_passes_calls_on() -> None:

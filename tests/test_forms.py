@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+import collections
 import inspect
 import math
 
@@ -742,3 +744,25 @@ def test_a_step_of_zero() -> None:
         torch.arange(0, 3, 0)
     with pytest.raises(ValueError, match="step must be nonzero"):
         torch.arange(0, 64, 0.5, out=torch.empty(0, dtype=I64))
+
+
+def test_tensor_of_other_sequences() -> None:
+    """A deque of returns, an array of C numbers, a class with `__getitem__` and `__len__`: as in PyTorch, any sequence."""
+
+    class Three:
+        def __len__(self) -> int:
+            return 3
+
+        def __getitem__(self, i: int) -> float:
+            if i >= 3:
+                raise IndexError
+            return float(i)
+
+    assert torch.equal(torch.tensor(collections.deque([1.0, 2.0])), torch.tensor([1.0, 2.0]))
+    assert torch.equal(torch.tensor([collections.deque([1, 2]), range(2)]), torch.tensor([[1, 2], [0, 1]]))
+    assert torch.equal(torch.tensor(array.array("f", [1, 2])), torch.tensor([1.0, 2.0]))
+    assert torch.equal(torch.as_tensor(Three()), torch.tensor([0.0, 1.0, 2.0]))
+    with pytest.raises(RuntimeError, match="Could not infer dtype of dict"):
+        torch.tensor({"a": 1})
+    with pytest.raises(RuntimeError, match="Could not infer dtype of set"):
+        torch.tensor({1})

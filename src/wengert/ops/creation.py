@@ -109,6 +109,7 @@ def array_of(data: Any, dtype: Any = None, copy: bool = False) -> Any:
         return np.array(array, copy=True, order="K") if copy and want == array.dtype else _astype(array, want)
     if not isinstance(data, (list, tuple)) and hasattr(data, "__array__"):
         return array_of(np.asarray(data), dtype, copy)
+    data = _listed(data)
     array = _from_sequence(data)
     if dtype is None:
         return array
@@ -232,9 +233,15 @@ def _plain(data: Any) -> Any:
         return data._array.reshape(())[()]
     if isinstance(data, (list, tuple)):
         return [_plain(x) for x in data]
-    if isinstance(data, builtins.range):
-        return list(data)
-    return data
+    listed = _listed(data)
+    return data if listed is data else _plain(listed)
+
+
+def _listed(data: Any) -> Any:
+    """Other sequences than lists and tuples, such as a deque or a range, as a list."""
+    if isinstance(data, (list, tuple, str, bytes, dict, int, float, complex, np.generic, np.ndarray, Tensor)):
+        return data
+    return list(data) if hasattr(data, "__getitem__") and hasattr(data, "__len__") else data
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:

@@ -51,6 +51,11 @@ def _encode(text: str, encoding: str) -> bytes:
     return codecs.encode(text, "latin-1")
 
 
+def _no_bytes() -> bytes:
+    """How pickles of old protocols make `b""`."""
+    return b""
+
+
 def _scalar(dtype: Any, data: bytes = b"") -> Any:
     """A NumPy scalar."""
     if not isinstance(dtype, np.dtype) or dtype.hasobject:
@@ -66,7 +71,7 @@ def _np_dtype(name: str, align: bool = False, copy: bool = False) -> np.dtype[An
 
 
 def _known() -> dict[str, Any]:
-    from . import reading
+    from . import objects, reading
 
     known: dict[str, Any] = {
         "collections.OrderedDict": collections.OrderedDict,
@@ -77,6 +82,7 @@ def _known() -> dict[str, Any]:
         "__builtin__.set": set,
         "__builtin__.frozenset": frozenset,
         "__builtin__.complex": complex,
+        "__builtin__.bytes": _no_bytes,
         "_codecs.encode": _encode,
         "torch.Size": Size,
         "torch.device": device,
@@ -89,9 +95,11 @@ def _known() -> dict[str, Any]:
         "torch.UntypedStorage": StorageKind("UntypedStorage", None),
         "torch.BFloat16Storage": BFLOAT16,
         "numpy.dtype": _np_dtype,
+        "numpy.ndarray": objects.NoArray,
     }
     for place in ("numpy.core.multiarray", "numpy._core.multiarray"):
         known[f"{place}.scalar"] = _scalar
+        known[f"{place}._reconstruct"] = objects.empty_array
     known |= {f"torch.{name}": StorageKind(name, d) for name, d in STORAGES.items()}
     known |= {f"torch.{d.name}": d for d in dtypes.ALL}
     return known

@@ -17,6 +17,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.device import device
 from ..core.tensor import Tensor, wrap
+from . import objects
 from .names import BFLOAT16, StorageKind, is_added, lookup
 
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how files of PyTorch before 1.6 begin
@@ -78,23 +79,57 @@ _Python: Any = pickle._Unpickler
 
 
 class _Unpickler(_Python):
-    """The standard library's, in Python, with a list of names, and no way to change the state of objects but dicts."""
+    """The standard library's, in Python: it calls what is on the list of names, and nothing else."""
 
     dispatch: ClassVar[dict[int, Any]] = dict(_Python.dispatch)
 
-    def __init__(self, file: Any, storages: Any) -> None:
+    def __init__(self, file: Any, storages: Any, with_objects: bool) -> None:
         super().__init__(file, encoding="utf-8")
         self.storages = storages
+        self.with_objects = with_objects
+        self.listed: list[Any] = []  # what was found on the list, and may be called
 
     def find_class(self, module: str, name: str) -> Any:
         try:
-            return lookup(module, name)
+            found = lookup(module, name)
         except KeyError:
+            found = objects.named(module, name) if self.with_objects else None
+            if found is not None:
+                return found
             raise pickle.UnpicklingError(
                 f"the file asks for {module}.{name}, which is not on the list of what load() may use. Nothing of it was "
-                "executed. If you trust it, call wengert.serialization.add_safe_globals([...]) with it first; of a model, "
-                "save the state_dict() instead."
+                "executed. If you trust it, call wengert.serialization.add_safe_globals([...]) with it first, or give "
+                "weights_only=False for an object of a class that the program has imported; of a model, rather save the "
+                "state_dict()."
             ) from None
+        self.listed.append(found)
+        return found
+
+    def call(self, function: Any, args: Any, make: Any = None) -> Any:
+        """`function(*args)`, or `make` of it, if it is on the list; else an empty object, if it is such a class."""
+        if any(function is x for x in self.listed):
+            return function(*args) if make is None else make(function, *args)
+        if isinstance(function, type):
+            return objects.make(function, tuple(args))
+        raise pickle.UnpicklingError(f"the file calls {getattr(function, '__name__', function)!s:.60}")
+
+    def load_reduce(self) -> None:
+        args = self.stack.pop()
+        self.stack[-1] = self.call(self.stack[-1], args)
+
+    def load_newobj(self) -> None:
+        args = self.stack.pop()
+        cls = self.stack.pop()
+        self.append(self.call(cls, args, lambda cls, *args: cls.__new__(cls, *args)))
+
+    def load_newobj_ex(self) -> None:
+        kwargs = self.stack.pop()
+        args = self.stack.pop()
+        cls = self.stack.pop()
+        self.append(self.call(cls, args, lambda cls, *args: cls.__new__(cls, *args, **kwargs)))
+
+    def _instantiate(self, cls: Any, args: Any) -> None:
+        self.append(self.call(cls, args))
 
     def persistent_load(self, pid: Any) -> Any:
         if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage" or not isinstance(pid[1], StorageKind):
@@ -108,15 +143,20 @@ class _Unpickler(_Python):
             target.__dict__.update(state)
         elif isinstance(target, np.dtype) and isinstance(state, tuple) and not target.hasobject:
             target.__setstate__(state)  # type: ignore[attr-defined]
+        elif type(target) is np.ndarray:
+            objects.fill_array(target, state)
         elif is_added(type(target)):
             if hasattr(target, "__setstate__"):
                 target.__setstate__(state)
             else:
                 target.__dict__.update(state)
-        else:
+        elif not (self.with_objects and objects.fill(target, state)):
             raise pickle.UnpicklingError(f"the file sets the state of a {type(target).__name__}")
 
     dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.REDUCE[0]] = load_reduce
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
+    dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
 
 
 class _Archive:
@@ -247,14 +287,17 @@ def load(
 ) -> Any:
     """What `save`, here or in PyTorch, wrote to a path or a binary file.
 
-    The file is trusted with nothing: tensors, numbers, strings and containers are read, and whatever else its pickle asks
-    for is refused with UnpicklingError, also with `weights_only=False`. With `mmap` the numbers of a file on disk are read
-    when they are used. RuntimeError for a tensor on another device, unless `map_location` says 'cpu'.
+    The file is trusted with nothing: tensors, arrays, numbers, strings and containers are read, and whatever else its pickle
+    asks for is refused with UnpicklingError. With `weights_only=False` also objects, such as whole modules, of classes that
+    the program has imported: they get their attributes back, and nothing that the file names is called. With `mmap` the
+    numbers of a file on disk are read when they are used. RuntimeError for a tensor on another device, unless `map_location`
+    says 'cpu'.
     """
+    with_objects = weights_only is False
     name = str(f) if isinstance(f, (str, os.PathLike)) else getattr(f, "name", "the file")
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as file:
-            return _load(file, Path(f) if mmap else None, map_location, name)
+            return _load(file, Path(f) if mmap else None, map_location, name, with_objects)
     if mmap:
         raise ValueError("f must be a file path in order to use the mmap argument")
     if not hasattr(f, "read"):
@@ -263,10 +306,10 @@ def load(
         )
     if not hasattr(f, "seek"):
         f = io.BytesIO(f.read())
-    return _load(f, None, map_location, name)
+    return _load(f, None, map_location, name, with_objects)
 
 
-def _load(file: Any, path: Path | None, place: Any, name: str) -> Any:
+def _load(file: Any, path: Path | None, place: Any, name: str, with_objects: bool) -> Any:
     start = file.tell()
     head = file.read(len(_LEGACY))
     file.seek(start)
@@ -277,7 +320,7 @@ def _load(file: Any, path: Path | None, place: Any, name: str) -> Any:
         )
     try:
         archive = _Archive(file, path, place)
-        reader = _Unpickler(io.BytesIO(archive.description()), archive.storage)
+        reader = _Unpickler(io.BytesIO(archive.description()), archive.storage, with_objects)
         return reader.load()
     except RuntimeError as error:
         if isinstance(error, (NotImplementedError, RecursionError)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import hashlib
 import io
@@ -15,7 +14,6 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -24,14 +22,9 @@ from ..core import dtypes
 from ..core.device import device
 from ..core.size import Size
 from ..core.tensor import Tensor, wrap
-from .names import STORAGE_OF, is_added
+from .names import STORAGE_OF
 
 _ALIGNMENT = 64
-_PLAIN: tuple[type, ...] = (
-    *(type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype),
-    *(list, tuple, dict, set, frozenset, OrderedDict),
-)
-
 
 class _Global:
     """A name of PyTorch's, to be written as it stands."""
@@ -101,12 +94,6 @@ class _Pickler(_Python):
             return self.named("torch.Size"), (tuple(obj),)
         if isinstance(obj, device):
             return self.named("torch.device"), (obj.type,) if obj.index is None else (obj.type, obj.index)
-        if isinstance(obj, (type, FunctionType, BuiltinFunctionType)):
-            if obj not in _PLAIN and obj is not codecs.encode and not is_added(obj) and not _of_numpy(obj):
-                raise _refused(obj)
-            return NotImplemented
-        if not isinstance(obj, _PLAIN) and not is_added(type(obj)):
-            raise _refused(obj)
         return NotImplemented
 
     def _tensor(self, t: Tensor) -> Any:
@@ -157,30 +144,6 @@ class _Made:
 
     def __reduce__(self) -> Any:
         return self.call
-
-
-_PLAIN = (*_PLAIN, _Made)
-
-
-def _of_numpy(obj: Any) -> bool:
-    """What the pickle of a NumPy scalar is made of."""
-    place = getattr(obj, "__module__", "") or ""
-    return place.startswith("numpy") and (isinstance(obj, type) or getattr(obj, "__name__", "") == "scalar")
-
-
-def _refused(obj: Any) -> Exception:
-    kind: Any = obj if isinstance(obj, (type, FunctionType, BuiltinFunctionType)) else type(obj)
-    name = f"{kind.__module__}.{getattr(kind, '__qualname__', kind)}"
-    hint = ""
-    if hasattr(obj, "state_dict"):
-        hint = " Save its state_dict() and load that into an object that your program makes."
-    elif isinstance(obj, np.ndarray):
-        hint = " Save wengert.from_numpy(array)."
-    return pickle.PicklingError(
-        f"save(): a {name} could not be loaded again, since load() executes nothing that a file asks for.{hint} If the class "
-        f"is harmless, call wengert.serialization.add_safe_globals([{getattr(kind, '__name__', kind)}]) before saving and "
-        "loading."
-    )
 
 
 def _address(array: Any) -> int:
@@ -235,8 +198,8 @@ def save(
 ) -> None:
     """Write `obj` (tensors, numbers, strings, and containers of them) to a path or a binary file, as PyTorch would.
 
-    A file at that path is replaced when the new one is complete, or not at all.
-    PicklingError for objects of other classes.
+    A file at that path is replaced when the new one is complete, or not at all. Whatever else pickles is written too, such as
+    whole modules; `load` then wants `weights_only=False` or `add_safe_globals`.
     """
     if not _use_new_zipfile_serialization:
         raise NotImplementedError("save(): the format of PyTorch before 1.6 is not written; leave out this argument")
