@@ -355,7 +355,10 @@ def test_the_scaler_refuses_a_wrong_order() -> None:
             lambda: torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(1, 1)),
             "there is one process and one device",
         ),
-        (lambda: torch.jit.save(torch.nn.ReLU(), "m.pt"), "torch.jit.save: there is no TorchScript. Save and load the state"),
+        (
+            lambda: torch.jit.save(torch.nn.ReLU(), "m.pt"),
+            "torch.jit.save: there is no TorchScript. Save and load the state",
+        ),
         (lambda: torch.jit.load("model.pt"), "torch.jit.load: there is no TorchScript"),
         (lambda: torch.hub.load("a/b", "c"), "torch.hub.load: nothing is fetched from the network here"),
         (lambda: torch.library.custom_op("a::b"), "write a torch.autograd.Function"),

@@ -137,7 +137,9 @@ def test_whole_modules_and_their_settings() -> None:
     """Saved as in PyTorch; read when asked for, without running `__init__`, and refused with advice when not."""
     net = Net()
     data = written({"model": net, "args": argparse.Namespace(lr=1)})
-    with pytest.raises(pickle.UnpicklingError, match=r"Net, which is not on the list.*weights_only=False.*state_dict\(\)"):
+    with pytest.raises(
+        pickle.UnpicklingError, match=r"Net, which is not on the list.*weights_only=False.*state_dict\(\)"
+    ):
         read(data)
     found = torch.load(io.BytesIO(data), weights_only=False)
     again, x = found["model"], torch.ones(1, 1, 2)

@@ -26,6 +26,7 @@ from .names import STORAGE_OF
 
 _ALIGNMENT = 64
 
+
 class _Global:
     """A name of PyTorch's, to be written as it stands."""
 
