@@ -107,3 +107,45 @@ def test_gradient_of_quantiles_of_each_example() -> None:
     x = ROWS.double()
     found = torch.vmap(torch.func.grad(lambda row: torch.quantile(row, 0.5)))(x)
     assert found.tolist() == [[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5], [0.5, 0, 0, 0.5]]
+
+
+def test_spacings_whose_ends_differ() -> None:
+    start = torch.tensor([0.0, 0.5])
+    assert torch.vmap(lambda s: torch.linspace(s, 1.0, 3))(start).tolist() == [[0, 0.5, 1], [0.5, 0.75, 1]]
+    assert torch.vmap(lambda s: torch.logspace(s, 2.0, 2, base=4))(start).tolist() == [[1, 16], [2, 16]]
+
+
+def test_places_in_a_shape_of_each_example() -> None:
+    rows, columns = torch.vmap(lambda i: torch.unravel_index(i, (2, 3)))(torch.tensor([[1, 4], [3, 5]]))
+    assert rows.tolist() == [[0, 1], [1, 1]]
+    assert columns.tolist() == [[1, 1], [0, 2]]
+
+
+def test_no_dimension_to_squeeze_is_none_of_them() -> None:
+    assert torch.vmap(lambda t: torch.squeeze(t, ()))(torch.ones(2, 1, 3, 1)).shape == (2, 1, 3, 1)
+    assert torch.vmap(lambda t: torch.squeeze(t, (0,)))(torch.ones(2, 1, 3, 1)).shape == (2, 3, 1)
+
+
+def test_each_example_of_least_squares_has_its_residuals() -> None:
+    a, b = torch.eye(3).expand(2, 3, 3), torch.ones(2, 3, 1)
+    assert torch.vmap(torch.linalg.lstsq)(a, b).residuals.shape == (2, 0)
+    solution, residuals, *_ = torch.vmap(lambda a, b: torch.linalg.lstsq(a, b, driver="gelsd"))(a[..., :2], b)
+    assert torch.allclose(residuals, torch.ones(2, 1))
+    assert torch.allclose(solution, torch.ones(2, 2, 1))
+
+
+def test_statistics_shared_by_the_examples_are_not_moved_by_each() -> None:
+    mean, var, x = torch.zeros(4), torch.ones(4), torch.rand(2, 3, 4)
+    with pytest.raises(
+        RuntimeError, match="Batch norm got a batched tensor as input while the running_mean or running_var"
+    ):
+        torch.vmap(lambda t: torch.nn.functional.batch_norm(t, mean, var, training=True))(x)
+    assert mean.tolist() == [0] * 4
+    means = torch.zeros(2, 4)
+    torch.vmap(lambda t, m, v: torch.nn.functional.batch_norm(t, m, v, training=True))(x, means, torch.ones(2, 4))
+    assert torch.allclose(means, 0.1 * x.mean(1))
+
+
+def test_writing_to_a_place_in_memory_of_each_example_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="as_strided_scatter requires special handling"):
+        torch.vmap(lambda t: torch.as_strided_scatter(t, t[0], (4,), (1,)))(torch.rand(2, 3, 4))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .batched import Batched, example, is_at, looped, stack_examples
+from .modes import LOCAL
 from .tensor import Tensor, wrap
 
 
@@ -15,6 +16,8 @@ def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
+        if not LOCAL.vmap_levels:
+            return function(*args, **kwargs)
         values = (*args, *kwargs.values())
         level = max(
             (x._array.level for x in values if isinstance(x, Tensor) and x._array.__class__ is Batched), default=None

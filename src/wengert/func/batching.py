@@ -30,7 +30,7 @@ def _shift(d: Any, ndim: int) -> Any:
 def along(*names: str, none: str = "all") -> Any:
     """The options `names` are dimensions of the first argument: they move by one.
 
-    `none` says what None (or nothing) means: "all" dimensions, or "loop" to do those calls one by one.
+    `none` says what None (or nothing) means: "all" dimensions, "no" dimension, or "loop" to do those calls one by one.
     """
 
     def rule(op: Op, args: list[Any], level: int, size: int) -> Any:
@@ -43,9 +43,9 @@ def along(*names: str, none: str = "all") -> Any:
         for name in names:
             i = _position(op, name)
             if args[i] is None or args[i] == ():
-                if none != "all":
+                if none == "loop":
                     return NotImplemented
-                new[i] = tuple(range(1, x.ndim + 1))
+                new[i] = tuple(range(1, x.ndim + 1)) if none == "all" else ()
             else:
                 new[i] = _shift(args[i], x.ndim)
         return run_forward(op, new)
@@ -405,6 +405,7 @@ _RULES: dict[str, Any] = {
     "sum_all": over_all("sum"),
     "mean_all": over_all("mean"),
     "squeeze_all": squeezed,
+    "squeeze_dims": along("dim", none="no"),
     **dict.fromkeys(("getitem", "getitem_select", "getitem_unsqueeze"), part),
     "getitem_back": part_back,
     **dict.fromkeys(("split", "split_with_sizes"), along("dim")),

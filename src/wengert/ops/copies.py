@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.batched import SELF, layered, layers
+from ..core.batched import SELF, Batched, layered, layers
 from ..core.op import Array, composite, linear
 from ..kernels.memory import Lying, zeros_lying
 from . import complex, joining, shape
@@ -92,6 +92,11 @@ __all__.append("diagonal_copy")
 @composite("as_strided_scatter", out=True)
 def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_offset: Any = None) -> Any:
     """A copy of `input` in which the elements that `as_strided` would view are those of `src`."""
+    if any(getattr(x, "_array", x).__class__ is Batched for x in (input, src)):
+        raise RuntimeError(
+            "Error: aten::as_strided_scatter requires special handling, and does not yet have a batching rule. Write to "
+            "x.clone().as_strided(...) instead."
+        )
     part = shape.as_strided(input.detach(), size, stride, storage_offset)  # its checks are ours
     if tuple(part.shape) != tuple(src.shape):
         raise RuntimeError(

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.batched import made_like
+from ..core.by_example import by_example
 from ..core.device import as_device
 from ..core.layout import layout as layout_type
 from ..core.layout import made, strided
@@ -586,6 +587,7 @@ def range(
     return _finish(_progression(start, step, math.floor((end - start) / step) + 1, np_dtype(dtype)), out, requires_grad)
 
 
+@by_example
 def linspace(
     start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
@@ -631,6 +633,7 @@ def _spaced(name: str, start: Any, end: Any, steps: int, d: np.dtype[Any]) -> An
     return np.where(index < steps // 2, forth, back).astype(d)
 
 
+@by_example
 def logspace(
     start: Any, end: Any, steps: int, base: Any = 10.0, *, out: Any = None, dtype: Any = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False, pin_memory: bool = False,

@@ -316,6 +316,15 @@ def pinverse(input: Any, rcond: float = 1e-15) -> Any:
     return pinv(input, rcond)
 
 
+def _lstsq_examples(op: Any, args: list[Any], level: int, size: int) -> Any:
+    """Each example has residuals, if only none."""
+    found = stacked(2, 2)(op, args, level, size)
+    if found is NotImplemented or found[1].shape[:1] == (size,):
+        return found
+    X, residuals, *rest = found
+    return X, np.zeros((size, 0), residuals.dtype), *rest
+
+
 @general(
     "linalg.lstsq",
     outputs="solution, residuals, rank*, singular_values*",
@@ -324,7 +333,7 @@ def pinverse(input: Any, rcond: float = 1e-15) -> Any:
     ),
     method=False,
     node="LinalgLstsqBackward0",
-    batch=stacked(2, 2),
+    batch=_lstsq_examples,
 )
 def lstsq_rows(A: Array, B: Array, rcond: Any, driver: str) -> Any:
     """X that minimises |A X - B|, its squared residuals, the ranks and, by some drivers, the singular values."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.batched import Batched, levels_of
 from ..core.op import Array, composite, general
 from ..core.tensor import wrap
 from ..kernels import normalisation as kernel
@@ -409,12 +410,24 @@ def batch_norm(
         return out if bias is None else out + bias[0]
     if not training:
         return batch_norm_fixed(input, weight, bias, running_mean, running_var, eps)
+    if input._array.__class__ is Batched:
+        _check_running(input._array, running_mean, running_var)
     out, m, v = batch_norm_rows(input, weight, bias, eps)
     size = input.numel() // max(n, 1)
     for running, found, correct in ((running_mean, m, 1.0), (running_var, v, size / max(size - 1, 1))):
         if running is not None:
             _move(running, found, correct, momentum)
     return out
+
+
+def _check_running(batched: Any, *running: Any) -> None:
+    """The statistics of each example need a place of their own."""
+    if any(x is not None and not levels_of(batched) <= levels_of(x._array) for x in running):
+        raise RuntimeError(
+            "Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in place, "
+            "were not batched.\nIf you are using a module and do not need eval mode, please set `track_running_stats` to be "
+            "False. torch.func.replace_all_batch_norm_modules_(module) does that to every batch norm in a module."
+        )
 
 
 def _move(running: Any, found: Any, correct: float, momentum: float) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.batched import refuse_dynamic
+from ..core.batched import Batched, refuse_dynamic
 from ..core.op import Array, general, linear
 from ..core.out import store
 from ..core.record import broadcast_check
@@ -225,6 +225,7 @@ def unravel_index(indices: Any, shape: Any) -> Any:
         raise ValueError(f"'shape' cannot have negative values, but got {tuple(sizes)}")
     found = []
     for n in reversed(sizes):
-        found.append(wrap(np.asarray(array % n)))
+        place = array % n
+        found.append(wrap(place if place.__class__ is Batched else np.asarray(place)))
         array = array // n
     return tuple(reversed(found))
