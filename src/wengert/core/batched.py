@@ -176,8 +176,10 @@ class Batched:
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
-def _beside(batch: Batched, other: Any) -> Any:
-    """`other` as NumPy may compute it with `batch.value`, or None: numbers, examples of as many dimensions, one array."""
+def _beside(batch: Batched, other: Any, most: int | None = None) -> Any:
+    """`other` as NumPy may compute it with `batch.value`, or None: numbers, examples of as many dimensions, one array (of
+    `most` dimensions).
+    """
     v, kind = batch.value, other.__class__
     if v.__class__ is not np.ndarray or (v.dtype is not _F32 and v.dtype is not _F64):
         return None
@@ -186,7 +188,7 @@ def _beside(batch: Batched, other: Any) -> Any:
         alike = other.level == batch.level and w.__class__ is np.ndarray and w.ndim == v.ndim and w.dtype is v.dtype
         return w if alike else None
     if kind is np.ndarray:
-        return other if other.dtype is v.dtype and other.ndim < v.ndim else None
+        return other if other.dtype is v.dtype and other.ndim <= (v.ndim - 1 if most is None else most) else None
     return other if kind is float or kind is int else None
 
 
@@ -207,11 +209,14 @@ def _product(reflected: bool) -> Any:
     """`@` on batches; matrices are multiplied at once, and columns with rows as the outer products they are."""
 
     def run(self: Batched, other: Any) -> Any:
-        w = _beside(self, other)
+        w = _beside(self, other, 2)
         if w.__class__ is np.ndarray and self.value.ndim == 3 and w.ndim > 1:
             a, b = (w, self.value) if reflected else (self.value, w)
             if a.shape[-1] == b.shape[-2]:
                 return Batched(a * b if a.shape[-1] == 1 else np.matmul(a, b), self.level)
+        elif w.__class__ is np.ndarray and w.ndim == self.value.ndim == 2 and not reflected and other is w:
+            if self.value.shape[1] == w.shape[0]:  # vectors, and one matrix for all of them
+                return Batched(np.matmul(self.value, w), self.level)
         return _stated("matmul")(other, self) if reflected else _stated("matmul")(self, other)
 
     return run

@@ -54,8 +54,10 @@ def _examples(op: Op, args: list[Any], level: int, size: int) -> Any:
     losses = kernel.nll(rows, flat, weight, kernel.NONE, ignore)[0].reshape(size, -1)
     if reduction == kernel.NONE:
         return losses.reshape(target.value.shape), np.zeros(size, losses.dtype)
-    weights = -kernel.nll(np.ones_like(rows), flat, weight, kernel.NONE, ignore)[0].reshape(size, -1)
-    total = weights.sum(1)
+    if weight is None:
+        total = (flat != ignore).reshape(size, -1).sum(1).astype(losses.dtype)
+    else:
+        total = -kernel.nll(np.ones_like(rows), flat, weight, kernel.NONE, ignore)[0].reshape(size, -1).sum(1)
     return losses.sum(1) / (total if reduction == kernel.MEAN else 1), total
 
 
