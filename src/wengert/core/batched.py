@@ -214,9 +214,8 @@ def _product(reflected: bool) -> Any:
             a, b = (w, self.value) if reflected else (self.value, w)
             if a.shape[-1] == b.shape[-2]:
                 return Batched(a * b if a.shape[-1] == 1 else np.matmul(a, b), self.level)
-        elif w.__class__ is np.ndarray and w.ndim == self.value.ndim == 2 and not reflected and other is w:
-            if self.value.shape[1] == w.shape[0]:  # vectors, and one matrix for all of them
-                return Batched(np.matmul(self.value, w), self.level)
+        elif w is other and w.__class__ is np.ndarray and w.shape[:-1] == self.value.shape[1:] and not reflected:
+            return Batched(np.matmul(self.value, w), self.level)  # vectors, and one matrix for all of them
         return _stated("matmul")(other, self) if reflected else _stated("matmul")(self, other)
 
     return run
