@@ -243,3 +243,75 @@ def test_where_of_a_condition_alone() -> None:
 def test_anomaly_mode_names_the_example_that_went_bad() -> None:
     with torch.autograd.set_detect_anomaly(True), pytest.raises(RuntimeError, match=r"nan at \[1\]"):
         vmap(grad(lambda t: t.sqrt()))(torch.tensor([1.0, -1.0]))
+
+
+# -- functions that look at arrays -----------------------------------------------------------------------------------------
+
+F = torch.nn.functional
+BAGS = torch.tensor([[0, 2, 1], [3, 3, 0]])
+BY_EXAMPLE = {
+    "grid_sample": (lambda x, g: F.grid_sample(x, g, align_corners=True), (2, 1, 2, 4, 4), (2, 1, 3, 3, 2)),
+    "embedding_bag": (lambda w: F.embedding_bag(BAGS, w), (2, 5, 3)),
+    "max_unpool1d": (lambda x: F.max_unpool1d(x, torch.tensor([[[1, 2, 5]]]), 2), (2, 1, 1, 3)),
+    "ctc_loss": (lambda x: F.ctc_loss(x.log_softmax(-1), torch.tensor([1, 2]), (6,), (2,)), (2, 6, 4)),
+    "multilabel_margin_loss": (lambda x: F.multilabel_margin_loss(x, torch.tensor([2, 0, -1, 1])), (2, 4)),
+    "index_reduce": (lambda x, y: x.index_reduce(0, torch.tensor([0, 2]), y, "prod"), (2, 3, 2), (2, 2, 2)),
+    "lstsq": (lambda a, b: torch.linalg.lstsq(a, b).solution, (2, 5, 3), (2, 5, 2)),
+}
+
+
+@pytest.mark.parametrize("name", BY_EXAMPLE)
+def test_functions_of_one_example_after_another(name) -> None:
+    f, *shapes = BY_EXAMPLE[name]
+    args = tuple(torch.rand(s, dtype=torch.float64) for s in shapes)
+    torch.testing.assert_close(vmap(f)(*args), torch.stack([f(*example) for example in zip(*args, strict=True)]))
+    last = tuple(a.movedim(0, -1) for a in args)
+    torch.testing.assert_close(vmap(f, in_dims=-1)(*last), vmap(f)(*args))
+
+    def slope(*example):
+        return grad(lambda *a: (f(*a) * torch.arange(1.0, f(*a).numel() + 1).reshape(f(*a).shape)).sum())(*example)
+
+    torch.testing.assert_close(
+        vmap(slope)(*args), torch.stack([slope(*example) for example in zip(*args, strict=True)])
+    )
+    # And walked back over the whole batch.
+    x = args[0].clone().requires_grad_()
+    vmap(f)(x, *args[1:]).sum().backward()
+    each = torch.stack([grad(lambda *a: f(*a).sum())(*example) for example in zip(*args, strict=True)])
+    torch.testing.assert_close(x.grad, each)
+
+
+def test_ends_of_a_range_for_each_example() -> None:
+    ends = torch.tensor([1.0, 2.0])
+    assert vmap(lambda e: torch.linspace(0, e, 3))(ends).tolist() == [[0, 0.5, 1], [0, 1, 2]]
+    torch.testing.assert_close(vmap(lambda e: torch.logspace(0, e, 2))(ends), torch.tensor([[1.0, 10], [1, 100]]))
+    rows = vmap(lambda i: torch.unravel_index(i, (2, 3)))(torch.tensor([4, 2]))
+    assert [r.tolist() for r in rows] == [[1, 0], [1, 2]]
+
+
+def test_results_of_lstsq_that_are_empty_are_so_for_each_example() -> None:
+    out = vmap(torch.linalg.lstsq)(torch.randn(2, 3, 4), torch.randn(2, 3, 2))
+    assert [tuple(x.shape) for x in out] == [(2, 4, 2), (2, 0), (2,), (2, 0)]
+
+
+def test_embedding_shortens_the_rows_that_any_example_names() -> None:
+    w = torch.full((4, 2), 3.0)
+    out = vmap(lambda i: F.embedding(i, w, max_norm=1.0))(torch.tensor([0, 2]))
+    torch.testing.assert_close(out.norm(dim=-1), torch.ones(2))
+    assert w[1::2].tolist() == [[3, 3]] * 2
+    with pytest.raises(NotImplementedError, match="max_norm=...\\) under vmap over the weight"):
+        vmap(lambda w: F.embedding(torch.tensor([0]), w, max_norm=1.0))(torch.zeros(2, 4, 2))
+
+
+def test_squeeze_of_no_dimensions_and_masks_larger_than_what_they_fill() -> None:
+    assert vmap(lambda x: x.squeeze(()))(torch.zeros(2, 1, 1)).shape == (2, 1, 1)
+    assert vmap(lambda x: x.squeeze((0, -1)))(torch.zeros(2, 1, 3, 1)).shape == (2, 3)
+    mask = torch.tensor([[True, False], [False, False]])
+    filled = vmap(lambda x, m, v: x.masked_fill(m, v))(
+        torch.tensor([1.0, 2.0]), mask.expand(2, 2, 2), torch.tensor([8.0, 9.0])
+    )
+    assert filled.tolist() == [[[8, 1], [1, 1]], [[9, 2], [2, 2]]]
+    assert vmap(lambda x: x.masked_fill(mask, 7.0))(torch.tensor([1.0, 2.0])).tolist() == [
+        [[7, 1], [1, 1]],
+        [[7, 2], [2, 2]],
+    ]

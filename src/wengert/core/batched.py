@@ -102,8 +102,8 @@ class Batched:
     def batch_size(self) -> int:
         return self.value.shape[0]
 
-    def astype(self, dtype: Any) -> Batched:
-        return Batched(self.value.astype(dtype), self.level)
+    def astype(self, dtype: Any, copy: bool = True) -> Batched:
+        return Batched(self.value.astype(dtype, copy=copy), self.level)
 
     def copy(self, order: str = "C") -> Batched:
         return Batched(self.value.copy(), self.level)

@@ -1,4 +1,8 @@
-"""Operations that compute on arrays and have no derivative, under `vmap`: each example by itself, and the results stacked."""
+"""Functions that ask arrays for their numbers (which bins, how many classes), under `vmap`: each example by itself.
+
+Rows of the table are mapped by `func.batching`; this is for functions above them, which look at arrays before they call a row or
+compute with NumPy alone. They stay differentiable: examples are taken apart and put together by operations.
+"""
 
 from __future__ import annotations
 
@@ -6,44 +10,54 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from .batched import Batched, example, is_at, looped, stack_examples
+from .batched import Batched, looped
 from .modes import LOCAL
-from .tensor import Tensor, wrap
+from .op import TABLE
+from .pytree import flatten, unflatten
+from .tensor import Tensor
 
 
 def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: `function` never sees a batch. Its results (a tensor, or a tuple) must have one shape for all examples."""
+    """Decorator: `function` never sees a batch. Its results (a tensor, or several) must have one shape for all examples."""
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         if not LOCAL.vmap_levels:
             return function(*args, **kwargs)
-        values = (*args, *kwargs.values())
-        level = max(
-            (x._array.level for x in values if isinstance(x, Tensor) and x._array.__class__ is Batched), default=None
-        )
-        if level is None:
+        leaves, spec = flatten((args, kwargs))
+        batched = [x for x in leaves if isinstance(x, Tensor) and x._array.__class__ is Batched]
+        if not batched:
             return function(*args, **kwargs)
         looped(function.__name__)
-        size = next(x._array.value.shape[0] for x in values if isinstance(x, Tensor) and is_at(x._array, level))
-
-        def at(x: Any, b: int) -> Any:
-            return wrap(example(x._array, b, level)) if isinstance(x, Tensor) else x
-
-        rows = [run(*(at(x, b) for x in args), **{k: at(x, b) for k, x in kwargs.items()}) for b in range(size)]
-        if not rows:
+        level = max(x._array.level for x in batched)
+        size = next(x._array.value.shape[0] for x in batched if x._array.level == level)
+        if not size:
             raise ValueError(f"vmap: {function.__name__} over a batch of size 0 is not supported")
-        return _stacked(rows, level)
+        wholes = [_shown(x, level, size) for x in leaves]
+        results = []
+        for b in range(size):
+            given, named = unflatten(
+                [whole[b] if whole is not None else x for x, whole in zip(leaves, wholes, strict=True)], spec
+            )
+            results.append(flatten(run(*given, **named)))
+        stacked = [_hidden(column, level, size) for column in zip(*(found for found, _ in results), strict=True)]
+        return unflatten(stacked, results[0][1])
 
     return run
 
 
-def _stacked(rows: list[Any], level: int) -> Any:
-    """The results of the examples as one batch; of tuples, part by part."""
-    first = rows[0]
+def _shown(x: Any, level: int, size: int) -> Any:
+    """A tensor batched at `level` with the batch as its first dimension; None for everything else."""
+    if not isinstance(x, Tensor) or level not in getattr(x._array, "levels", ()):
+        return None
+    return TABLE["from_examples"].function(x, 0, level, size)
+
+
+def _hidden(column: tuple[Any, ...], level: int, size: int) -> Any:
+    """The results of all examples as one batch."""
+    first = column[0]
     if not isinstance(first, Tensor):
-        parts = [_stacked(list(part), level) for part in zip(*rows, strict=True)]
-        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
-    if any(r.shape != first.shape for r in rows):
+        return first
+    if any(x.shape != first.shape for x in column):
         raise RuntimeError("vmap: the results of the examples have different shapes, so they do not form one tensor")
-    return wrap(Batched(stack_examples([r._array for r in rows]), level))
+    return TABLE["to_examples"].function(TABLE["stack"].function(list(column), 0), 0, level, size)

@@ -308,22 +308,29 @@ def _wide(x: Any, w: Any) -> Any:
 
 
 def over_first(op: Op, args: list[Any], level: int, size: int) -> Any:
-    """`fill`, `copy`, `masked_fill`: the result has the first argument's shape, and the last one is written into it."""
+    """`fill`, `copy`, `masked_fill`: the last argument is written into the first, whose shape the result has.
+
+    (Of `masked_fill` the shape is that of the first argument and the mask together.)
+    """
     x, value = args[0], args[-1]
-    ndim = len(np.shape(x)) if not is_at(x, level) else x.ndim
+    masked = op.name == "masked_fill"
+    shape = np.broadcast_shapes(tuple(x.shape), tuple(args[1].shape)) if masked else tuple(x.shape)
     full = x.value if is_at(x, level) else _repeat(x, size)
     if hasattr(value, "shape"):
         inner = value.value if is_at(value, level) else value
         if is_at(value, level):
-            inner = inner.reshape((size, *(1,) * (ndim - value.ndim), *value.shape))
-        spread = TABLE["expand"].function(inner, (size, *tuple(np.shape(x) if not is_at(x, level) else x.shape)))
+            inner = inner.reshape((size, *(1,) * (len(shape) - value.ndim), *value.shape))
+        spread = TABLE["expand"].function(inner, (size, *shape))
         spread = spread if spread.dtype == full.dtype else spread.astype(full.dtype)
-        if op.name == "masked_fill":
-            return TABLE["where"].function(_mask(args[1], ndim, level, size), spread, full)
-        return spread.copy()
-    if op.name == "masked_fill":
-        return TABLE["where"].function(_mask(args[1], ndim, level, size), full.dtype.type(value), full)
-    return NotImplemented
+        if not masked:
+            return spread.copy()
+    elif not masked:
+        return NotImplemented
+    else:
+        spread = full.dtype.type(value)
+    if x.ndim < len(shape):
+        full = full.reshape((size, *(1,) * (len(shape) - x.ndim), *x.shape))
+    return TABLE["where"].function(_mask(args[1], len(shape), level, size), spread, full)
 
 
 def _mask(m: Any, ndim: int, level: int, size: int) -> Any:

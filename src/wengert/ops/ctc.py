@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.by_example import by_example
 from ..core.op import Array, composite, general
 from ..core.tensor import Tensor, wrap
 from ..kernels import ctc as kernel
@@ -124,6 +125,7 @@ def _arguments(log_probs: Any, targets: Any, input_lengths: Any, target_lengths:
     return padded, times, lengths
 
 
+@by_example
 def ctc_loss(
     log_probs: Any,
     targets: Any,
@@ -149,7 +151,7 @@ def ctc_loss(
     return losses.squeeze(0) if single else losses
 
 
-@composite("nn.functional.ctc_loss", method=False)
+@composite("nn.functional.ctc_loss", method=False, by_example=True)
 def functional_ctc_loss(
     log_probs: Any,
     targets: Any,

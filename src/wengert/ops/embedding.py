@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.batched import layered, layers
+from ..core.batched import layered, layers, plain
+from ..core.by_example import by_example
 from ..core.op import Array, composite, linear
 from ..core.tensor import Tensor, wrap
 from ..core.views import bump
@@ -77,9 +78,13 @@ def _rows_of(g: Any, indices: Any, padding_idx: int, scale_grad_by_freq: bool) -
 
 def embedding_renorm_(input: Any, indices: Any, max_norm: float, norm_type: float = 2.0) -> Any:
     """Shorten, in place, the rows that `indices` names to norm `max_norm` if they are longer."""
-    _check(input._array, indices._array, "embedding_renorm_")
-    array = input._array
-    rows = np.unique(indices._array)
+    array, named = input._array, plain(indices._array)  # of a batch, the rows that any example names
+    if plain(array) is not array:
+        raise NotImplementedError(
+            "embedding(max_norm=...) under vmap over the weight: shorten its rows outside, or loop"
+        )
+    _check(array, named, "embedding_renorm_")
+    rows = np.unique(named)
     norms = np.linalg.norm(array[rows].astype(np.float64), norm_type, axis=1)
     long = norms > max_norm
     if long.any():
@@ -188,7 +193,7 @@ def _check_bags(input: Any, weight: Any, offsets: Any, mode: str, per_sample_wei
         )
 
 
-@composite("nn.functional.embedding_bag", method=False)
+@composite("nn.functional.embedding_bag", method=False, by_example=True)
 def functional_embedding_bag(
     input: Any,
     weight: Any,
@@ -245,6 +250,7 @@ def _bounds(offsets: Any, size: int, include_last: bool) -> Any:
     return np.append(starts, size)
 
 
+@by_example
 def embedding_bag(
     weight: Any,
     indices: Any,

@@ -170,7 +170,7 @@ def multi_margin_loss(
     return _reduced(loss, reduction)
 
 
-@composite(F + "multilabel_margin_loss", method=False)
+@composite(F + "multilabel_margin_loss", method=False, by_example=True)
 def multilabel_margin_loss(
     input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.by_example import by_example
 from ..core.inplace import inplace
 from ..core.op import Array, general
 from ..kernels.scatter import places_along
@@ -122,6 +123,7 @@ def _neutral(reduce: str, dtype: Any) -> Any:
     return low if reduce == "amax" else high
 
 
+@by_example
 def index_reduce(
     input: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True, out: Any = None
 ) -> Any:

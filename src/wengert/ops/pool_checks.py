@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.batched import plain
 from ..kernels.pooling import result_size
 from .shared import integers
 
@@ -202,8 +203,9 @@ def check_unpool(input: Any, indices: Any, size: Ints, rank: int) -> None:
     area = 1
     for n in size:
         area *= n
-    if indices.numel() and (int(indices.max()) >= area or int(indices.min()) < 0):
-        worst = int(indices.max()) if int(indices.max()) >= area else int(indices.min())
+    places = plain(getattr(indices, "_array", indices))
+    if places.size and (places.max() >= area or places.min() < 0):
+        worst = int(places.max()) if places.max() >= area else int(places.min())
         raise RuntimeError(
             f"Found an invalid max index: {worst} (output volumes are of size {'x'.join(map(str, size))})"
         )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.by_example import by_example
 from ..core.op import Array, composite, linear
 from ..core.tensor import wrap
 from ..kernels import sampling as kernel
@@ -173,6 +174,7 @@ def _check(input: Any, grid: Any) -> None:
         )
 
 
+@by_example
 def grid_sampler(input: Any, grid: Any, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Any:
     """`nn.functional.grid_sample` with the modes as numbers."""
     _check(input, grid)
@@ -203,7 +205,7 @@ def _default_corners(align_corners: bool | None) -> bool:
     return False
 
 
-@composite("nn.functional.grid_sample", method=False)
+@composite("nn.functional.grid_sample", method=False, by_example=True)
 def grid_sample(
     input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
 ) -> Any:
