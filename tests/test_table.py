@@ -7,6 +7,7 @@ database is run by `test_conformance.py`; here no torch is needed.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
 from typing import Any
@@ -216,3 +217,23 @@ def test_in_place_both_roads_do_the_same(name: str, i: int, grad: bool) -> None:
     fast = run(inplace._fast)
     if fast is not None:
         np.testing.assert_equal(fast, run(inplace._careful))
+
+
+@pytest.mark.parametrize(("name", "i"), SAMPLES, ids=IDS)
+def test_what_is_not_recorded_comes_out_the_same_on_both_roads(name: str, i: int) -> None:
+    """Under no_grad and in inference mode operations take a fast road; with hooks for saved tensors they do not."""
+
+    def run(mode: Any, careful: bool) -> list[Any]:
+        wengert.manual_seed(0)
+        args, kwargs = arguments(ROWS[name][i])
+        inputs = leaves(args, kwargs)
+        with mode(), wengert.autograd.graph.saved_tensors_hooks(id, id) if careful else contextlib.nullcontext():
+            result = compute(name, args, kwargs)
+        facts: list[Any] = [type(result).__name__]
+        for t in result if isinstance(result, tuple) else (result,):
+            shown = next((k for k, x in enumerate(inputs) if t._base is x), t._base is not None)
+            facts += [t.tolist(), t.dtype, t.requires_grad, t.grad_fn, t.is_inference(), shown]
+        return facts
+
+    for mode in (wengert.no_grad, wengert.inference_mode):
+        np.testing.assert_equal(run(mode, False), run(mode, True))

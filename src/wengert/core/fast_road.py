@@ -32,11 +32,8 @@ def _patterns(op: Op) -> list[str]:
     return patterns
 
 
-def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
+def _emit_road(op: Op, pattern: str, env: dict[str, Any], records: bool) -> list[str]:
     """The fast road for one pattern: lines to stand where every tensor argument has been recognised."""
-    v = variant(op, pattern)
-    node = f"NODE_{pattern}"
-    env[node] = v.node
     params = op.tensor_params
     arrays = {p.name: f"a{i}" for i, (p, c) in enumerate(zip(params, pattern, strict=True)) if c == "T"}
     body = [f"{a} = {name}._array" for name, a in arrays.items()]
@@ -88,9 +85,15 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
     ]
     for k in range(n_out):
         body += [f"t{k} = new(Tensor)", f"t{k}._array = x{k}", f"t{k}._vc = None", f"t{k}._extra = None"]
+    v = variant(op, pattern) if records and any(op.differentiable) else None
+    plain = [line for k in range(n_out) for line in (f"t{k}._rg = False", f"t{k}._edge = None")]
+    if v is None or not v.targets:
+        body += plain
     if op.view:
         body.append(f"mark_view(t0, {params[0].name}, {op.view == 'maybe'})")
-    if v.targets and any(op.differentiable):
+    if v is not None and v.targets:
+        node = f"NODE_{pattern}"
+        env[node] = v.node
         flags = [f"q{i}" for i, _ in v.targets]
         body += [f"{q} = {params[i].name}._rg" for q, (i, _) in zip(flags, v.targets, strict=True)]
         wanted = " or ".join(flags)
@@ -107,12 +110,7 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any]) -> list[str]:
         if op.view:
             record.append("if t0._extra is not None and t0._extra.inference: t0._rg, t0._edge = False, None")
         body += ["    " + line for line in record]
-        body.append("else:")
-        for k in range(n_out):
-            body += [f"    t{k}._rg = False", f"    t{k}._edge = None"]
-    else:
-        for k in range(n_out):
-            body += [f"t{k}._rg = False", f"t{k}._edge = None"]
+        body += ["else:", *("    " + line for line in plain)]
     if n_out == 1:
         body.append("return t0")
     else:
@@ -153,7 +151,37 @@ def write(op: Op) -> None:
         function.__code__ = compiled.__code__
 
 
-def _compiled(op: Op, env: dict[str, Any]) -> Any:
+def quiet(op: Op) -> Any:
+    """The row's function where nothing is recorded and no mode asked for; it takes every argument by position, and gives
+    `LEFT` where it would have left the call to the careful road.
+    """
+    found = _compiled(op, {**GLOBALS, "OP": op}, records=False)
+    return by_position(op, found)
+
+
+class _Nobody:
+    """Stands for MODES where the fast road is to run as if nobody looked on."""
+
+    active = 0
+
+
+LEFT = object()
+
+
+def _left(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
+    return LEFT
+
+
+def by_position(op: Op, function: Any) -> Any:
+    """A row's function with MODES and the careful road of its own, taking every argument by position."""
+    code, count = function.__code__, len(op.params)
+    code = code.replace(co_argcount=count, co_kwonlyargcount=code.co_argcount + code.co_kwonlyargcount - count)
+    found = FunctionType(code, {**function.__globals__, "MODES": _Nobody, "CAREFUL": _left}, function.__name__)
+    found.__kwdefaults__ = function.__kwdefaults__  # of out=, and of NumPy's names for arguments
+    return found
+
+
+def _compiled(op: Op, env: dict[str, Any], records: bool = True) -> Any:
     """The function of a row as source, run in `env`."""
     from .record import careful
     from .views import mark_view
@@ -188,7 +216,7 @@ def _compiled(op: Op, env: dict[str, Any]) -> Any:
                     )
             test = " and ".join(f"({t})" if " or " in t and not t.startswith("(") else t for t in tests)
             lines.append(f"    {keyword} {test}:")
-            lines += ["        " + line.replace("VALUES", values) for line in _emit_road(op, pattern, env)]
+            lines += ["        " + line.replace("VALUES", values) for line in _emit_road(op, pattern, env, records)]
             keyword = "elif"
         arrays = " and ".join(
             f"{q.name}.__class__ in ARRAYS"

@@ -15,6 +15,7 @@ from . import record as rec
 from .batched import Batched, refuse_escaped
 from .batched import store as store_batched
 from .blocks import CHEAP, stored
+from .fast_road import LEFT
 from .modes import LOCAL, MODES, only_grad
 from .op import LIST, Op
 from .tensor import PLAIN_TYPES, Tensor, wrap
@@ -68,11 +69,8 @@ def _fast(op: Op, values: tuple[Any, ...]) -> bool:
     if extra is not None and extra.base is not None and grad and (records or extra.base._rg):
         return False
     if not records:
-        if not _at_once(op, array, args):
-            if target._rg:
-                args[0] = wrap(array)
-            if not _copied(array, rec.unwatched(op)(*args)):
-                return False
+        if not _at_once(op, array, args) and not _copied(array, rec.unrecorded(op)(*args)):
+            return False
         bump(target)
         return True
     if target._rg and target._edge[0].extra is not None:  # retain_grad
@@ -125,7 +123,7 @@ def _at_once(op: Op, array: Any, args: list[Any]) -> bool:
 
 def _copied(array: Any, result: Any) -> bool:
     """Store a result of the fast road, if there is one and it fits as it is."""
-    if result is rec.LEFT:
+    if result is LEFT:
         return False
     new = result._array
     if new.dtype is not array.dtype or new.shape != array.shape:

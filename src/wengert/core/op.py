@@ -126,6 +126,7 @@ class Op:
     node_names: dict[str, str] = field(default_factory=dict)  # other names, by pattern of arguments
     function: Any = None
     unwatched: Any = None  # the same where observers look on: see record
+    unrecorded: Any = None  # ... and where nothing is recorded
     doc: str = ""
     result: Any = tuple
     variants: dict[tuple[str, bool, bool], Any] = field(default_factory=dict)

@@ -7,14 +7,13 @@ It knows dtype promotion, Python numbers, modes, forward mode, vmap, `out=`, and
 from __future__ import annotations
 
 from time import perf_counter_ns
-from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
 from .batched import Batched, first_example, refuse_escaped, run_forward, top_level
-from .fast_road import write
+from .fast_road import LEFT, by_position, quiet, write
 from .modes import LOCAL, MODES
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
 from .node_calls import versions_of
@@ -122,15 +121,18 @@ def careful(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
     observers = LOCAL.observers
     if observers:
         LOCAL.began = perf_counter_ns()
-        if LOCAL.special == 1 and out is None:
-            # No mode but somebody looking on: take the fast road as if nobody did, then tell.
-            result = unwatched(op)(*values)
-            if result is not LEFT:
-                outputs = result if isinstance(result, tuple) else (result,)
-                if isinstance(outputs[0], Tensor):
-                    for observer in observers:
-                        observer.recorded(op, values, outputs)
-                return result
+    grad, inference = LOCAL.grad, LOCAL.inference
+    if MODES.active and out is None and LOCAL.special == (observers != ()) + (not grad) + inference:
+        # No mode but that nothing is recorded, and perhaps somebody looking on: the fast road as if nobody did, then tell.
+        result = (unwatched if grad and not inference else unrecorded)(op)(*values)
+        if result is not LEFT:
+            outputs = result if isinstance(result, tuple) else (result,)
+            if isinstance(outputs[0], Tensor):
+                if inference:
+                    _mark_inferred(outputs)
+                for observer in observers:
+                    observer.recorded(op, values, outputs)
+            return result
     vals, tensors, interpreter = classify(op, values)
     if interpreter is not None:
         return interpreter.__wengert_op__(op, vals)
@@ -159,30 +161,19 @@ def _by_definition(op: Op, vals: list[Any]) -> bool:
     return False
 
 
-class _Nobody:
-    """Stands for MODES where the fast road is to run as if nobody looked on."""
-
-    active = 0
-
-
-LEFT = object()  # what such a call gives where the fast road would have left it to the careful one
-
-
-def _left(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
-    return LEFT
-
-
 def unwatched(op: Op) -> Any:
-    """The row's function, with MODES and the careful road of its own; it takes every argument by position."""
-    if op.unwatched is not None:
-        return op.unwatched
-    write(op)
-    code, env = op.function.__code__, op.function.__globals__
-    count = len(op.params)
-    code = code.replace(co_argcount=count, co_kwonlyargcount=code.co_argcount + code.co_kwonlyargcount - count)
-    op.unwatched = FunctionType(code, {**env, "MODES": _Nobody, "CAREFUL": _left}, op.function.__name__)
-    op.unwatched.__kwdefaults__ = op.function.__kwdefaults__  # of out=, and of NumPy's names for arguments
+    """The row's function as if nobody looked on; see `fast_road.by_position`."""
+    if op.unwatched is None:
+        write(op)
+        op.unwatched = by_position(op, op.function)
     return op.unwatched
+
+
+def unrecorded(op: Op) -> Any:
+    """The same where nothing is to be recorded: `fast_road.quiet`."""
+    if op.unrecorded is None:
+        op.unrecorded = quiet(op)
+    return op.unrecorded
 
 
 def _on_arrays(op: Op, vals: list[Any]) -> Any:
@@ -329,10 +320,7 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
         if LOCAL.view_replay:
             note_rebuild(op, vals, outputs)
     if LOCAL.inference:
-        for t in outputs:
-            base = t._base  # a view of a normal tensor is a normal tensor
-            if base is None or (base._extra is not None and base._extra.inference):
-                mark_inference(t)
+        _mark_inferred(outputs)
     elif LOCAL.grad:
         record(op, vals, outputs, results)
     if LOCAL.anomaly is not None:
@@ -347,6 +335,13 @@ def apply(op: Op, vals: list[Any], out: Any = None) -> Any:
     if op.single:
         return outputs[0]
     return tuple(outputs) if op.result is tuple else op.result(*outputs)
+
+
+def _mark_inferred(outputs: Any) -> None:
+    for t in outputs:
+        base = t._base  # a view of a normal tensor is a normal tensor
+        if base is None or (base._extra is not None and base._extra.inference):
+            mark_inference(t)
 
 
 def refuse_out(op: Op, vals: list[Any], out: Any) -> None:
