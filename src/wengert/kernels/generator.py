@@ -84,19 +84,22 @@ def uniform(gen: Generator, shape: Shape, dtype: npt.DTypeLike, low: float = 0.0
     return values.reshape(shape)
 
 
-def normal(gen: Generator, shape: Shape, dtype: npt.DTypeLike, mean: float = 0.0, std: float = 1.0) -> Array:
+def normal(
+    gen: Generator, shape: Shape, dtype: npt.DTypeLike, mean: float = 0.0, std: float = 1.0, contiguous: bool = True
+) -> Array:
     """Normal numbers, for float16, bfloat16, 32 and 64. Complex ones have variance `std`**2, half of it in each part.
 
-    Fewer than 16 come in pairs from float64 draws, the spare kept for the next call; 16 or more by blocks,
-    see Note [Normals by sixteens].
+    Fewer than 16, and those for a place that is not contiguous, come in pairs from float64 draws, the spare kept for the
+    next call; 16 or more by blocks, see Note [Normals by sixteens].
     """
     if not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
     real, is_complex = real_dtype(dtype, "normal_kernel_cpu")
     if is_complex:
-        return normal(gen, 2 * count(shape), real, mean, std / math.sqrt(2)).view(dtype).reshape(shape)
+        return normal(gen, 2 * count(shape), real, mean, std / math.sqrt(2), contiguous).view(dtype).reshape(shape)
     n = count(shape)
-    values = _normal_blocks(gen, n, real, mean, std) if n >= 16 else paired_normals(gen, n, mean, std)
+    by_blocks = n >= 16 and contiguous
+    values = _normal_blocks(gen, n, real, mean, std) if by_blocks else paired_normals(gen, n, mean, std)
     return cast(values, real).reshape(shape)
 
 

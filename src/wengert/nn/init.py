@@ -20,6 +20,7 @@ from ..core.modes import no_grad
 from ..core.tensor import wrap
 from ..kernels import generator as kernel
 from ..kernels.generator import default_generator
+from ..ops.random import in_memory_order
 
 _STATE = threading.local()
 
@@ -109,25 +110,34 @@ def trunc_normal_(
             stacklevel=2,
         )
     gen = default_generator if generator is None else generator
-    shape, dtype = tensor._array.shape, tensor._array.dtype
+    dtype = tensor._array.dtype
 
     def below(x: float) -> float:
         return (1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0
 
     if below(b) - below(a) > 0.3:
         low, high = dtype.type(a), dtype.type(b)
-        found = kernel.normal(gen, shape, dtype, mean, std)
+
+        def normal(like: Any) -> Any:
+            laid = bool(like.flags.c_contiguous)
+            return in_memory_order(like, lambda s, d: kernel.normal(gen, s, d, mean, std, laid))
+
+        found = np.array(normal(tensor._array), order="K")
         while (outside := (found < low) | (found > high)).any():
-            found = np.where(outside, kernel.normal(gen, shape, dtype, mean, std), found)
+            np.copyto(found, normal(found), where=outside)
     else:
+
+        def uniform(low: float = 0.0, high: float = 1.0) -> Any:
+            return in_memory_order(tensor._array, lambda s, d: kernel.uniform(gen, s, d, low, high))
+
         peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
-        found = np.zeros(shape, dtype)
-        pending = np.ones(shape, bool)
+        found = np.zeros(tensor._array.shape, dtype)
+        pending = np.ones(found.shape, bool)
         while pending.any():
-            drawn = kernel.uniform(gen, shape, dtype, a, b)
+            drawn = uniform(a, b)
             found = np.where(pending, drawn, found)
             chance = ((drawn - dtype.type(mean)) / dtype.type(std)) ** 2 * dtype.type(-0.5) - dtype.type(peak)
-            pending &= np.log(kernel.uniform(gen, shape, dtype)) > chance
+            pending &= np.log(uniform()) > chance
     return _store(tensor, found)
 
 

@@ -161,9 +161,9 @@ def _drawn(name: str, draw: Any, doc: str) -> tuple[Any, Any]:
     ) -> Tensor:
         check_options(device, layout, pin_memory)
         array = array_in(input, name + "_like")
-        result = _draw_like(
-            array, lambda s, d: draw(_source(generator), s, d), np_dtype(dtype, array.dtype), memory_format
-        )
+        d = np_dtype(dtype, array.dtype)
+        as_laid = {} if draw is kernel.uniform else {"contiguous": _will_be_contiguous(array, d, memory_format)}
+        result = _draw_like(array, lambda s, d: draw(_source(generator), s, d, **as_laid), d, memory_format)
         return leaf(result, requires_grad)
 
     drawn.__name__ = drawn.__qualname__ = name
@@ -178,6 +178,11 @@ def _draw_like(array: Any, make: Any, d: np.dtype[Any], memory_format: Any = Non
     if not LOCAL.vmap_levels:
         return like(array, make, d, memory_format)
     return drawn_for_examples(lambda s: like(for_all_examples(array, tuple(array.shape)), make, d), tuple(array.shape))
+
+
+def _will_be_contiguous(array: Any, d: np.dtype[Any], memory_format: Any) -> bool:
+    plain = isinstance(array, np.ndarray)
+    return not plain or array.flags.c_contiguous or like(array, np.empty, d, memory_format).flags.c_contiguous
 
 
 rand, rand_like = _drawn("rand", kernel.uniform, "Numbers uniform on [0, 1)")
@@ -365,8 +370,18 @@ def _fill(self: Tensor, make: Any) -> Tensor:
             "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same "
             "randomness. If this is necessary for your usage, please file an issue with functorch."
         )
-    d = self._array.dtype
-    return inplace(copy.op, (self, wrap(drawn_for_examples(lambda s: np.asarray(make(s, d)), self._array.shape))))
+    array = self._array
+    if isinstance(array, np.ndarray) and not LOCAL.vmap_levels:
+        return inplace(copy.op, (self, wrap(in_memory_order(array, make))))
+    return inplace(copy.op, (self, wrap(drawn_for_examples(lambda s: np.asarray(make(s, array.dtype)), array.shape))))
+
+
+def in_memory_order(array: Any, make: Any) -> Any:
+    """`make(shape, dtype)` in the shape of `array`, its numbers following one another as the places do in memory."""
+    if array.flags.c_contiguous:
+        return np.asarray(make(array.shape, array.dtype))
+    order = sorted(range(array.ndim), key=lambda i: -abs(array.strides[i]))
+    return np.asarray(make(tuple(array.shape[i] for i in order), array.dtype)).transpose(np.argsort(order))
 
 
 def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **bounds: Any) -> Tensor:
@@ -378,8 +393,13 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = N
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
     """Normal numbers."""
-    source = _source(generator)
-    return _fill(self, lambda s, d: kernel.normal(source, s, d, float(mean), float(std)))
+    source, contiguous = _source(generator), laid_out(self)
+    return _fill(self, lambda s, d: kernel.normal(source, s, d, float(mean), float(std), contiguous))
+
+
+def laid_out(t: Tensor) -> bool:
+    """Is it contiguous? Sixteen or more normals of one that is not are drawn in pairs."""
+    return not isinstance(t._array, np.ndarray) or bool(t._array.flags.c_contiguous)
 
 
 def random_(self: Tensor, a: Any = None, b: Any = None, *, generator: Any = None, **bounds: Any) -> Tensor:
@@ -396,6 +416,10 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     source = _source(generator)
     chance = p._array if isinstance(p, Tensor) else float(p)
     if not levels_of(chance):
+        if not isinstance(chance, float) and not laid_out(self):  # the chances in the order of the places
+            array = self._array
+            order = sorted(range(array.ndim), key=lambda i: -abs(array.strides[i]))
+            chance = np.broadcast_to(chance, array.shape).transpose(order)
         return _fill(self, lambda s, d: kernel.bernoulli(source, chance, s, d))
     shape, d = self.shape, self._array.dtype
 
@@ -466,7 +490,8 @@ def _drop(input: Any, p: float, train: bool, shape: Any) -> Any:
     if p == 1:
         return mul(input, wrap(np.zeros((), input._array.dtype)))
     noise = _noise(input, p, shape)
-    noise /= noise.dtype.type(1 - p)
+    work = np.float64 if noise.dtype == np.float64 else np.float32
+    noise *= noise.dtype.type(work(1) / work(1 - p))
     return mul(input, wrap(noise))
 
 
