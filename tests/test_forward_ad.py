@@ -295,3 +295,11 @@ def test_tangents_of_a_batch_that_share_memory_still_do_outside_vmap() -> None:
     assert of_base.tolist() == t.mT.tolist()
     twice = torch.vmap(lambda a: (lambda b: (b, b))(a * 2))(t)
     assert twice[0] is twice[1]
+
+
+def test_an_expanded_tensor_may_have_a_tangent_with_memory_of_its_own() -> None:
+    t = torch.tensor([1.0, 2.0, 3.0])
+    with fwAD.dual_level():
+        dual = fwAD.make_dual(torch.ones(1).expand(3), t)
+        assert fwAD.unpack_dual(dual).tangent is t
+        assert fwAD.unpack_dual(dual * 2).tangent.tolist() == [2, 4, 6]

@@ -64,6 +64,7 @@ row("add_at_places", lambda r: (r.any(2, 2), (3, 4), np.array([[0, 5], [0, 2]]))
 row("put_at", lambda r: (r.any(3, 4), r.any(2, 2), _PLACES))
 row("clear_at", lambda r: (r.any(3, 4), _PLACES))
 row("zero", lambda r: (r.any(3),))
+row("slice_inverse", lambda r: (r.any(3, 2), wengert.zeros(3, 2, dtype=wengert.float64), 0, 0, 3, 1))
 row("lie_thus", lambda r: (r.any(2, 3), (1, 2), 1, 8))
 for name in ("getitem", "getitem_select", "getitem_unsqueeze"):
     row(

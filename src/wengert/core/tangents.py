@@ -58,15 +58,13 @@ def lie_as(t: Tensor, primal: Tensor) -> Tensor:
 
 def own(t: Tensor, primal: Tensor, arguments: list[Any], level: int) -> Tensor:
     """The tangent of a result, copied if it is in the memory of an argument's tangent while the result is in new memory."""
-    at = owner(plain(t._array))
-    for x in arguments:
-        other = tangent_at(x, level)
-        if (
-            other is not None
-            and owner(plain(other._array)) is at
-            and owner(plain(x._array)) is not owner(plain(primal._array))
-        ):
-            return t.clone()
+    array = t._array
+    others = [(x, other) for x in arguments if (other := tangent_at(x, level)) is not None]
+    if getattr(array, "base", array) is None and all(other._array is not array for _, other in others):
+        return t  # it owns its memory, and is new
+    at, to = owner(plain(array)), owner(plain(primal._array))
+    if any(owner(plain(other._array)) is at and owner(plain(x._array)) is not to for x, other in others):
+        return t.clone()
     return t
 
 

@@ -64,9 +64,7 @@ class TensorExtra:
     base: Any = None  # for a view: the tensor that is no view
     creation: str | None = None  # for a view: how it was made, if that forbids changing it in place
     made = 0  # ... and the version that the memory then had
-    rebuild: Any = (
-        None  # ... and how to make it from its base again, where views are rebuilt so (see autograd.grad_mode)
-    )
+    rebuild: Any = None  # ... and how it is made from its base (views.Rebuild), where that is noted
     multi_view = False  # one of several views of one operation
     hooks: Any = None  # of a leaf; those of other tensors are the node's
     post_hooks: Any = None

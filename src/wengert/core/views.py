@@ -73,12 +73,25 @@ def note_rebuild(op: Op, vals: list[Any], outputs: list[Tensor]) -> None:
         return  # its source is a view that was made while they were not rebuilt
     for k, t in enumerate(outputs):
         if t._extra is not None and t._extra.base is not None:
+            t._extra.rebuild = Rebuild(before, op, tuple(rest), k)
 
-            def rebuild(base: Tensor, k: int = k) -> Tensor:
-                made = op.function(base if before is None else before(base), *rest)
-                return made[k] if isinstance(made, tuple) else made
 
-            t._extra.rebuild = rebuild
+class Rebuild:
+    """How a view is made from its base: as its source is, then by `op` with the arguments `rest`; result number `k`."""
+
+    __slots__ = ("before", "k", "op", "rest")
+
+    def __init__(self, before: Rebuild | None, op: Op, rest: tuple[Any, ...], k: int) -> None:
+        self.before, self.op, self.rest, self.k = before, op, rest, k
+
+    def __call__(self, base: Tensor, changed: Any = None) -> Tensor:
+        """The same view of another base. `changed(parameter, value)` may put other arguments in place of those noted."""
+        source = base if self.before is None else self.before(base, changed)
+        rest = self.rest
+        if changed is not None:
+            rest = tuple(changed(p, v) for p, v in zip(self.op.params[1:], rest, strict=True))
+        made = self.op.function(source, *rest)
+        return made[self.k] if isinstance(made, tuple) else made
 
 
 def register_view(t: Tensor, counter: list[Any]) -> None:

@@ -16,7 +16,7 @@ from ..core.storage import TypedStorage, UntypedStorage
 from ..core.tensor import Tensor, legacy_array
 from ..core.tensor import wrap as leaf
 from ..core.views import bump, check_inplace
-from . import joining, places, shape
+from . import joining, places, remaking, shape
 from .removed import removed
 from .special import polygamma
 
@@ -60,6 +60,7 @@ def install(T: Any) -> None:
     for f in (
         *(apply_, as_subclass, dim_order, fill_diagonal_, is_nonzero, map2_, map_, module_load, new, pin_memory),
         *(reinforce, resize, resize_as, storage_type, to_dense, unsafe_split_with_sizes, cpu, cuda, xpu),
+        *remaking.METHODS,
     ):
         setattr(T, f.__name__, f)
     for name in ("eig", "lstsq", "solve", "symeig"):
