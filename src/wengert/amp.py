@@ -1,8 +1,12 @@
 """`autocast` and `GradScaler`.
 
-There is no mixed precision here: `autocast` computes its block in the dtypes of the operands, in full precision, and says so
-once. `GradScaler` scales the loss and the gradients for real, on the CPU as in PyTorch: it is arithmetic, and finds infinite
-gradients. For "cuda" both switch themselves off, as PyTorch's do without a GPU.
+Inside `autocast("cpu", dtype)` products (`mm`, `bmm`, `linear`, convolutions, attention ...) are computed in the lower
+precision; losses, transforms and decompositions in float32; `cat`, `stack`, `index_copy` in the widest of their operands.
+Which, each row states (`precision=`). Here operands are cast, by `Tensor.to`, so gradients come back in the dtype they are
+wanted in. There is one device: for "cuda" both switch themselves off, as PyTorch's do without a GPU.
+
+Beyond PyTorch's list for CPUs, `mv` and `dot` are of lower precision also by themselves, not only in `matmul`. As there,
+what has `out=` or changes in place is left alone.
 """
 
 from __future__ import annotations
@@ -14,21 +18,63 @@ from typing import Any
 
 from .core import dtypes
 from .core.device import device
+from .core.modes import LOCAL, set_mode
 from .core.tensor import Tensor
 
 _LOWER = (dtypes.bfloat16, dtypes.float16)
-_told = False
 
 
-def _tell() -> None:
-    global _told
-    if not _told:
-        _told = True
-        warnings.warn(
-            "autocast: wengert has no mixed precision; the block is computed in the dtypes of its operands",
-            UserWarning,
-            stacklevel=4,
-        )
+class _Caster:
+    """What `LOCAL.autocast` holds inside a block: the lower dtype, and the weights that were cast in the outermost block."""
+
+    def __init__(self, dtype: dtypes.dtype, cache: bool, leaves: dict[Any, tuple[Tensor, int, Tensor]]) -> None:
+        self.dtype = dtype
+        self.cache = cache
+        self.leaves = leaves
+
+    def cast(self, precision: str, operands: Any) -> Any:
+        """The operands (in lists and dicts too), in what a row of this precision computes in."""
+        if precision == "lower":
+            return _each(operands, self._lower)
+        if precision == "widest" and not any(t.dtype is dtypes.float32 for t in _tensors(operands)):
+            return operands
+        return _each(operands, lambda t: t.to(dtypes.float32) if t.dtype is not dtypes.float32 else t)
+
+    def _lower(self, t: Tensor) -> Tensor:
+        if t.dtype is self.dtype:
+            return t
+        if not (self.cache and _cache_enabled and t._edge is None and t._rg and t._base is None):
+            return t.to(self.dtype)
+        key = (id(t), self.dtype, LOCAL.grad)
+        known = self.leaves.get(key)
+        if known is None or known[1] != t._version:
+            known = self.leaves[key] = (t, t._version, t.to(self.dtype))
+        return known[2]
+
+    def again(self) -> _Caster:
+        """The same for a computation that is repeated: nothing is cast yet."""
+        return _Caster(self.dtype, self.cache, {})
+
+
+def _caster(dtype: dtypes.dtype, cache: bool) -> _Caster:
+    """That of a block entered here."""
+    return _Caster(dtype, cache, {} if LOCAL.autocast is None else LOCAL.autocast.leaves)
+
+
+def _tensors(x: Any) -> list[Tensor]:
+    """The tensors of floating point that may be cast: float64 stays what it is."""
+    if isinstance(x, Tensor):
+        return [x] if x._array.dtype.kind in "fV" and x.dtype is not dtypes.float64 else []
+    values = x.values() if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else ()
+    return [t for v in values for t in _tensors(v)]
+
+
+def _each(x: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(x, Tensor):
+        return change(x) if _tensors(x) else x
+    if isinstance(x, dict):
+        return {name: _each(v, change) for name, v in x.items()}
+    return type(x)(_each(v, change) for v in x) if type(x) in (tuple, list) else x
 
 
 def is_autocast_available(device_type: str) -> bool:
@@ -36,27 +82,33 @@ def is_autocast_available(device_type: str) -> bool:
     return device(device_type).type in ("cpu", "cuda", "xpu", "mps")
 
 
-# -- what the state is: always off, as nothing is computed in lower precision ---------------------------------
+# -- the state, piece by piece ---------------------------------------------------------------------------------
+
 # What autocast takes where no dtype is named; float16 for the others.
 _LOWER_OF: dict[str, dtypes.dtype] = {"cpu": dtypes.bfloat16}
+_cache_enabled = True
+_nesting = 0
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
-    """False, in a block of `autocast` too: it computes in full precision."""
-    return False
+    """Is this code in a block of `autocast(device_type)`?"""
+    return device(device_type).type == "cpu" and LOCAL.autocast is not None
 
 
 def is_autocast_cpu_enabled() -> bool:
-    return False
+    return is_autocast_enabled("cpu")
 
 
 def is_autocast_cache_enabled() -> bool:
-    return True
+    return _cache_enabled
 
 
 def get_autocast_dtype(device_type: str) -> dtypes.dtype:
-    """The dtype that `autocast(device_type)` names where none is given."""
-    return _LOWER_OF.get(device(device_type).type, dtypes.float16)
+    """The dtype of the block this code is in, or that `autocast(device_type)` would take where none is given."""
+    kind = device(device_type).type
+    if kind == "cpu" and LOCAL.autocast is not None:
+        return LOCAL.autocast.dtype
+    return _LOWER_OF.get(kind, dtypes.float16)
 
 
 def get_autocast_cpu_dtype() -> dtypes.dtype:
@@ -68,36 +120,48 @@ def get_autocast_gpu_dtype() -> dtypes.dtype:
 
 
 def set_autocast_dtype(device_type: str, dtype: dtypes.dtype) -> None:
-    """Kept for `get_autocast_dtype`."""
-    _LOWER_OF[device(device_type).type] = dtype
+    """The lower dtype from now on."""
+    kind = device(device_type).type
+    _LOWER_OF[kind] = dtype
+    if kind == "cpu" and LOCAL.autocast is not None:
+        set_mode("autocast", _caster(dtype, LOCAL.autocast.cache))
 
 
 def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:
-    """NotImplementedError to switch it on: there is no mixed precision."""
-    if device_type is True or enabled:
-        raise NotImplementedError(
-            "set_autocast_enabled: there is no mixed precision; convert with .half() or .to(dtype)"
-        )
+    """Switch it on or off from now on. With one argument, a bool, that of "cuda", which stays off without a GPU."""
+    if enabled is None or device(device_type).type != "cpu":
+        return
+    set_mode("autocast", _caster(get_autocast_dtype("cpu"), True) if enabled else None)
 
 
 def set_autocast_cache_enabled(enabled: bool) -> None:
-    """There is no cache of converted weights, as none is converted."""
+    """Shall a weight be cast once in a block, and not each time it is used?"""
+    global _cache_enabled
+    _cache_enabled = bool(enabled)
 
 
 def clear_autocast_cache() -> None:
-    """There is no cache of converted weights, as none is converted."""
+    """Forget the weights that were cast. (A block's are forgotten when the outermost one ends.)"""
+    if LOCAL.autocast is not None:
+        LOCAL.autocast.leaves.clear()
 
 
 def autocast_increment_nesting() -> int:
-    """How deep blocks of autocast are nested, as far as it matters: 0."""
-    return 0
+    """One more block of autocast; how many there are."""
+    global _nesting
+    _nesting += 1
+    return _nesting
 
 
-autocast_decrement_nesting = autocast_increment_nesting
+def autocast_decrement_nesting() -> int:
+    """One block of autocast less; how many are left."""
+    global _nesting
+    _nesting -= 1
+    return _nesting
 
 
 class autocast:
-    """A block, or a decorated function, that PyTorch may compute in lower precision. Here it is computed in full.
+    """A block, or a decorated function, whose products are computed in the lower precision `dtype`.
 
     ValueError if `device_type` is no string, RuntimeError if it is no device type.
     """
@@ -123,14 +187,20 @@ class autocast:
             )
             enabled = False
         self._enabled = bool(enabled)
+        self._cache = cache_enabled is None or bool(cache_enabled)
+        self._before: list[Any] = []
 
     def __enter__(self) -> autocast:
-        if self._enabled:
-            _tell()
+        if self.device == "cpu":
+            self._before.append(LOCAL.autocast)
+            set_mode("autocast", _caster(self.fast_dtype, self._cache) if self._enabled else None)
+            autocast_increment_nesting()
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        return None
+        if self.device == "cpu":
+            set_mode("autocast", self._before.pop())
+            autocast_decrement_nesting()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -142,15 +212,37 @@ class autocast:
 
 
 def custom_fwd(fwd: Any = None, *, device_type: str = "cpu", cast_inputs: Any = None) -> Any:
-    """Decorates the forward of a `Function` that knows of autocast: itself, as operands keep their dtypes."""
+    """Decorates the forward of a `Function`: its backward, decorated by `custom_bwd`, will run in the same precision.
+
+    With `cast_inputs`, a dtype, a call under autocast gets its floating inputs in that dtype and runs without autocast.
+    """
     if fwd is None:
         return functools.partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
-    return fwd
+
+    @functools.wraps(fwd)
+    def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        ctx._dtype = get_autocast_dtype(device_type)
+        inside = is_autocast_enabled(device_type)
+        ctx._fwd_used_autocast = inside and cast_inputs is None
+        if cast_inputs is None or not inside:
+            return fwd(ctx, *args, **kwargs)
+        with autocast(device_type, enabled=False):
+            return fwd(ctx, *_each(args, lambda t: t.to(cast_inputs)), **_each(kwargs, lambda t: t.to(cast_inputs)))
+
+    return forward
 
 
 def custom_bwd(bwd: Any = None, *, device_type: str = "cpu") -> Any:
-    """Decorates the backward of a `Function` that knows of autocast: itself."""
-    return functools.partial(custom_bwd, device_type=device_type) if bwd is None else bwd
+    """Decorates the backward of a `Function` whose forward is decorated by `custom_fwd`."""
+    if bwd is None:
+        return functools.partial(custom_bwd, device_type=device_type)
+
+    @functools.wraps(bwd)
+    def backward(ctx: Any, *grads: Any) -> Any:
+        with autocast(device_type, enabled=ctx._fwd_used_autocast, dtype=ctx._dtype):
+            return bwd(ctx, *grads)
+
+    return backward
 
 
 class _Stage:

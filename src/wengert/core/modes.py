@@ -45,6 +45,7 @@ class _Local(threading.local):
     vmap_levels: tuple[Any, ...] = ()  # open vmap levels, outermost first
     observers: tuple[Any, ...] = ()  # who is told of each recorded operation (explain, profiler)
     replay: Any = None  # selective checkpointing: who hands out results instead of computing them
+    autocast: Any = None  # mixed precision: who casts the operands of the rows that ask for it (amp)
     view_replay = False  # a view is rebuilt after a change in place by the operations that made it
     mutation: Any = None  # allow_mutation_on_saved_tensors: the clones it keeps
     special = 0
@@ -78,6 +79,7 @@ _DEFAULTS = {
         "mutation",
         "replay",
         "view_replay",
+        "autocast",
     )
 }
 

@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from .modes import LOCAL, MODES, set_mode
 from .returned import named_result
 
 TENSOR, OPTIONAL, LIST, PLAIN = "tensor", "optional", "list", "plain"
@@ -117,6 +118,9 @@ class Op:
     inplace: bool = False  # has an in-place form
     method: bool = True
     names: dict[str, str] = field(default_factory=dict)  # what users call an argument, if not by its name here
+    precision: str | None = (
+        None  # under autocast: computed in "lower" precision, in "full", or in the "widest" of operands
+    )
     of_numbers: bool = False  # two Python numbers are taken as tensors, and give one
     variadic: bool = False  # as many outputs as the arguments say; the rule's `g` is the list of their gradients
     undefined: bool = False  # the rule copes with missing output gradients (None) itself
@@ -291,12 +295,13 @@ def composite(
     method: bool = True,
     names: dict[str, str] | None = None,
     by_example: bool = False,
+    precision: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """State an operation as a plain function of others: `@composite("name")`. The gradient follows from theirs.
 
     With `out=True` the function gets an `out=` argument: the result is computed and stored there. `names` says what users
     call its arguments, where that is another name than the one written. One that computes on arrays says `by_example=True`:
-    under vmap it then sees one example after another.
+    under vmap it then sees one example after another. `precision`: what it is computed in under autocast.
     """
 
     def state(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -307,9 +312,29 @@ def composite(
         row = COMPOSITES[name] = Composite(name, fn, out, inplace, method, names or {}, by_example)
         if wants_forms(row, fn):
             row.function = with_forms(row, fn)
+        if precision is not None:
+            row.function = _cast_under_autocast(row.function, precision)
         return row.function
 
     return state
+
+
+def _cast_under_autocast(function: Callable[..., Any], precision: str) -> Callable[..., Any]:
+    """The function, which under autocast first casts its operands, and inside which there is none."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if not MODES.active or LOCAL.autocast is None or kwargs.get("out") is not None:
+            return function(*args, **kwargs)
+        before = LOCAL.autocast
+        args, kwargs = before.cast(precision, args), before.cast(precision, kwargs)
+        set_mode("autocast", None)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            set_mode("autocast", before)
+
+    return run
 
 
 _OPTIONS = frozenset(Op.__dataclass_fields__) | {"node", "named", "numbers"}

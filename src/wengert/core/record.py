@@ -133,6 +133,8 @@ def careful(op: Op, values: tuple[Any, ...], out: Any = None) -> Any:
                 for observer in observers:
                     observer.recorded(op, values, outputs)
             return result
+    if op.precision is not None and LOCAL.autocast is not None and out is None:
+        values = LOCAL.autocast.cast(op.precision, values)
     vals, tensors, interpreter = classify(op, values)
     if interpreter is not None:
         return interpreter.__wengert_op__(op, vals)

@@ -127,8 +127,8 @@ def wants_forms(row: Composite, fn: Any) -> bool:
 
 def _first_call(*args: Any, **kwargs: Any) -> Any:
     """The code of a composite's public function until it is called."""
-    COMPILE(ROW)  # type: ignore[name-defined]  # noqa: F821
-    return ROW.function(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
+    COMPILE(ROW, SELF)  # type: ignore[name-defined]  # noqa: F821
+    return SELF(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
 
 
 def with_forms(row: Composite, fn: Any) -> Any:
@@ -136,6 +136,7 @@ def with_forms(row: Composite, fn: Any) -> Any:
     called = by_example(fn) if row.by_example else fn
     env = {"ROW": row, "COMPILE": _compile, "COMPOSITE": called, "NAME": row.name, "__name__": fn.__module__}
     function = FunctionType(_first_call.__code__, env, fn.__name__)
+    env["SELF"] = function
     function.__doc__, function.__module__, function.__qualname__ = fn.__doc__, fn.__module__, fn.__qualname__
     function.__wrapped__ = fn  # type: ignore[attr-defined]
     if fn.__code__.co_flags & VARIADIC:
@@ -152,9 +153,8 @@ def with_forms(row: Composite, fn: Any) -> Any:
 _COMPILING = threading.RLock()
 
 
-def _compile(row: Composite) -> None:
+def _compile(row: Composite, function: Any) -> None:
     with _COMPILING:
-        function = row.function
         if function.__code__ is not _first_call.__code__:
             return  # another thread was first
         compiled = _compiled(row, function.__globals__)

@@ -215,6 +215,7 @@ def threshold_(input: Any, threshold: float, value: float) -> Any:
 
 @elementwise(
     "prelu",
+    precision="lower",
     promote="same",
     method=False,
     out=False,
@@ -228,7 +229,7 @@ def _prelu(input: Array, weight: Array) -> Any:
     return masking.select(input > 0, input, input * weight)
 
 
-@composite("prelu", method=True)
+@composite("prelu", precision="lower", method=True)
 def prelu(input: Any, weight: Any) -> Any:
     """`input` where positive, else `weight * input`, with one weight or one for each channel (dimension 1)."""
     if input.dtype is not weight.dtype:

@@ -70,7 +70,7 @@ def _check(query: Any, key: Any, value: Any, attn_mask: Any, dropout_p: float, i
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p:g}")
 
 
-@composite("nn.functional.scaled_dot_product_attention", method=False)
+@composite("nn.functional.scaled_dot_product_attention", precision="lower", method=False)
 def scaled_dot_product_attention(
     query: Any,
     key: Any,

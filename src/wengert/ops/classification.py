@@ -150,7 +150,7 @@ def _check_batch(input: Any, target: Any) -> None:
         raise RuntimeError(f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)}")
 
 
-@composite(F + "nll_loss", method=False)
+@composite(F + "nll_loss", precision="full", method=False)
 def nll_loss(
     input: Any,
     target: Any,
@@ -166,7 +166,7 @@ def nll_loss(
     return _nll(input, target, weight, number, ignore_index)
 
 
-@composite(F + "cross_entropy", method=False)
+@composite(F + "cross_entropy", precision="full", method=False)
 def cross_entropy(
     input: Any,
     target: Any,

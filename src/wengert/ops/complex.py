@@ -152,6 +152,7 @@ def _turned(z: Any, t: Any) -> Any:
 
 @elementwise(
     "polar",
+    precision="full",
     promote=None,
     method=False,
     abs=lambda g, angle: real(g * complex(cos(angle), -sin(angle))),

@@ -32,6 +32,7 @@ def _outside_channels(g: Any) -> tuple[int, ...]:
 
 @general(
     "convolution",
+    precision="lower",
     input=lambda g, weight, input_shape, stride, padding, dilation, groups: transposed(
         g, conj(weight), None, input_shape[2:], stride, padding, dilation, groups
     ),
@@ -56,6 +57,7 @@ def direct(
 
 @general(
     "convolution_transpose",
+    precision="lower",
     input=lambda g, weight, input_shape, stride, padding, dilation, groups: leading(
         direct(g, conj(weight), None, stride, padding, dilation, groups), input_shape
     ),

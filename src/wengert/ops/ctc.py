@@ -151,7 +151,7 @@ def ctc_loss(
     return losses.squeeze(0) if single else losses
 
 
-@composite("nn.functional.ctc_loss", method=False, by_example=True)
+@composite("nn.functional.ctc_loss", precision="full", method=False, by_example=True)
 def functional_ctc_loss(
     log_probs: Any,
     targets: Any,

@@ -203,37 +203,37 @@ def _c2r(x: Any, n: Any, dim: Any, norm: Any, forward: bool, name: str) -> Any:
     return fft_c2r(conj(x) if forward else x, n, d, _scale(norm, n, forward))
 
 
-@composite("fft.fft", out=True)
+@composite("fft.fft", precision="full", out=True)
 def fft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """The transform along `dim`, of length `n` (the input is cut or padded with zeros to it)."""
     return _c2c("fft_fft", input, n, dim, norm, True)
 
 
-@composite("fft.ifft", out=True)
+@composite("fft.ifft", precision="full", out=True)
 def ifft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """The inverse of `fft`."""
     return _c2c("fft_ifft", input, n, dim, norm, False)
 
 
-@composite("fft.rfft", out=True)
+@composite("fft.rfft", precision="full", out=True)
 def rfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """`fft` of a real signal: the n // 2 + 1 elements that determine it."""
     return _r2c(input, n, dim, norm, True, "rfft")
 
 
-@composite("fft.irfft", out=True)
+@composite("fft.irfft", precision="full", out=True)
 def irfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """The inverse of `rfft`; the length of the result is even unless `n` says otherwise."""
     return _c2r(input, n, dim, norm, False, "irfft")
 
 
-@composite("fft.hfft", out=True)
+@composite("fft.hfft", precision="full", out=True)
 def hfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """The real transform of a Hermitian signal given by its first half."""
     return _c2r(input, n, dim, norm, True, "hfft")
 
 
-@composite("fft.ihfft", out=True)
+@composite("fft.ihfft", precision="full", out=True)
 def ihfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """The inverse of `hfft`."""
     return _r2c(input, n, dim, norm, False, "ihfft")
@@ -309,7 +309,7 @@ def _state(name: str, run: Any, forward: bool, doc: str) -> None:
     ):
         function.__name__ = function.__qualname__ = own
         function.__doc__ = text
-        composite(f"fft.{own}", out=True)(function)
+        composite(f"fft.{own}", precision="full", out=True)(function)
 
 
 for _name, (_run, _forward, _doc) in _SEVERAL.items():

@@ -44,6 +44,7 @@ def _check_cat(tensors: Any, dim: int = 0) -> None:
 
 @linear(
     "cat",
+    precision="widest",
     tensors=lambda g, tensors_shape, dim: _pieces(g, tensors_shape, dim),
     out=True,
     method=False,
@@ -103,7 +104,7 @@ def concatenate(tensors: Any, dim: int = 0) -> Any:
     return cat(tensors, dim)
 
 
-@linear("stack", tensors=lambda g, dim: unbind(g, dim), out=True, method=False)
+@linear("stack", precision="widest", tensors=lambda g, dim: unbind(g, dim), out=True, method=False)
 def stack(tensors: Arrays, dim: int = 0) -> Any:
     """Join along a new dimension."""
     if not tensors:

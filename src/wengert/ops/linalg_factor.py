@@ -62,6 +62,7 @@ def _cholesky_back(g: Any, L: Any, upper: bool) -> Any:
 
 @general(
     "linalg.cholesky_ex",
+    precision="full",
     outputs="L, info*",
     A=lambda g, L, upper: _cholesky_back(g, L, upper),
     check=checked("linalg.cholesky", square, floating),
@@ -74,7 +75,7 @@ def cholesky_rows(A: Array, upper: bool) -> Any:
     return kernel.cholesky(A, upper)
 
 
-@composite("linalg.cholesky_ex", names={"A": "input"}, out=True)
+@composite("linalg.cholesky_ex", precision="full", names={"A": "input"}, out=True)
 def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False) -> Any:
     """`(L, info)` with L L^H = A. `info` is 0, or the order of the first minor that is not positive."""
     result = cholesky_rows(A, upper)
@@ -83,7 +84,7 @@ def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False) -> A
     return result
 
 
-@composite("linalg.cholesky", names={"A": "input"}, out=True)
+@composite("linalg.cholesky", precision="full", names={"A": "input"}, out=True)
 def cholesky_(A: Any, *, upper: bool = False) -> Any:
     """L, lower triangular, with L L^H = A for Hermitian positive-definite A (its lower triangle is read)."""
     L, info = cholesky_rows(A, upper)
@@ -91,7 +92,7 @@ def cholesky_(A: Any, *, upper: bool = False) -> Any:
     return L
 
 
-@composite("cholesky", out=True)
+@composite("cholesky", precision="full", out=True)
 def cholesky(input: Any, upper: bool = False) -> Any:
     """`linalg.cholesky`."""
     square("cholesky", input)
@@ -268,6 +269,7 @@ def _qr_tall_back(gQ: Any, gR: Any, Q: Any, R: Any) -> Any:
 
 @general(
     "linalg.qr",
+    precision="full",
     outputs="Q, R",
     A=lambda g_Q, g_R, Q, R, mode: _qr_back(g_Q, g_R, Q, R, mode),
     check=checked("linalg.qr", at_least_matrix, floating),
@@ -289,7 +291,7 @@ def qr_rows(A: Array, mode: str = "reduced") -> Any:
     return Q, R
 
 
-@composite("linalg.qr", out=True)
+@composite("linalg.qr", precision="full", out=True)
 def qr_(A: Any, mode: str = "reduced") -> Any:
     """`(Q, R)`; mode is "reduced", "complete" or "r" (R alone, Q is empty)."""
     if mode not in ("reduced", "complete", "r"):
@@ -299,7 +301,7 @@ def qr_(A: Any, mode: str = "reduced") -> Any:
     return qr_rows(A, mode)
 
 
-@composite("qr", out=True)
+@composite("qr", precision="full", out=True)
 def qr(input: Any, some: bool = True) -> Any:
     """`linalg.qr`, reduced if `some`."""
     if input.ndim < 2:
@@ -313,6 +315,7 @@ def _no_geqrf_derivative() -> Any:
 
 @general(
     "geqrf",
+    precision="full",
     outputs="a, tau",
     out=True,
     input=lambda g_a, g_tau: _no_geqrf_derivative(),
@@ -343,7 +346,7 @@ def _reflections(input: Any, tau: Any) -> tuple[Any, Any]:
     return V, unsqueeze(tau, -1) * inverse
 
 
-@composite("linalg.householder_product", out=True)
+@composite("linalg.householder_product", precision="full", out=True)
 def householder_product(input: Any, tau: Any) -> Any:
     """The first n columns of the product of reflections I - tau v v^H that `geqrf` left below the diagonal."""
     name = "torch.linalg.householder_product"
@@ -373,13 +376,13 @@ def _lower(x: Any) -> str:
     return word(x).lower()
 
 
-@composite("orgqr", names={"tau": "input2"}, out=True)
+@composite("orgqr", precision="full", names={"tau": "input2"}, out=True)
 def orgqr(input: Any, tau: Any) -> Any:
     """`linalg.householder_product`."""
     return householder_product(input, tau)
 
 
-@composite("ormqr", names={"tau": "input2", "other": "input3"}, out=True)
+@composite("ormqr", precision="full", names={"tau": "input2", "other": "input3"}, out=True)
 def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool = False) -> Any:
     """`other` multiplied, on the left or right, by the orthogonal matrix (or its transpose) that `geqrf` left."""
     if input.ndim < 2:

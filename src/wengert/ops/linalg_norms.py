@@ -207,7 +207,7 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dty
     return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
 
 
-@composite("linalg.cond", names={"A": "input"}, out=True)
+@composite("linalg.cond", precision="full", names={"A": "input"}, out=True)
 def cond(A: Any, p: Any = None) -> Any:
     """The condition number |A| |A^-1| in the norm `p` (by default the 2-norm); inf if A is singular."""
     at_least_matrix("linalg.cond", A)
@@ -251,7 +251,7 @@ def renorm(input: Any, p: Any, dim: int, maxnorm: Any) -> Any:
     return input * where(size > maxnorm, maxnorm / (size + 1e-7), 1.0).to(size.dtype)
 
 
-@composite("cdist", method=False)
+@composite("cdist", precision="full", method=False)
 def cdist(x1: Any, x2: Any, p: Any = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary") -> Any:
     """The `p`-norm distance of each row of `x1` (..., P, M) to each of `x2` (..., R, M): (..., P, R)."""
     modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")

@@ -54,7 +54,7 @@ def vdot(input: Any, other: Any) -> Any:
     return dot(conj(input), other)
 
 
-@composite("linalg.vecdot", out=True)
+@composite("linalg.vecdot", precision="lower", out=True)
 def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
     """Sums of products along a dimension, the first factor conjugated."""
     if not (x.is_floating_point() or x.is_complex()):
@@ -82,7 +82,7 @@ def inner(input: Any, other: Any) -> Any:
     return tensordot(input, other, ([-1], [-1]))
 
 
-@composite("trace")
+@composite("trace", precision="full")
 def trace(input: Any) -> Any:
     """The sum of a matrix's diagonal."""
     if input.ndim != 2:

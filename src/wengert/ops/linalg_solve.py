@@ -104,7 +104,7 @@ InvEx = named_result("linalg_inv_ex", ["inverse", "info"])
 Lstsq = named_result("linalg_lstsq", ["solution", "residuals", "rank", "singular_values"])
 
 
-@composite("linalg.solve", out=True)
+@composite("linalg.solve", precision="full", out=True)
 def solve(A: Any, B: Any, *, left: bool = True) -> Any:
     """X with A X = B (X A = B if not `left`). B may be a vector for each matrix. LinAlgError if A is singular."""
     X, info = _solved(A, B, left)
@@ -126,6 +126,7 @@ def solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False) -
 
 @general(
     "linalg.inv_ex",
+    precision="full",
     outputs="inverse, info*",
     A=lambda g, inverse: -mH(inverse) @ g @ mH(inverse),
     jvp=lambda t_A, inverse: -inverse @ t_A @ inverse,
@@ -139,7 +140,7 @@ def inv_rows(A: Array) -> Any:
     return kernel.inverse(A)
 
 
-@composite("linalg.inv", out=True)
+@composite("linalg.inv", precision="full", out=True)
 def inv(A: Any) -> Any:
     """The inverse of each matrix. LinAlgError if one is singular."""
     result, info = inv_rows(A)
@@ -147,7 +148,7 @@ def inv(A: Any) -> Any:
     return result
 
 
-@composite("linalg.inv_ex", out=True)
+@composite("linalg.inv_ex", precision="full", out=True)
 def inv_ex(A: Any, *, check_errors: bool = False) -> Any:
     """`(inverse, info)`: `inv` that reports a zero pivot in `info` instead of raising."""
     result, info = inv_rows(A)
@@ -156,7 +157,7 @@ def inv_ex(A: Any, *, check_errors: bool = False) -> Any:
     return InvEx(result, info)
 
 
-@composite("inverse", out=True)
+@composite("inverse", precision="full", out=True)
 def inverse(input: Any) -> Any:
     """`linalg.inv`."""
     return inv(input)
@@ -199,13 +200,13 @@ def lu_solve_(LU: Any, pivots: Any, B: Any, *, left: bool = True, adjoint: bool 
     return _lu_system(LU, pivots, B, left, adjoint)
 
 
-@composite("lu_solve", names={"b": "input"}, out=True)
+@composite("lu_solve", precision="full", names={"b": "input"}, out=True)
 def lu_solve(b: Any, LU_data: Any, LU_pivots: Any) -> Any:
     """`linalg.lu_solve` with its arguments in another order."""
     return lu_solve_(LU_data, LU_pivots, b)
 
 
-@composite("cholesky_solve", names={"B": "input", "L": "input2"}, out=True)
+@composite("cholesky_solve", precision="full", names={"B": "input", "L": "input2"}, out=True)
 def cholesky_solve(B: Any, L: Any, upper: bool = False) -> Any:
     """X with A X = B from the Cholesky factor of A."""
     if B.ndim < 2:
@@ -222,7 +223,7 @@ def cholesky_solve(B: Any, L: Any, upper: bool = False) -> Any:
     return solve_triangular_rows(mH(F), solve_triangular_rows(F, B, False), True)
 
 
-@composite("cholesky_inverse", names={"L": "input"}, out=True)
+@composite("cholesky_inverse", precision="full", names={"L": "input"}, out=True)
 def cholesky_inverse(L: Any, upper: bool = False) -> Any:
     """The inverse of A from its Cholesky factor."""
     from .linalg_shared import identity
@@ -310,7 +311,7 @@ def pinv(A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None
     return pinv_rows(A, absolute, relative, hermitian)
 
 
-@composite("pinverse", out=True)
+@composite("pinverse", precision="full", out=True)
 def pinverse(input: Any, rcond: float = 1e-15) -> Any:
     """`linalg.pinv` with a relative tolerance."""
     return pinv(input, rcond)
@@ -327,6 +328,7 @@ def _lstsq_examples(op: Any, args: list[Any], level: int, size: int) -> Any:
 
 @general(
     "linalg.lstsq",
+    precision="full",
     outputs="solution, residuals, rank*, singular_values*",
     joint=lambda g_solution, g_residuals, A, B, solution, rcond: _lstsq_back(
         g_solution, g_residuals, A, B, solution, rcond
@@ -364,7 +366,7 @@ def _lstsq_back(g: Any, g_residuals: Any, A: Any, B: Any, X: Any, rcond: Any) ->
     return gA, gB
 
 
-@composite("linalg.lstsq", names={"A": "input", "B": "b"}, out=True)
+@composite("linalg.lstsq", precision="full", names={"A": "input", "B": "b"}, out=True)
 def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> Any:
     """`(solution, residuals, rank, singular_values)` of the least squares problem min |A X - B|.
 
@@ -408,7 +410,7 @@ def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> An
 # -- tensors as matrices -----------------------------------------------------------------------------------------
 
 
-@composite("linalg.tensorinv", names={"A": "input"}, out=True)
+@composite("linalg.tensorinv", precision="full", names={"A": "input"}, out=True)
 def tensorinv(A: Any, ind: int = 2) -> Any:
     """The inverse of A as a map from its last dimensions to its first `ind`."""
     if ind <= 0:
@@ -424,7 +426,7 @@ def tensorinv(A: Any, ind: int = 2) -> Any:
     return reshape(result, last + first)
 
 
-@composite("linalg.tensorsolve", names={"A": "input", "B": "other"}, out=True)
+@composite("linalg.tensorsolve", precision="full", names={"A": "input", "B": "other"}, out=True)
 def tensorsolve(A: Any, B: Any, dims: Any = None) -> Any:
     """X with tensordot(A, X, X.ndim) = B; the dimensions `dims` of A are moved to its end first."""
     if dims is not None:

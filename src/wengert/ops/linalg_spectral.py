@@ -83,6 +83,7 @@ def _eigh_back(gL: Any, gV: Any, L: Any, V: Any) -> Any:
 
 @general(
     "linalg.eigh",
+    precision="full",
     outputs="eigenvalues, eigenvectors",
     undefined=True,
     A=lambda g_eigenvalues, g_eigenvectors, eigenvalues, eigenvectors: _eigh_back(
@@ -121,14 +122,14 @@ def _uplo(UPLO: str) -> str:
     return UPLO.upper()
 
 
-@composite("linalg.eigh", names={"A": "input"}, out=True)
+@composite("linalg.eigh", precision="full", names={"A": "input"}, out=True)
 def eigh(A: Any, UPLO: str = "L") -> Any:
     """`(eigenvalues, eigenvectors)` of Hermitian matrices, ascending; only the triangle `UPLO` is read."""
     square("linalg.eigh", A)
     return eigh_rows(A, _uplo(UPLO))
 
 
-@composite("linalg.eigvalsh", names={"A": "input"}, out=True)
+@composite("linalg.eigvalsh", precision="full", names={"A": "input"}, out=True)
 def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     """The eigenvalues of Hermitian matrices, ascending."""
     square("linalg.eigvalsh", A)
@@ -164,6 +165,7 @@ def _eig_check(A: Any) -> None:
 
 @general(
     "linalg.eig",
+    precision="full",
     outputs="eigenvalues, eigenvectors",
     undefined=True,
     A=lambda g_eigenvalues, g_eigenvectors, eigenvalues, eigenvectors: _eig_back(
@@ -193,13 +195,13 @@ def _eigvals(A: Array) -> Any:
     return np.linalg.eigvals(A).astype(wide, copy=False) if A.size else np.zeros(A.shape[:-1], wide)
 
 
-@composite("linalg.eig", names={"A": "input"}, out=True)
+@composite("linalg.eig", precision="full", names={"A": "input"}, out=True)
 def eig(A: Any) -> Any:
     """`(eigenvalues, eigenvectors)` of square matrices, complex and in no particular order."""
     return eig_rows(A)
 
 
-@composite("linalg.eigvals", names={"A": "input"}, out=True)
+@composite("linalg.eigvals", precision="full", names={"A": "input"}, out=True)
 def eigvals(A: Any) -> Any:
     """The complex eigenvalues of square matrices."""
     return eig_rows(A)[0] if derivative_wanted(A) else _eigvals(A)
@@ -253,6 +255,7 @@ def _svd_back(gU: Any, gS: Any, gVh: Any, U: Any, S: Any, Vh: Any) -> Any:
 
 @general(
     "linalg.svd",
+    precision="full",
     outputs="U, S, Vh",
     undefined=True,
     A=lambda g_U, g_S, g_Vh, U, S, Vh: _svd_back(g_U, g_S, g_Vh, U, S, Vh),
@@ -289,7 +292,7 @@ def _svdvals(A: Array) -> Any:
         raise _failed("linalg.svd", A, "singular values") from None
 
 
-@composite("linalg.svd", out=True)
+@composite("linalg.svd", precision="full", out=True)
 def svd_(A: Any, full_matrices: bool = True, *, driver: str | None = None) -> Any:
     """`(U, S, Vh)` with A = U diag(S) Vh; `full_matrices=False` gives only the vectors that belong to singular values."""
     if driver is not None:
@@ -299,7 +302,7 @@ def svd_(A: Any, full_matrices: bool = True, *, driver: str | None = None) -> An
     return svd_rows(A, full_matrices)
 
 
-@composite("linalg.svdvals", out=True)
+@composite("linalg.svdvals", precision="full", out=True)
 def svdvals(A: Any, *, driver: str | None = None) -> Any:
     """The singular values of each matrix, descending."""
     if driver is not None:
@@ -311,7 +314,7 @@ def svdvals(A: Any, *, driver: str | None = None) -> Any:
     return svd_rows(A, False)[1] if derivative_wanted(A) else _svdvals(A)
 
 
-@composite("svd", out=True)
+@composite("svd", precision="full", out=True)
 def svd(input: Any, some: bool = True, compute_uv: bool = True) -> Any:
     """`(U, S, V)` with input = U diag(S) V^H: the older form of `linalg.svd`. Without `compute_uv` U and V are zero."""
     at_least_matrix("linalg.svd", input)
@@ -324,7 +327,7 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True) -> Any:
     return _SVD(U, S, mH(Vh))
 
 
-@composite("linalg.matrix_rank", names={"A": "input"}, out=True)
+@composite("linalg.matrix_rank", precision="full", names={"A": "input"}, out=True)
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Any:
     """How many singular values (of Hermitian A: absolute eigenvalues) are above max(atol, rtol * largest)."""
     name = "torch.linalg.matrix_rank"

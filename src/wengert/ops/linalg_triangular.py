@@ -77,7 +77,7 @@ def solve_triangular(A: Any, B: Any, *, upper: bool, left: bool = True, unitrian
 TriangularSolve = named_result("triangular_solve", ["solution", "cloned_coefficient"])
 
 
-@composite("triangular_solve", names={"b": "input"}, out=True)
+@composite("triangular_solve", precision="full", names={"b": "input"}, out=True)
 def triangular_solve(b: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False) -> Any:
     """`(solution, A)` of A X = b, or of A^T X = b: the older form of `linalg.solve_triangular`."""
     name = "torch.triangular_solve"

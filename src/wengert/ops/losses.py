@@ -43,15 +43,15 @@ def reduce(loss: Any, reduction: str) -> Any:
 _reduced = reduce  # where an argument has that name
 
 
-def legacy(size_average: Any, reduce_: Any, reduction: str) -> str:
-    """PyTorch's former pair of flags as a reduction."""
+def legacy(size_average: Any, reduce_: Any, reduction: str, frames: int = 5) -> str:
+    """PyTorch's former pair of flags as a reduction. `frames`: how far away the user's line is."""
     if size_average is None and reduce_ is None:
         return reduction
     found = "none" if reduce_ is False else "sum" if size_average is False else "mean"
     warnings.warn(
         f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=frames,
     )
     return found
 
@@ -63,7 +63,7 @@ def same_size(input: Any, target: Any) -> None:
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely "
             "lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -176,7 +176,7 @@ def _weighted(loss: Any, input: Any, weight: Any, reduction: str) -> Any:
     return sum(weighted) / sum(weight) if reduction == "mean" else sum(weighted) if reduction == "sum" else weighted
 
 
-@composite(F + "mse_loss", method=False)
+@composite(F + "mse_loss", precision="full", method=False)
 def mse_loss(
     input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None
 ) -> Any:
@@ -190,7 +190,7 @@ def mse_loss(
     return mse_rows(input, target, code(reduction))
 
 
-@composite(F + "l1_loss", method=False)
+@composite(F + "l1_loss", precision="full", method=False)
 def l1_loss(
     input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None
 ) -> Any:
@@ -203,7 +203,7 @@ def l1_loss(
     return _reduced(away, reduction) if weight is None else _weighted(away, input, weight, reduction)
 
 
-@composite(F + "huber_loss", method=False)
+@composite(F + "huber_loss", precision="full", method=False)
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
     """Half the square up to `delta`, linear beyond."""
     if input.shape != target.shape:
@@ -219,7 +219,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     return mean(weighted) if reduction == "mean" else weighted
 
 
-@composite(F + "smooth_l1_loss", method=False)
+@composite(F + "smooth_l1_loss", precision="full", method=False)
 def smooth_l1_loss(
     input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
 ) -> Any:
@@ -294,7 +294,7 @@ def bce_logits_rows(input: Array, target: Array, weight: Array | None, pos_weigh
     return _collect(_times(loss, weight), reduction)
 
 
-@composite(F + "binary_cross_entropy", method=False)
+@composite(F + "binary_cross_entropy", precision="full", method=False)
 def binary_cross_entropy(
     input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -310,7 +310,7 @@ def binary_cross_entropy(
     return bce_rows(input, target, weight, number)
 
 
-@composite(F + "binary_cross_entropy_with_logits", method=False)
+@composite(F + "binary_cross_entropy_with_logits", precision="full", method=False)
 def binary_cross_entropy_with_logits(
     input: Any,
     target: Any,
@@ -327,7 +327,7 @@ def binary_cross_entropy_with_logits(
     return bce_logits_rows(input, target, weight, pos_weight, number)
 
 
-@composite(F + "kl_div", method=False)
+@composite(F + "kl_div", precision="full", method=False)
 def kl_div(
     input: Any,
     target: Any,
@@ -347,12 +347,12 @@ def kl_div(
             "by the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as "
             "'batchmean' in the next major release.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return _reduced(loss, reduction)
 
 
-@composite(F + "poisson_nll_loss", method=False)
+@composite(F + "poisson_nll_loss", precision="full", method=False)
 def poisson_nll_loss(
     input: Any,
     target: Any,

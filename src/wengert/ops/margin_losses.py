@@ -19,7 +19,7 @@ from .reductions import sum
 _reduced = reduce  # where an argument has that name
 
 
-@composite("margin_ranking_loss", method=False)
+@composite("margin_ranking_loss", precision="full", method=False)
 def _ranking(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: Any = 1) -> Any:
     """max(0, -target * (input1 - input2) + margin), reduced by PyTorch's number for it."""
     return _numbered(clamp(-target * (input1 - input2) + margin, 0, None), reduction)
@@ -31,7 +31,7 @@ def _numbered(loss: Any, reduction: Any) -> Any:
     return reduce(loss, ("none", "mean", "sum")[reduction])
 
 
-@composite(F + "margin_ranking_loss", method=False)
+@composite(F + "margin_ranking_loss", precision="full", method=False)
 def margin_ranking_loss(
     input1: Any,
     input2: Any,
@@ -51,14 +51,14 @@ def margin_ranking_loss(
     return _ranking(input1, input2, target, margin, number)
 
 
-@composite("hinge_embedding_loss", method=False)
+@composite("hinge_embedding_loss", precision="full", method=False)
 def _hinge(input: Any, target: Any, margin: float = 1.0, reduction: Any = 1) -> Any:
     """`input` where the target is 1, max(0, margin - input) where it is -1."""
     apart = where(target != 1, clamp(margin - input, 0, None), 0.0)
     return _numbered(apart + where(target != -1, input, 0.0), reduction)
 
 
-@composite(F + "hinge_embedding_loss", method=False)
+@composite(F + "hinge_embedding_loss", precision="full", method=False)
 def hinge_embedding_loss(
     input: Any,
     target: Any,
@@ -84,7 +84,7 @@ def soft_margin_rows(input: Array, target: Array, reduction: int) -> Any:
     return _collect(special.softplus(-target * input), reduction)
 
 
-@composite(F + "soft_margin_loss", method=False)
+@composite(F + "soft_margin_loss", precision="full", method=False)
 def soft_margin_loss(
     input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -105,7 +105,7 @@ def multilabel_soft_margin_loss(
     reduction: str = "mean",
 ) -> Any:
     """Binary cross entropy with scores, averaged over the classes (the last dimension)."""
-    reduction = legacy(size_average, reduce, reduction)
+    reduction = legacy(size_average, reduce, reduction, frames=4)
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     if weight is not None:
         loss = loss * weight
@@ -129,7 +129,7 @@ def _long(target: Any) -> None:
         raise RuntimeError(f"expected scalar type Long but found {target.dtype.tensor_type}")
 
 
-@composite(F + "multi_margin_loss", method=False)
+@composite(F + "multi_margin_loss", precision="full", method=False)
 def multi_margin_loss(
     input: Any,
     target: Any,
@@ -170,7 +170,7 @@ def multi_margin_loss(
     return _reduced(loss, reduction)
 
 
-@composite(F + "multilabel_margin_loss", method=False, by_example=True)
+@composite(F + "multilabel_margin_loss", precision="full", method=False, by_example=True)
 def multilabel_margin_loss(
     input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -201,7 +201,7 @@ def multilabel_margin_loss(
     return _reduced(loss, reduction)
 
 
-@composite("cosine_embedding_loss", method=False)
+@composite("cosine_embedding_loss", precision="full", method=False)
 def _cosine(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: Any = 1) -> Any:
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1."""
     if target.ndim not in (0, 1):
@@ -218,7 +218,7 @@ def _cosine(input1: Any, input2: Any, target: Any, margin: float = 0.0, reductio
     return _numbered(where(target == 1, 1 - cos, 0.0) + apart, reduction)
 
 
-@composite(F + "cosine_embedding_loss", method=False)
+@composite(F + "cosine_embedding_loss", precision="full", method=False)
 def cosine_embedding_loss(
     input1: Any,
     input2: Any,
@@ -253,7 +253,7 @@ def _check_triplet(anchor: Any, positive: Any, negative: Any, margin: float, red
         )
 
 
-@composite(F + "triplet_margin_loss", method=False)
+@composite(F + "triplet_margin_loss", precision="full", method=False)
 def triplet_margin_loss(
     anchor: Any,
     positive: Any,

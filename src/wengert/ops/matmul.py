@@ -82,6 +82,7 @@ def _check_mm(input: Any, mat2: Any) -> None:
 
 @_bilinear(
     "mm",
+    precision="lower",
     input=lambda g, mat2: g @ mat2.T.conjugate(),
     mat2=lambda g, input: input.T.conjugate() @ g,
     check=_check_mm,
@@ -103,6 +104,7 @@ def _check_bmm(input: Any, mat2: Any) -> None:
 
 @_bilinear(
     "bmm",
+    precision="lower",
     input=lambda g, mat2: g @ mat2.mT.conjugate(),
     mat2=lambda g, input: input.mT.conjugate() @ g,
     check=_check_bmm,
@@ -123,6 +125,7 @@ def _check_mv(input: Any, vec: Any) -> None:
 
 @_bilinear(
     "mv",
+    precision="lower",
     input=lambda g, vec: unsqueeze(g, 1) * vec.conjugate(),
     vec=lambda g, input: input.T.conjugate() @ g,
     check=_check_mv,
@@ -149,6 +152,7 @@ def _check_dot(input: Any, tensor: Any) -> None:
 
 @_bilinear(
     "dot",
+    precision="lower",
     input=lambda g, tensor: g * tensor.conjugate(),
     tensor=lambda g, input: g * input.conjugate(),
     check=_check_dot,
@@ -257,6 +261,7 @@ def _weight_grad(g: Any, input: Any) -> Any:
 
 @general(
     "affine",
+    precision="lower",
     input=lambda g, weight: g @ weight.conjugate(),
     weight=lambda g, input: _weight_grad(g, input),
     bias=lambda g, bias_shape: sum_dim(g, tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
@@ -309,7 +314,7 @@ def scaled_sum(base: Any, product: Any, beta: Any, alpha: Any) -> Any:
     return (base if beta == 1 else base * beta) + product
 
 
-@composite("addmm", out=True, inplace=True)
+@composite("addmm", precision="lower", out=True, inplace=True)
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """`beta * input + alpha * (mat1 @ mat2)`."""
     return scaled_sum(input, mm(mat1, mat2), beta, alpha)
@@ -321,13 +326,13 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> A
     return scaled_sum(input, mv(mat, vec), beta, alpha)
 
 
-@composite("baddbmm", out=True, inplace=True)
+@composite("baddbmm", precision="lower", out=True, inplace=True)
 def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """`beta * input + alpha * (batch1 @ batch2)`."""
     return scaled_sum(input, bmm(batch1, batch2), beta, alpha)
 
 
-@composite("addbmm", out=True, inplace=True)
+@composite("addbmm", precision="lower", out=True, inplace=True)
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """`beta * input + alpha * ` the sum over the batch of `batch1 @ batch2`."""
     return scaled_sum(input, sum_(bmm(batch1, batch2), 0), beta, alpha)

@@ -74,8 +74,12 @@ def _pool_of_maxima(name: str, rank: int, node: str, forward: Function) -> Funct
 def _max_row(rank: int) -> Function:
     def max_pool(input: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Any:
         """Maxima of windows of (..., *S), and their places."""
-        if input.dtype.kind not in "fiu":
+        if input.dtype.kind not in "fiuV":
             raise NotImplementedError(f"\"max_pool{rank}d\" not implemented for '{dtypes.of(input.dtype).tensor_type}'")
+        if input.dtype.kind == "V":  # bfloat16: float32 holds its numbers exactly
+            largest = np.asarray(input, np.float32)
+            values, places = kernel.max_pool(largest, kernel_size, stride, padding, dilation, ceil_mode)
+            return values.astype(input.dtype), places
         return kernel.max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)
 
     return _pool_of_maxima(f"max_pool{rank}d_with_indices", rank, f"MaxPool{rank}DWithIndicesBackward0", max_pool)

@@ -195,6 +195,7 @@ def _others(x: Any, dim: int, cumprod: Any) -> Any:
 
 @general(
     "prod",
+    precision="full",
     input=lambda g, input, out, dim, keepdim: _prod_grad(g, input, out, dim, keepdim),
     method=False,
     tex=r"\prod {input}",
@@ -211,7 +212,7 @@ def prod_rows(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: An
     return np.multiply.reduce(input, axis=axis, keepdims=keepdim, dtype=want)
 
 
-@composite("prod", out=True)
+@composite("prod", precision="full", out=True)
 def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Product over all elements, or along one dimension."""
     if dtype is not None and input.dtype is not dtypes.as_dtype(dtype):

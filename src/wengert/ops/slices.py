@@ -131,6 +131,7 @@ def _sliced(g: Any, dim: int, index: Any, shape: tuple[int, ...]) -> Any:
 
 @general(
     "index_copy",
+    precision="widest",
     input=lambda g, dim, index: index_fill_value(g, dim, index, 0),
     source=lambda g, dim, index, source_shape: _sliced(g, dim, index, source_shape),
     jvp=lambda t_input, t_source, dim, index: index_copy(t_input, dim, index, t_source),

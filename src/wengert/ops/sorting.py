@@ -264,13 +264,13 @@ def _at_ranks(ordered: Any, ranks: Any, interpolation: str) -> Any:
     return lerp(at(low), at(ceil(place)), weight)
 
 
-@composite("quantile", out=True)
+@composite("quantile", precision="full", out=True)
 def quantile(input: Any, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
     """The `q`-quantiles (a number or a vector, whose dimension comes first) of all elements or along `dim`."""
     return _quantile("quantile", input, q, dim, keepdim, interpolation, False)
 
 
-@composite("nanquantile", out=True)
+@composite("nanquantile", precision="full", out=True)
 def nanquantile(input: Any, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
     """`quantile` of the elements that are not NaN."""
     return _quantile("nanquantile", input, q, dim, keepdim, interpolation, True)

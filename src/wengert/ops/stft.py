@@ -34,7 +34,7 @@ def _widened(window: Any, win_length: int, n_fft: int) -> Any:
     return window if win_length == n_fft else pad(window, (left, n_fft - win_length - left))
 
 
-@composite("stft")
+@composite("stft", precision="full")
 def stft(
     input: Any,
     n_fft: int,

@@ -363,8 +363,10 @@ def _without_reentering(
     first, second = context_fn()
     state = get_rng_state() if preserve else None
 
+    precision = LOCAL.autocast
+
     def recompute(*args: Any) -> None:
-        with _random_state(state), second:
+        with _random_state(state), _autocast(precision), second:
             fn(*args, **kwargs)
 
     if not LOCAL.grad:
@@ -380,6 +382,16 @@ def _without_reentering(
         set_mode("observers", observers)
     frame.done = True
     return result
+
+
+@contextlib.contextmanager
+def _autocast(precision: Any) -> Iterator[None]:
+    """Inside, the mixed precision, or none, that the forward pass had."""
+    before = set_mode("autocast", None if precision is None else precision.again())
+    try:
+        yield
+    finally:
+        set_mode("autocast", before)
 
 
 @contextlib.contextmanager
@@ -410,6 +422,7 @@ class CheckpointFunction(Function):
             )
         ctx.run_function = run_function
         ctx.state = get_rng_state() if preserve_rng_state else None
+        ctx.precision = LOCAL.autocast
         ctx.args = [None if isinstance(a, Tensor) else a for a in args]
         ctx.places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         ctx.save_for_backward(*(args[i] for i in ctx.places))
@@ -429,7 +442,7 @@ class CheckpointFunction(Function):
         args = list(ctx.args)
         for i, t in zip(ctx.places, ctx.saved_tensors, strict=True):
             args[i] = t.detach().requires_grad_(t.requires_grad)
-        with _random_state(ctx.state), enable_grad():
+        with _random_state(ctx.state), _autocast(ctx.precision), enable_grad():
             outputs = _as_tuple(ctx.run_function(*args))
         pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if isinstance(o, Tensor) and o.requires_grad]
         if not pairs:
