@@ -3,6 +3,7 @@
 Shapes: time T, batch B, hidden H. `gates` is what the inputs contribute at every time, (T, B, n H), computed beforehand in
 one matrix product; the loop over time has one product each step, and the weights' gradient is again one at the end. With
 `reverse` time runs backwards. Gates lie in PyTorch's order: LSTM input, forget, cell, output; GRU reset, update, new.
+With Numba the gates of one time are computed by a loop of `gate_loops`, where they are worth it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
+from .compiled import machine
 
 
 def _sigmoid(x: Any) -> None:
@@ -29,6 +32,11 @@ def _before(first: Any, states: Any, reverse: bool) -> Any:
     return np.concatenate((states[1:], first[None]) if reverse else (first[None], states[:-1]))
 
 
+def _loop(name: str, size: int, *arrays: Any) -> Any:
+    """The compiled loop for arrays like these; None if NumPy should do its work, on `size` elements in all."""
+    return machine(f"gate_loops.{name}", size, *arrays) if arrays[0].size > 256 else None
+
+
 def _weights(d: Any, states: Any) -> Any:
     """The gradient of the recurrent weights, from those of the gates and the states that they met."""
     return d.reshape(-1, d.shape[-1]).T @ states.reshape(-1, states.shape[-1])
@@ -45,11 +53,16 @@ def lstm(gates: Any, hx: Any, cx: Any, w: Any, reverse: bool) -> tuple[Any, ...]
     cells = np.empty_like(out)
     active = np.empty_like(gates)
     transposed = np.ascontiguousarray(w.T)
-    h, c = hx, cx
     t = np.empty((batch, n), gates.dtype)
+    h, c = np.ascontiguousarray(hx), np.ascontiguousarray(cx)
+    loop = _loop("lstm", gates.size, t, t, active[0], np.ascontiguousarray(gates[0]), c) if steps else None
     for k in _times(steps, reverse):
         a = active[k]
         np.matmul(h, transposed, out=a)
+        if loop is not None:
+            loop(out[k], cells[k], a, np.ascontiguousarray(gates[k]), c)
+            h, c = out[k], cells[k]
+            continue
         a += gates[k]
         _sigmoid(a[:, : 2 * n])
         np.tanh(a[:, 2 * n : 3 * n], out=a[:, 2 * n : 3 * n])
@@ -70,16 +83,24 @@ def lstm_back(
     """Gradients of (gates, hx, cx, w) from those of (out, last h, last c)."""
     steps, batch, width = active.shape
     n = width // 4
+    before = _before(cx, cells, reverse)
+    dh, dc = np.array(g_h, order="C"), np.array(g_c, order="C")
+    d = np.empty_like(active)
+    loop = _loop("lstm_back", d.size, d[0], dh, dc, np.ascontiguousarray(g[0]), active[0], dc, dc) if steps else None
+    if loop is not None:
+        for k in _times(steps, not reverse):
+            loop(d[k], dh, dc, np.ascontiguousarray(g[k]), active[k], cells[k], before[k])
+            np.matmul(d[k], w, out=dh)
+        return d, dh, dc, _weights(d, _before(hx, out, reverse))
     i, f, c, o = (active[..., k * n : (k + 1) * n] for k in range(4))
-    d = active * (1 - active)
+    np.multiply(active, 1 - active, out=d)
     d[..., 2 * n : 3 * n] = i * (1 - c * c)
     d[..., :n] *= c
-    d[..., n : 2 * n] *= _before(cx, cells, reverse)
+    d[..., n : 2 * n] *= before
     squashed = np.tanh(cells)
     d[..., 3 * n :] *= squashed
     to_cell = o * (1 - squashed * squashed)
     parts = d.reshape(steps, batch, 4, n)
-    dh, dc = g_h.copy(), g_c.copy()
     for k in _times(steps, not reverse):
         dh += g[k]
         dc += dh * to_cell[k]
@@ -99,14 +120,19 @@ def gru(gates: Any, hx: Any, w: Any, b: Any, reverse: bool) -> tuple[Any, ...]:
     n = width // 3
     out = np.empty((steps, batch, n), gates.dtype)
     inner = np.empty_like(out)
-    active = gates.copy()
+    active = np.array(gates, order="C")
     transposed = np.ascontiguousarray(w.T)
-    h = hx
+    h = np.ascontiguousarray(hx)
+    loop = _loop("gru", gates.size, h, h, active[0], active[0], active[0], h) if steps else None
     for k in _times(steps, reverse):
         a = active[k]
         s = h @ transposed
         if b is not None:
             s += b
+        if loop is not None:
+            loop(out[k], inner[k], a, a, s, h)
+            h = out[k]
+            continue
         a[:, : 2 * n] += s[:, : 2 * n]
         _sigmoid(a[:, : 2 * n])
         inner[k] = s[:, 2 * n :]
@@ -129,6 +155,14 @@ def gru_back(
     r, z, new = (active[..., k * n : (k + 1) * n] for k in range(3))
     before = _before(hx, out, reverse)
     d = np.empty_like(active)
+    dh = np.array(g_h, order="C")
+    loop = _loop("gru_back", d.size, d[0], d[0], dh, np.ascontiguousarray(g[0]), active[0], dh, dh) if steps else None
+    if loop is not None:
+        recurrent = np.empty_like(active)
+        for k in _times(steps, not reverse):
+            loop(d[k], recurrent[k], dh, np.ascontiguousarray(g[k]), active[k], inner[k], before[k])
+            dh += recurrent[k] @ w
+        return d, dh, _weights(recurrent, before), recurrent.sum((0, 1))
     d[..., 2 * n :] = (1 - z) * (1 - new * new)  # of the new gate, for a unit gradient of the state
     d[..., n : 2 * n] = (before - new) * z * (1 - z)
     d[..., :n] = d[..., 2 * n :] * inner * r * (1 - r)
@@ -136,7 +170,6 @@ def gru_back(
     recurrent = d.copy()
     recurrent[..., 2 * n :] *= r
     others = recurrent.reshape(steps, batch, 3, n)
-    dh = g_h.copy()
     for k in _times(steps, not reverse):
         dh += g[k]
         parts[k] *= dh[:, None]
