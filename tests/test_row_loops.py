@@ -105,3 +105,21 @@ def test_second_derivatives_go_through_the_definition(monkeypatch: pytest.Monkey
 
     difference = slope(x + step) - slope(x - step)
     assert difference.item() == pytest.approx(2 * (h * step).sum().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("layer", [torch.nn.LSTM, torch.nn.GRU])
+def test_gates_by_compiled_loops_are_those_of_numpy(layer: Any, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for wish in "01":
+        monkeypatch.setenv("WENGERT_NUMBA", wish)
+        torch.manual_seed(0)
+        model = layer(5, 30, 2, bidirectional=True, dtype=dtype)
+        x = torch.randn(4, 12, 5, dtype=dtype, requires_grad=True)
+        out, last = model(x)
+        states = last if isinstance(last, tuple) else (last,)
+        (out.square().sum() + sum(s.sin().sum() for s in states)).backward()
+        found.append([out.detach(), x.grad, *(p.grad for p in model.parameters())])
+    assert any(name == f"gate_loops.{layer.__name__.lower()}_back" for name, _ in compiled._loops if isinstance(name, str))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5 if dtype is torch.float32 else 1e-12, atol=1e-6)

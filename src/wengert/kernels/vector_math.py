@@ -233,6 +233,43 @@ def _erf_overload(x: Any) -> Any:
     return (lambda x: _erf_single(x)) if x == _SINGLE else (lambda x: _erf_double(x))
 
 
+@_scalar
+def _normal_single(x):
+    """One exponential for both: below 0 the distribution function is exp(-x^2/2) times a polynomial in 1 / (1 + 0.22 |x|),
+    fitted to it for the least relative error, 2e-8, down to -9.
+    """
+    one, zero = _as(x, 1.0), _as(x, 0.0)
+    y = abs(x)
+    e = exp(_as(x, -0.5) * x * x)
+    e = zero if y > _as(x, 14.0) else e
+    t = one / (one + _as(x, 0.22) * y)
+    r = _as(x, -0.11478041112422943) * t + _as(x, 0.5219400525093079)
+    r = r * t + _as(x, -0.7253113389015198)
+    r = r * t + _as(x, 0.7770701050758362)
+    r = r * t + _as(x, -0.3438660204410553)
+    r = r * t + _as(x, 0.24244841933250427)
+    r = r * t + _as(x, 0.04986676946282387)
+    r = r * t + _as(x, 0.09294109791517258)
+    r = r * t + _as(x, -0.0003086149808950722)
+    below = e * r
+    return (below if x < zero else one - below), e
+
+
+@_scalar
+def _normal_double(x):
+    return 0.5 * (1.0 + _erf_double(x * 0.7071067811865476)), exp(-0.5 * x * x)
+
+
+def normal(x: Any) -> Any:
+    raise NotImplementedError
+
+
+@overload(normal, strict=False, jit_options=_INLINED)
+def _normal_overload(x: Any) -> Any:
+    """The normal distribution function, and exp(-x^2/2)."""
+    return (lambda x: _normal_single(x)) if x == _SINGLE else (lambda x: _normal_double(x))
+
+
 @intrinsic
 def _split(typingctx: Any, x: Any) -> Any:
     """(m, e) with x = m 2**e and m from sqrt(1/2) to sqrt(2), for a normal positive x; e in the type of x."""
@@ -476,17 +513,15 @@ def silu_back_loop(out, g, x):
 @_loop
 def gelu_loop(out, x):
     for i in range(out.size):
-        half = x[i] * _as(x[i], 0.5)
-        out[i] = half + half * erf(x[i] * _as(x[i], 0.7071067811865476))
+        below, _ = normal(x[i])
+        out[i] = x[i] * below
 
 
 @_loop
 def gelu_back_loop(out, g, x):
     for i in range(out.size):
-        v = x[i]
-        bell = v * exp(_as(v, -0.5) * v * v) * _as(v, 0.3989422804014327)
-        phi = _as(v, 0.5) * (_as(v, 1.0) + erf(v * _as(v, 0.7071067811865476)))
-        out[i] = g[i] * (phi + bell)
+        below, e = normal(x[i])
+        out[i] = g[i] * (below + x[i] * e * _as(x[i], 0.3989422804014327))
 
 
 @_summing
