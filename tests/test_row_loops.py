@@ -120,6 +120,8 @@ def test_gates_by_compiled_loops_are_those_of_numpy(layer: Any, dtype: Any, monk
         states = last if isinstance(last, tuple) else (last,)
         (out.square().sum() + sum(s.sin().sum() for s in states)).backward()
         found.append([out.detach(), x.grad, *(p.grad for p in model.parameters())])
-    assert any(name == f"gate_loops.{layer.__name__.lower()}_back" for name, _ in compiled._loops if isinstance(name, str))
+    assert any(
+        name == f"gate_loops.{layer.__name__.lower()}_back" for name, _ in compiled._loops if isinstance(name, str)
+    )
     for a, b in zip(*found, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5 if dtype is torch.float32 else 1e-12, atol=1e-6)
