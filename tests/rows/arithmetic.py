@@ -74,6 +74,7 @@ row(
     lambda r: (r.any(), r.any(), 0.2),
 )
 row("hypot", lambda r: (r.any(3, 4), r.any(4)))
+row("ldexp_whole", lambda r: (r.any(3, 4), r.ints(5, 4)))
 row("copysign", lambda r: (r.any(3, 4), r.any(4)), lambda r: (r.any(3), -1.0))
 
 for name in ("eq", "ne", "lt", "le", "gt", "ge"):

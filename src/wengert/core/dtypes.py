@@ -47,7 +47,7 @@ class dtype:
         return {complex64: float32, complex128: float64}.get(self, self)
 
     def to_complex(self) -> dtype:
-        return {float32: complex64, float64: complex128, float16: complex64}.get(self, self)
+        return {float32: complex64, float64: complex128, float16: complex64, bfloat16: complex64}.get(self, self)
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
@@ -225,7 +225,7 @@ def result_type(operands: Iterable[Any]) -> dtype:
         elif result.category < lower.category:
             # A Python number, or a 0-dim tensor, adds its category only: an int64 tensor and 2.0 give the
             # default dtype, a float32 tensor and 2j give complex64.
-            if lower.is_complex and result.is_floating_point and lower is number:
+            if lower.is_complex and result.is_floating_point:
                 result = result.to_complex()
             else:
                 result = promote_types(result, lower)

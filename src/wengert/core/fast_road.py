@@ -46,7 +46,8 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any], records: bool) -> list
         body += [f"d = {first}.dtype", f"if {same}d is not F32 and d is not F64: {bail}"]
     elif op.promote in ("bool", "same") and len(arrays) > 1:
         same = " and ".join(f"{a}.dtype is {first}.dtype" for a in list(arrays.values())[1:])
-        body.append(f"if not ({same}): {bail}")
+        unordered = f" or {first}.dtype.kind == 'c'" if op.promote == "bool" and op.check is not None else ""
+        body.append(f"if not ({same}){unordered}: {bail}")  # (NumPy has an order of complex numbers)
     elif op.promote == "bool" and "S" in pattern:
         # Integers would be compared with a fraction after it was cut, or in another dtype.
         body.append(f"if {first}.dtype is not F32 and {first}.dtype is not F64: {bail}")

@@ -62,7 +62,7 @@ _NAMES = {
     "clamp_tensors": "clamp",
     "root": "sqrt", "convolution_rows": "conv", "pow_number": "pow", "pow_base": "pow", "add_scaled": "add",
     "sub_scaled": "sub", "to_dtype": "to", "getitem_select": "getitem", "getitem_unsqueeze": "getitem",
-    "prod_rows": "prod", "split_with_sizes": "split",
+    "prod_rows": "prod", "split_with_sizes": "split", "ldexp_whole": "ldexp",
 }  # fmt: skip
 _CONSTANTS: dict[float, tuple[str, str]] = {
     math.pi: ("π", r"\pi"), math.e: ("e", "e"), math.log(2): ("ln2", r"\ln 2"), math.log(10): ("ln10", r"\ln 10"),

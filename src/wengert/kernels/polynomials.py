@@ -11,17 +11,19 @@ Array = Any
 
 
 def _evaluate(x: Array, n: Array, first: Callable[[Array], Array], step: Callable[..., Array]) -> Array:
-    """The polynomial of degree `n` (cut to an integer; 0 below degree 0): `first` is that of degree 1, and
-    `step(x, k, previous, last)` that of degree k + 1."""
+    """The polynomial of degree `n` (cut to an integer; 0 below degree 0, and for what is no int64): `first` is that of
+    degree 1, and `step(x, k, previous, last)` that of degree k + 1."""
     d = np.result_type(x, n)
     x, degree = np.broadcast_arrays(np.asarray(x, np.float64), np.trunc(np.asarray(n, np.float64)))
+    degree = np.where(np.abs(degree) < 2.0**63, degree, -1)  # NaN, too
     last, current = np.ones(x.shape), first(x)
     result = np.where(degree == 0, 1.0, np.where(degree == 1, current, 0.0))
-    highest = int(np.nan_to_num(degree, nan=0, posinf=0).max(initial=0))
-    for k in range(1, highest):
+    for k in range(1, int(degree.max(initial=0))):
         last, current = current, step(x, k, last, current)
         result = np.where(degree == k + 1, current, result)
-    return np.where(np.isnan(x), x, result).astype(d)
+        if np.isnan(current).all():  # and so it stays
+            return np.where(degree > k, np.nan, result).astype(d)
+    return result.astype(d)
 
 
 def _chebyshev(first: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:

@@ -302,7 +302,7 @@ def zeta(x: Array, q: Array) -> Array:
         at, sign = q - np.floor(q), np.where(x % 2 == 0, 1.0, -1.0)
         up, back, beyond = (zeta(x, np.where(below, v, 1.0)) for v in (np.where(at > 0, at, 1.0), 1 - at, 1 - q))
         found = np.where(x == np.floor(x), up + sign * back - sign * beyond, np.nan)
-        found = np.where(x == 1, np.inf, np.where(x < 1, np.nan, np.where(at == 0, np.inf, found)))
+        found = np.where(x == 1, np.inf, np.where(x < 1, np.nan, np.where((at == 0) | np.isneginf(q), np.inf, found)))
         return np.where(below, found, zeta(x, np.where(below, 1.0, q))).astype(d)
     a = np.array(q)
     total = np.zeros(a.shape)

@@ -234,7 +234,7 @@ def _check_mode(input: Any, other: Any, rounding_mode: Any) -> None:
 
 
 @elementwise(
-    "div_rounded", input=0, other=0, inplace=True, method=False, check=_check_mode,
+    "div_rounded", input=0, other=0, inplace=True, method=False, check=_check_mode, of_numbers=True,
     node={"": "DivBackward1", "TS": "DivBackward2"},
     domain="constant between integers: the derivative is 0",
 )  # fmt: skip
@@ -264,7 +264,28 @@ def true_divide(input: Any, other: Any) -> Any:
     return over(input, other)
 
 
-@elementwise("floor_divide", inplace=True, of_numbers=True)
+def _not_of_bools(kernel: str) -> Any:
+    """A check: PyTorch has no such kernel for two bools."""
+
+    def check(input: Any, other: Any) -> None:
+        if _kind_of(input) == _kind_of(other) == dtypes.BOOL:
+            raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
+
+    return check
+
+
+def not_of_integers(kernel: str) -> Any:
+    """A check: PyTorch has no such kernel for integers and bools."""
+
+    def check(input: Any, other: Any) -> None:
+        common = dtypes.result_type((input, other))
+        if common.category < dtypes.FLOATING:
+            raise NotImplementedError(f"\"{kernel}\" not implemented for '{common.tensor_type}'")
+
+    return check
+
+
+@elementwise("floor_divide", inplace=True, of_numbers=True, check=_not_of_bools("div_floor_cpu"))
 def floor_divide(input: Array | float, other: Array | float) -> Any:
     """The quotient rounded down. Not differentiable (`div(rounding_mode="floor")` is, with derivative 0)."""
     return _floored(input, other)
@@ -275,6 +296,7 @@ def floor_divide(input: Array | float, other: Array | float) -> Any:
     input=1,
     other=lambda input, other: -over_rounded(input, other, "floor"),
     inplace=True,
+    check=_not_of_bools("remainder_cpu"),
     node={"": "RemainderBackward1", "TS": "RemainderBackward0"},
     tex=r"{input} \bmod {other}",
 )
@@ -290,6 +312,7 @@ def remainder(input: Array | float, other: Array | float) -> Any:
     input=1,
     other=lambda input, other: -over_rounded(input, other, "trunc"),
     inplace=True,
+    check=_not_of_bools("fmod_cpu"),
     node={"": "FmodBackward1", "TS": "FmodBackward0"},
 )
 def fmod(input: Array, other: Array | float) -> Any:
@@ -392,6 +415,7 @@ def _log_number(x: Any, exponent: Any) -> Any:
     input=lambda input, exponent: where(exponent == 0, 0, exponent * _pow_tensors(input, exponent - 1)),
     exponent=lambda input, exponent, out: where((input == 0) & (exponent.real >= 0), 0, out * log(input)),
     inplace=True,
+    check=_not_of_bools("pow"),
     method=False,
     tex="{input}^{{{exponent}}}",
     domain="0 ** y has derivative 0 in y where y >= 0",
@@ -459,8 +483,19 @@ def square(input: Array) -> Any:
 @composite("ldexp", out=True, inplace=True)
 def ldexp(input: Any, other: Any) -> Any:
     """`input * 2 ** other`."""
-    need_tensors("ldexp", input=input)
+    need_tensors("ldexp", input=input, other=other)
+    if _kind_of(input) == dtypes.FLOATING and _kind_of(other) == dtypes.INTEGER:
+        return _scaled(input, other)
+    if _kind_of(input) == dtypes.COMPLEX and _kind_of(other) < dtypes.FLOATING:
+        other = convert(other, input.dtype.to_real())
     return mul(input, pow(2.0, other))
+
+
+@elementwise("ldexp_whole", promote=None, method=False, node="LdexpBackward0", input=lambda g, other: _scaled(g, other))
+def _scaled(input: Array, other: Array) -> Any:
+    """`input * 2 ** other` for whole `other`, in the dtype of `input`."""
+    power = np.clip(other, -10_000, 10_000).astype(np.int32)
+    return np.ldexp(input.astype(np.float32) if input.dtype.kind == "V" else input, power).astype(input.dtype)
 
 
 # -- compound --------------------------------------------------------------------------------------------------
@@ -532,7 +567,13 @@ def lerp(input: Array, end: Array, weight: Array | float) -> Any:
     return np.where(np.abs(weight) < 0.5, input + weight * (end - input), end - (end - input) * (1 - weight))
 
 
-@elementwise("hypot", input=lambda input, out: input / out, other=lambda other, out: other / out, inplace=True)
+@elementwise(
+    "hypot",
+    input=lambda input, out: input / out,
+    other=lambda other, out: other / out,
+    inplace=True,
+    check=not_of_integers("hypot_cpu"),
+)
 def hypot(input: Array, other: Array) -> Any:
     """`sqrt(input**2 + other**2)` without overflow."""
     return np.hypot(input, other)

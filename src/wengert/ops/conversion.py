@@ -46,9 +46,12 @@ def to_dtype(input: Array, dtype: Any) -> Any:
 
 
 def _cast(a: Any, d: np.dtype[Any]) -> Any:
-    """As C converts: fractions are cut, and what does not fit wraps (through int64) as PyTorch's casts do."""
-    if a.dtype.kind == "f" and d.kind in "iu" and d.itemsize < 8:
-        return a.astype(np.int64).astype(d)
+    """As C converts on PyTorch's machines: fractions are cut, and what is no int32 (NaN, too) is the least int32, of
+    which narrower integers keep the lower bits."""
+    if a.dtype.kind == "f" and d.kind in "iu" and d.itemsize < 8 and d != np.uint32:
+        whole = a.astype(np.int64)
+        low = whole.astype(np.int32)
+        return np.where(low == whole, low, np.int32(-(1 << 31))).astype(d)
     return a.astype(d)
 
 

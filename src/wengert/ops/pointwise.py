@@ -16,7 +16,7 @@ from ..core.batched import refuse_dynamic
 from ..core.inplace import inplace
 from ..core.op import Array, composite, elementwise
 from ..kernels import masking
-from .arithmetic import sqrt
+from .arithmetic import not_of_integers, sqrt
 from .comparison import isfinite, isnan
 
 __all__ = [
@@ -347,6 +347,8 @@ def _clamp_numbers(input: Array, min: Any, max: Any) -> Any:
         if input.dtype.kind == "c":
             raise NotImplementedError("clamp is not supported for complex types")
         input = input.astype(dtypes.result_type((input, min, max)).np)
+    if input.dtype.kind == "V":  # or NumPy computes in float32
+        min, max = (None if limit is None else input.dtype.type(limit) for limit in (min, max))
     if max is None:
         return np.maximum(input, min)
     if min is None:
@@ -537,8 +539,9 @@ def relu_(input: Any) -> Any:
     "logaddexp",
     inplace=False,
     promote="float",
-    input=lambda input, other: 1 / (1 + exp(other - input)),
-    other=lambda input, other: 1 / (1 + exp(input - other)),
+    input=lambda input, other: sigmoid(input - other),
+    other=lambda input, other: sigmoid(other - input),
+    check=not_of_integers("logaddexp_cpu"),
     tex=r"\ln(e^{{{input}}} + e^{{{other}}})",
 )
 def logaddexp(input: Array, other: Array) -> Any:
@@ -554,8 +557,9 @@ def logaddexp(input: Array, other: Array) -> Any:
 @elementwise(
     "logaddexp2",
     promote="float",
-    input=lambda input, other: 1 / (1 + exp2(other - input)),
-    other=lambda input, other: 1 / (1 + exp2(input - other)),
+    input=lambda input, other: sigmoid(math.log(2) * (input - other)),
+    other=lambda input, other: sigmoid(math.log(2) * (other - input)),
+    check=not_of_integers("logaddexp2_cpu"),
     tex=r"\log_2(2^{{{input}}} + 2^{{{other}}})",
 )
 def logaddexp2(input: Array, other: Array) -> Any:

@@ -371,6 +371,8 @@ def _overloads(name: str, whole: Any, along: Any, pair: str) -> Any:
 
         if hasattr(dim, "ndim") and not isinstance(dim, int):
             other, dim = dim, None
+        if isinstance(dim, bool):
+            raise TypeError(f"{name}() received an invalid combination of arguments - got (Tensor, bool)")
         if other is not None:
             return getattr(pointwise, pair)(input, other)
         return whole(input) if dim is None else along(input, dim, keepdim)

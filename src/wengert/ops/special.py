@@ -33,8 +33,9 @@ def _real(kernel: str) -> Any:
 
     def check(*arguments: Any) -> None:
         for x in arguments:
-            if getattr(x, "dtype", None) is not None and x.dtype.kind == "c":
-                raise NotImplementedError(f"\"{kernel}\" not implemented for '{dtypes.of(x.dtype).tensor_type}'")
+            if isinstance(x, complex) or (getattr(x, "dtype", None) is not None and x.dtype.kind == "c"):
+                word = dtypes.result_type(arguments).tensor_type
+                raise NotImplementedError(f"\"{kernel}\" not implemented for '{word}'")
 
     return check
 
@@ -372,6 +373,7 @@ def _sinc_slope(angle: Any, input: Any) -> Any:
     promote="float",
     inplace=True,
     node={"": "XlogyBackward0", "TS": "XlogyBackward2", "ST": "XlogyBackward1"},
+    check=_real("xlogy_cpu"),
     input=lambda input, other: where((input == 0) & (other <= 0), 0, log_of(other)),
     other=lambda input, other: input / other,
     tex=r"{input} \ln {other}",
@@ -391,6 +393,7 @@ def log_of(x: Any) -> Any:
     "special.xlog1py",
     promote="float",
     node={"": "SpecialXlog1PyBackward0", "TS": "SpecialXlog1PyBackward2", "ST": "SpecialXlog1PyBackward1"},
+    check=_real("xlog1py_cpu"),
     input=lambda input, other: where((input == 0) & (other <= -1), 0, log_of(1 + other)) if other.__class__ in NUMBERS
     else where((input == 0) & (other <= -1), 0, log1p(other)),
     other=lambda input, other: input / (other + 1),
