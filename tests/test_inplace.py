@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -617,3 +618,49 @@ def test_assigning_checks_what_it_is_told_of() -> None:
     with torch.no_grad(), raises(RuntimeError, "Inplace update to inference tensor outside InferenceMode"):
         made[0] = 1.0
     assert x.tolist() == made.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("order", ["rows", "columns"])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda t: t[1],
+        lambda t: t[2, 3],
+        lambda t: t[:, 2],
+        lambda t: t[1:3, ::2],
+        lambda t: t.t()[3],
+        lambda t: t.unfold(1, 2, 2)[1:, 1],
+        lambda t: t.diagonal(),
+        lambda t: t[3:3],
+        lambda t: t.unsqueeze(0),
+    ],
+)
+def test_the_place_of_a_view_in_its_base(view, order: str) -> None:
+    """The part of the gradient that lies where the view does goes through the change, the rest past it."""
+    x = torch.linspace(-1, 1, 24, dtype=torch.float64).reshape(4, 6).requires_grad_()
+    w = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+    numbers = torch.arange(24.0, dtype=torch.float64).reshape(4, 6)
+    places = view(numbers).flatten().long()
+    weights = torch.linspace(1, 2, 24, dtype=torch.float64).reshape(4, 6)
+
+    def changed() -> torch.Tensor:
+        y = x * 1 if order == "rows" else (x.t() * 1).t()
+        view(y).mul_(w)
+        return (y * weights).sum()
+
+    slopes = torch.ones(24, dtype=torch.float64).index_fill(0, places, 3.0).reshape(4, 6)
+    of_w = (x.detach() * weights).flatten()[places].sum()
+    for create_graph in (False, True):
+        gx, gw = torch.autograd.grad(changed(), (x, w), create_graph=create_graph)
+        assert torch.allclose(gx, slopes * weights)
+        assert torch.allclose(gw, of_w)
+
+
+def test_a_buffer_is_filled_without_looking_at_all_of_it() -> None:
+    buffer, s = torch.zeros(1 << 24), leaf(2.0)
+    buffer[0] = s[0]
+    began = time.perf_counter()
+    for i in range(20):
+        buffer[i] = s[0] * i
+    assert time.perf_counter() - began < 0.5  # numbering its elements once would take longer
+    assert buffer[:3].tolist() == [0.0, 2.0, 4.0]

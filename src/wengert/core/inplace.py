@@ -19,7 +19,7 @@ from .fast_road import LEFT
 from .modes import LOCAL, MODES, only_grad
 from .op import LIST, Op
 from .tensor import PLAIN_TYPES, Tensor, wrap
-from .views import bump, check_fits, check_inplace, check_overlap, check_partial_overlap, live_views, rebase
+from .views import bump, check_fits, check_inplace, check_overlap, check_partial_overlap, rebase
 
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -58,25 +58,17 @@ def _fast(op: Op, values: tuple[Any, ...]) -> bool:
         if isinstance(v, Tensor):
             if v.__class__ not in PLAIN_TYPES or v is target or (counter is not None and v._vc is counter):
                 return False
-            if v._rg:
-                if grad:
-                    records = True
-                else:
-                    v = wrap(v._array)
+            records = records or (grad and v._rg)
         elif v.__class__ is tuple or v.__class__ is list:
             return False  # of tensors, perhaps
         args.append(v)
-    if extra is not None and extra.base is not None and grad and (records or extra.base._rg):
-        return False
+    if extra is not None and extra.base is not None and grad:
+        check_inplace(target, records)
     if not records:
         if not _at_once(op, array, args) and not _copied(array, rec.unrecorded(op)(*args)):
             return False
         bump(target)
         return True
-    if target._rg and target._edge[0].extra is not None:  # retain_grad
-        return False
-    if counter is not None and counter[1] is not None and live_views(target):
-        return False
     before = args[0] = wrap(array.copy() if op.saves_first else array)
     before._rg, before._edge = target._rg, target._edge
     result = rec.unwatched(op)(*args)
@@ -90,7 +82,7 @@ def _fast(op: Op, values: tuple[Any, ...]) -> bool:
             for name in outputs:
                 setattr(node, name, array)
             node.out_counters, node.out_versions = (target._vc,), (target._vc[0],)
-        target._rg, target._edge = True, result._edge
+        rebase(target, node)
     return True
 
 

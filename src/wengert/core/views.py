@@ -106,6 +106,13 @@ def register_view(t: Tensor, counter: list[Any]) -> None:
         views[:] = [r for r in views if r() is not None]
 
 
+def forget_view(t: Tensor) -> None:
+    """Of a view that nobody else has, made last and used once: a change in place need not find it."""
+    views = None if t._vc is None else t._vc[1]
+    if views and views[-1]() is t:
+        views.pop()
+
+
 def bump(t: Tensor) -> None:
     """The memory of `t` has changed."""
     if t._vc is None:
@@ -359,27 +366,6 @@ def _reread(base: Tensor, v: Tensor) -> Tensor | None:
     return made
 
 
-def positions(base: Any, view: Any) -> np.ndarray[Any, Any]:
-    """For each element of a view, the row-major index in its base of the element it is. Where one of them is complex and the
-    other real, the complex numbers count as pairs.
-    """
-    start, strides, shape = geometry(base)
-    at, view_strides, view_shape = geometry(view)
-    size, how = min(base.itemsize, view.itemsize), reread(base, view)
-    if how == "parts":
-        shape, strides = (*shape, 2), (*strides, size)
-    elif how == "pairs":
-        view_shape, view_strides = (*view_shape, 2), (*view_strides, size)
-    low = sum(min(0, s // size * (n - 1)) for s, n in zip(strides, shape, strict=True))
-    high = sum(max(0, s // size * (n - 1)) for s, n in zip(strides, shape, strict=True))
-    memory = np.full(high - low + 1, -1, np.int64)
-    strided = np.lib.stride_tricks.as_strided
-    count = int(np.prod(shape, dtype=np.int64))
-    strided(memory[-low:], shape, [s // size * 8 for s in strides])[...] = np.arange(count).reshape(shape)
-    offset = (at - start) // size - low
-    return strided(memory[offset:], view_shape, [s // size * 8 for s in view_strides]).copy()
-
-
 def reread(base: Any, view: Any) -> str | None:
     """Does the view show the real and imaginary "parts" of its base, or "pairs" of its elements as complex numbers?"""
     if base.dtype.kind == "c" and view.dtype.kind == "f" and base.itemsize == 2 * view.itemsize:
@@ -392,12 +378,51 @@ def reread(base: Any, view: Any) -> str | None:
 class Place:
     """Where a view lies in its base: reads what stands there out of the base, or writes it, by operations."""
 
-    __slots__ = ("how", "positions", "view_dtype")
+    __slots__ = ("_base", "_positions", "_view", "direct", "how", "view_dtype")
 
     def __init__(self, base: Any, view: Any) -> None:
-        self.positions = positions(base, view)
         self.how = reread(base, view)
         self.view_dtype = view.dtype
+        self._base, self._view = (*geometry(base), base.itemsize), (*geometry(view), view.itemsize)
+        self._positions: np.ndarray[Any, Any] | None = None
+        # May it be read straight out of a row-major copy of the base?
+        self.direct = (
+            base.__class__ is np.ndarray
+            and base.flags.c_contiguous
+            and view.__class__ is np.ndarray
+            and view.dtype is base.dtype
+            and view.size > 0
+        )
+
+    def slot(self, whole: Any) -> Any:
+        """The place itself, in a row-major copy of the base (where it lies `direct`)."""
+        (start, *_), (at, strides, shape, _) = self._base, self._view
+        return np.ndarray(shape, whole.dtype, whole, at - start, strides)
+
+    @property
+    def positions(self) -> np.ndarray[Any, Any]:
+        """For each element of the view, the row-major index in its base of the element it is. Where one of them is complex
+        and the other real, the complex numbers count as pairs.
+        """
+        if self._positions is None:
+            self._positions = self._find()
+        return self._positions
+
+    def _find(self) -> np.ndarray[Any, Any]:
+        (start, strides, shape, base_size), (at, view_strides, view_shape, view_size) = self._base, self._view
+        size = min(base_size, view_size)
+        if self.how == "parts":
+            shape, strides = (*shape, 2), (*strides, size)
+        elif self.how == "pairs":
+            view_shape, view_strides = (*view_shape, 2), (*view_strides, size)
+        low = sum(min(0, s // size * (n - 1)) for s, n in zip(strides, shape, strict=True))
+        high = sum(max(0, s // size * (n - 1)) for s, n in zip(strides, shape, strict=True))
+        memory = np.full(high - low + 1, -1, np.int64)
+        strided = np.lib.stride_tricks.as_strided
+        count = int(np.prod(shape, dtype=np.int64))
+        strided(memory[-low:], shape, [s // size * 8 for s in strides])[...] = np.arange(count).reshape(shape)
+        offset = (at - start) // size - low
+        return strided(memory[offset:], view_shape, [s // size * 8 for s in view_strides]).copy()
 
     def read(self, whole: Any) -> Any:
         """What stands there, in the view's shape and dtype."""
@@ -437,8 +462,13 @@ class CopySlices(Node):
     def run(self, g: Any, keep: bool) -> tuple[Any, ...]:
         if g.__class__ is Batched:
             return self._by_operations(g, self.fn.run, keep)
-        whole = np.array(g, order="C")
-        flat, place = whole.reshape(-1), self.place
+        whole, place = np.array(g, order="C"), self.place
+        if place.direct and whole.dtype == place.view_dtype and whole.shape == self.shape:
+            slot = place.slot(whole)
+            grads = self.fn.run(slot.copy()[()], keep)
+            slot[...] = 0 if grads[0] is None else _fit(grads[0], slot.shape)
+            return (whole, *grads[1:])
+        flat = whole.reshape(-1)
         if place.how == "parts":
             flat = flat.view(flat.real.dtype)
         part = flat[place.positions]

@@ -18,7 +18,7 @@ from ..core.op import TABLE, Array, general, linear
 from ..core.storage import UntypedStorage
 from ..core.tensor import PLAIN_TYPES, Tensor, no_sink, wrap
 from ..core.variant import NUMBER_TYPES
-from ..core.views import bump, check_inplace, check_overlap, check_partial_overlap
+from ..core.views import bump, check_inplace, check_overlap, check_partial_overlap, forget_view
 from ..kernels.memory import address, owner, strided
 from ..kernels.scatter import add_at
 from .conversion import clone, copy
@@ -127,6 +127,8 @@ def assign(self: Tensor, index: Any, value: Any) -> None:
         _assign_array(self, found, value if number else value._array)
         return
     view = view_of(self, found)
+    if view is not self and not MODES.active:
+        forget_view(view)
     if not found.arrays:
         if view is self and number:
             self.fill_(value)
