@@ -135,6 +135,39 @@ def test_saved_result_is_in_the_graph() -> None:
     assert not hasattr(X.sum().grad_fn, "_saved_result")
 
 
+def test_saved_lists_are_shown_one_by_one_and_take_hooks() -> None:
+    x = torch.arange(12.0).reshape(3, 2, 2).requires_grad_()
+    i, j = torch.tensor([2, 0]), torch.tensor([1, 1])
+    y = x[i, :, j]
+    node = y.grad_fn
+    first, second, third = node._saved_indices
+    assert first is i
+    assert second is None
+    assert third is j
+    raw = node._raw_saved_indices
+    assert [r.unpack() is None for r in raw] == [False, True, False]
+    with pytest.raises(RuntimeError, match="register_hooks on a saved tensor with value None is forbidden"):
+        raw[1].register_hooks(lambda t: t, lambda t: t)
+    raw[0].register_hooks(lambda t: t.tolist(), lambda n: torch.tensor(n) * 0 + 1)
+    with pytest.raises(RuntimeError, match="hooks have already been set"):
+        node._raw_saved_indices[0].register_hooks(lambda t: t, lambda t: t)
+    assert raw[0].data == [2, 0]
+    assert node._saved_indices[0].tolist() == [1, 1]
+    y.sum().backward()
+    assert x.grad[1].tolist() == [[0, 2], [0, 2]]  # where the hook says, not where it was read
+    assert x.grad.sum().item() == 4
+
+
+def test_parts_of_saved_shapes() -> None:
+    x = torch.ones(2, 3, 4, requires_grad=True)
+    node = x.mean().grad_fn
+    assert node._saved_self_sym_numel == 24
+    assert node._saved_self_sym_argsize_0 == 2
+    assert node._saved_self_sym_argsize_minus_1 == 4
+    with pytest.raises(AttributeError, match="has no attribute '_saved_other_sym_numel'"):
+        node._saved_other_sym_numel
+
+
 def test_raw_saved_tensors_take_hooks_once() -> None:
     x = leaf(3.0)
     y = x * x.detach()

@@ -6,11 +6,16 @@ saved at all is declared by the parameter names of the operation's rules; nothin
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 from .modes import LOCAL, set_mode
 from .node import FREED_MESSAGE, Node, leaf_edge
 from .tensor import Tensor, wrap
+
+# PyTorch saves a size, or the number of elements, where that is all it needs.
+_OF_SHAPE = re.compile(r"(?P<whose>\w+)_sym_(?:numel|argsize_(?P<dim>(?:minus_)?\d+))")
 
 
 class Packed:
@@ -188,6 +193,31 @@ class SavedTensor:
             self._node.more().unpacks = True
 
 
+class _Item:
+    """The place of one tensor of a list that a node saved; `k` is None for a dimension that x[...] did not index."""
+
+    def __init__(self, node: Any, name: str, k: int | None) -> None:
+        self.node, self.name, self.k = node, name, k
+
+    @property
+    def value(self) -> Any:
+        return None if self.k is None else getattr(self.node, self.name)[self.k]
+
+    @value.setter
+    def value(self, new: Any) -> None:
+        items = list(getattr(self.node, self.name))
+        items[self.k] = new  # type: ignore[index]
+        setattr(self.node, self.name, tuple(items))
+
+
+def _numbered(node: Any, name: str) -> tuple[int | None, ...]:
+    """Which tensor of a saved list PyTorch shows at each place: of x[...] one for each dimension, None if not indexed."""
+    if name != "indices" or "dims" not in node.variant.saves:
+        return tuple(range(len(getattr(node, name))))
+    dims = node.dims
+    return tuple(dims.index(d) if d in dims else None for d in range(max(dims) + 1))
+
+
 class _Holder:
     """A saved tensor without a node."""
 
@@ -245,10 +275,16 @@ def read_saved(node: Any, attribute: str) -> Any:
     """`node._saved_x` or `node._raw_saved_x`. AttributeError for what this node does not save."""
     raw = attribute.startswith("_raw_")
     shown = attribute.removeprefix("_raw").removeprefix("_saved_")
-    name = _own_name(node, shown)
+    part = _OF_SHAPE.fullmatch(shown)
+    name = _own_name(node, f"{part['whose']}_sym_sizes" if part else shown)
     if name is None:
         raise AttributeError(f"'{type(node).__name__}' object has no attribute '{attribute}'")
     how = node.variant.saves[name][0]
+    if part and not raw and how != "shapes":
+        shape = getattr(node, name)
+        return math.prod(shape) if part["dim"] is None else shape[int(part["dim"].replace("minus_", "-"))]
+    if raw and how == "list":
+        return tuple(SavedTensor(_Item(node, name, k), "value", node) for k in _numbered(node, name))
     if raw:
         return SavedTensor(node, name, node)
     if how in ("shape", "shapes", "plain", "scalar_shape", "output_shape"):
@@ -259,7 +295,8 @@ def read_saved(node: Any, attribute: str) -> Any:
     if isinstance(value, Packed):
         return value.unpack(node)
     if how == "list":
-        return tuple(x.unpack(node) if isinstance(x, Packed) else x for x in value)
+        items = [x.unpack(node) if isinstance(x, Packed) else x for x in value]
+        return tuple(None if k is None else items[k] for k in _numbered(node, name))
     if how == "output":
         from .node_calls import saved_output
 
