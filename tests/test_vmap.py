@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import wengert as torch
-from wengert.func import grad, vmap
+from wengert.func import grad, jvp, vmap
 
 
 def everywhere(draw, x, **kwargs):
@@ -274,6 +274,13 @@ def test_functions_of_one_example_after_another(name) -> None:
     torch.testing.assert_close(
         vmap(slope)(*args), torch.stack([slope(*example) for example in zip(*args, strict=True)])
     )
+    if len(args) > 1:  # shared by the examples, an argument still has a gradient for each of them
+        shared = vmap(lambda a: grad(lambda b: (f(a, b) ** 2).sum())(args[1][0]))(args[0])
+        each = [grad(lambda b, a=a: (f(a, b) ** 2).sum())(args[1][0]) for a in args[0]]
+        torch.testing.assert_close(shared, torch.stack(each))
+        pushed = vmap(lambda a, t: jvp(lambda b: f(a, b), (args[1][0],), (t,))[1])(args[0], args[1])
+        each = [jvp(lambda b, a=a: f(a, b), (args[1][0],), (t,))[1] for a, t in zip(args[0], args[1], strict=True)]
+        torch.testing.assert_close(pushed, torch.stack(each))
     # And walked back over the whole batch.
     x = args[0].clone().requires_grad_()
     vmap(f)(x, *args[1:]).sum().backward()

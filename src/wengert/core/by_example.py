@@ -47,8 +47,14 @@ def by_example(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _shown(x: Any, level: int, size: int) -> Any:
-    """A tensor batched at `level` with the batch as its first dimension; None for everything else."""
-    if not isinstance(x, Tensor) or level not in getattr(x._array, "levels", ()):
+    """A tensor with the batch of `level` as its first dimension; None for what is the same for all examples.
+
+    A tensor that they share but whose derivative is followed is repeated: it has a gradient, or a tangent, for each example.
+    """
+    if not isinstance(x, Tensor):
+        return None
+    followed = x._rg or (x._extra is not None and x._extra.tangents)
+    if not followed and level not in getattr(x._array, "levels", ()):
         return None
     return TABLE["from_examples"].function(x, 0, level, size)
 
