@@ -181,3 +181,12 @@ def test_numbers_of_32_bits_are_sorted_stably_with_ties_zeros_and_nans(dtype: ty
     order = np.lexsort((places, -keys, ~nan) if descending else (places, keys, nan), axis=1)
     np.testing.assert_array_equal(indices.numpy(), order)
     np.testing.assert_array_equal(values.numpy(), np.take_along_axis(a, order, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
+def test_rows_without_elements_are_sorted(dtype) -> None:
+    x = torch.zeros(2, 0, dtype=dtype)
+    for values, indices in (x.sort(), x.sort(0), x.t().sort(0, descending=True), x.topk(0)):
+        assert values.numel() == indices.numel() == 0
+    assert x.sort().values.shape == x.argsort().shape == (2, 0)
+    assert torch.vmap(lambda row: row.sort().indices)(x).shape == (2, 0)

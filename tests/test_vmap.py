@@ -26,6 +26,8 @@ def everywhere(draw, x, **kwargs):
         lambda x: torch.rand_like(x),
         lambda x: torch.multinomial(x, 3),
         lambda x: x.clone().bernoulli_(x),
+        lambda x: x.clone().normal_(),
+        lambda x: x.clone().bernoulli_(torch.linspace(0, 1, 20)),
     ],
 )
 def test_different_draws_are_those_of_the_whole_batch(draw) -> None:
@@ -86,6 +88,14 @@ def test_bernoulli_in_place_with_a_chance_for_each_example() -> None:
 def test_draws_into_out_are_refused(draw) -> None:
     with pytest.raises(RuntimeError, match="^vmap: We do not support calling out variants of random operations"):
         vmap(lambda x: draw(x, torch.zeros(2)), randomness="different")(torch.ones(3, 2))
+
+
+def test_the_same_draws_are_those_of_one_contiguous_example() -> None:
+    x = torch.zeros(6, 4, 3)
+    torch.manual_seed(3)
+    drawn = vmap(lambda t: t.normal_(), in_dims=1, randomness="same")(x.clone())
+    torch.manual_seed(3)
+    assert torch.equal(drawn, torch.zeros(6, 3).normal_().expand(4, 6, 3))
 
 
 def test_pieces_of_a_batch_draw_the_same_numbers() -> None:

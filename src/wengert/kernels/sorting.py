@@ -29,6 +29,8 @@ def rows(a: Any, indices: Any) -> Any:
     """`a[..., indices]`, row by row."""
     if a.ndim == 1:
         return a[indices]
+    if not a.size:
+        return np.empty(indices.shape, a.dtype)
     n, k = a.shape[-1], indices.shape[-1]
     flat = np.ascontiguousarray(a).reshape(-1, n)
     places = indices.reshape(-1, k) + (np.arange(len(flat)) * n)[:, None]

@@ -361,19 +361,32 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
 
 
 def _fill(self: Tensor, make: Any) -> Tensor:
-    """Overwrite with `make(shape, dtype)`. The old value gets gradient 0, as PyTorch's nodes of these names give.
+    """Overwrite with `make(shape, dtype)`. The old value gets gradient 0, as PyTorch's nodes of these names give."""
+    _check_own_place(self)
+    places = _places(self)
+    drawn = drawn_for_examples(lambda s: in_memory_order(places, make), self._array.shape)
+    return inplace(copy.op, (self, wrap(drawn)))
 
-    Under vmap with randomness="different" each example gets numbers of its own, and must have a place for them.
-    """
+
+def _check_own_place(self: Tensor) -> None:
+    """Under vmap with randomness="different" each example gets numbers of its own, and must have a place for them."""
     if not {level.number for level in LOCAL.vmap_levels if level.randomness == "different"} <= levels_of(self._array):
         raise RuntimeError(
             "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same "
             "randomness. If this is necessary for your usage, please file an issue with functorch."
         )
-    array = self._array
-    if isinstance(array, np.ndarray) and not LOCAL.vmap_levels:
-        return inplace(copy.op, (self, wrap(in_memory_order(array, make))))
-    return inplace(copy.op, (self, wrap(drawn_for_examples(lambda s: np.asarray(make(s, array.dtype)), array.shape))))
+
+
+def _places(self: Tensor) -> Any:
+    """The array that is drawn into: under vmap that of all examples which want numbers of their own.
+
+    What examples are to share is drawn apart from them, contiguous.
+    """
+    if not LOCAL.vmap_levels:
+        return self._array
+    array = for_all_examples(self._array, tuple(self._array.shape))
+    shared = {level.number for level in LOCAL.vmap_levels if level.randomness == "same"}
+    return array if shared.isdisjoint(levels_of(self._array)) else np.empty(array.shape, array.dtype)
 
 
 def in_memory_order(array: Any, make: Any) -> Any:
@@ -399,7 +412,7 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any
 
 def laid_out(t: Tensor) -> bool:
     """Is it contiguous? Sixteen or more normals of one that is not are drawn in pairs."""
-    return not isinstance(t._array, np.ndarray) or bool(t._array.flags.c_contiguous)
+    return bool(_places(t).flags.c_contiguous)
 
 
 def random_(self: Tensor, a: Any = None, b: Any = None, *, generator: Any = None, **bounds: Any) -> Tensor:
@@ -415,18 +428,19 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """1 with probability `p` (a number or a tensor), else 0."""
     source = _source(generator)
     chance = p._array if isinstance(p, Tensor) else float(p)
-    if not levels_of(chance):
-        if not isinstance(chance, float) and not laid_out(self):  # the chances in the order of the places
-            array = self._array
-            order = sorted(range(array.ndim), key=lambda i: -abs(array.strides[i]))
-            chance = np.broadcast_to(chance, array.shape).transpose(order)
+    if isinstance(chance, float):
         return _fill(self, lambda s, d: kernel.bernoulli(source, chance, s, d))
-    shape, d = self.shape, self._array.dtype
+    if not levels_of(chance):
+        _check_own_place(self)
+    places = _places(self)
 
-    def draw(chance: Any, places: Any) -> Any:
-        return kernel.bernoulli(source, chance, places.shape, d)
+    def draw(chance: Any, _: Any) -> Any:
+        if not places.flags.c_contiguous:  # the chances in the order of the places
+            order = sorted(range(places.ndim), key=lambda i: -abs(places.strides[i]))
+            chance = np.broadcast_to(chance, places.shape).transpose(order)
+        return in_memory_order(places, lambda s, d: kernel.bernoulli(source, chance, s, d))
 
-    return inplace(copy.op, (self, wrap(draw_each(draw, chance, np.broadcast_to(np.False_, shape)))))
+    return inplace(copy.op, (self, wrap(draw_each(draw, chance, np.broadcast_to(np.False_, self.shape)))))
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
