@@ -76,7 +76,7 @@ class _Lazy:
                     self.forget(error)
             self.machine(*args)
         if len(self.machine.signatures) != known:
-            _announce(time.perf_counter() - start)
+            _announce(self.machine, time.perf_counter() - start)
 
 
 def vector(name: str, n: int, *arrays: Any) -> Any:
@@ -148,7 +148,7 @@ def _prepared(module: str, name: str, values: tuple[Any, ...]) -> Any:
 
         loop = getattr(importlib.import_module(f".{module}", __package__), name)
         loop.compile(tuple(numba.typeof(v) for v in values))
-        _announce(time.perf_counter() - start)
+        _announce(loop, time.perf_counter() - start)
     except Exception as error:
         _broken = True
         warnings.warn(f"Numba could not compile {name}, NumPy computes instead: {error}", stacklevel=4)
@@ -156,9 +156,11 @@ def _prepared(module: str, name: str, values: tuple[Any, ...]) -> Any:
     return loop
 
 
-def _announce(seconds: float) -> None:
-    """Say once, in the log `wengert`, that compiling took more than a second; importing Numba counts."""
+def _announce(loop: Any, seconds: float) -> None:
+    """Say once, in the log `wengert`, that compiling took more than a second. What was kept on disk is not compiled."""
     global _spent
+    if not loop.stats.cache_misses and loop.stats.cache_hits:
+        return
     before, _spent = _spent, _spent + seconds
     if before <= 1 < _spent:
         logging.getLogger("wengert").warning(

@@ -63,9 +63,11 @@ def _product(a: Any, b: Any, na: int, nb: int) -> Any:
 
 
 def _matmul(a: Any, b: Any) -> Any:
-    """`a @ b`. NumPy multiplies matrices of bfloat16 in float32."""
+    """`a @ b`. NumPy multiplies matrices of bfloat16 in float32, and a batch of them with one matrix one by one."""
     if blas.untouched and b.size > 1 << 14:
         blas.touch_buffers()
+    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous and a.dtype.kind != "V":
+        return np.matmul(a.reshape(-1, a.shape[-1]), b).reshape((*a.shape[:-1], b.shape[-1]))
     return np.matmul(a, b) if a.dtype.kind != "V" else np.matmul(a, b).astype(a.dtype)
 
 
@@ -259,12 +261,26 @@ def _weight_grad(g: Any, input: Any) -> Any:
     return g.reshape((rows, g.shape[-1])).T @ input.reshape((rows, input.shape[-1])).conjugate()
 
 
+def _affine_back(g: Any, input: Any, weight: Any) -> Any:
+    """All gradients of rows in more than one dimension: one product each."""
+    if g.ndim < 3 or not g.flags.c_contiguous or g.dtype.kind == "V":
+        return None
+    rows = g.reshape(-1, g.shape[-1])
+    at = input.reshape(-1, input.shape[-1])
+    return (
+        np.matmul(rows, weight.conjugate()).reshape(input.shape),
+        np.matmul(rows.T, at.conjugate()),
+        np.add.reduce(rows, axis=0),
+    )
+
+
 @general(
     "affine",
     precision="lower",
     input=lambda g, weight: g @ weight.conjugate(),
     weight=lambda g, input: _weight_grad(g, input),
     bias=lambda g, bias_shape: sum_dim(g, tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
+    fused=lambda g, input, weight: _affine_back(g, input, weight),
     jvp=lambda input, weight, bias, t_input, t_weight, t_bias: affine_jvp(
         input, weight, bias, t_input, t_weight, t_bias
     ),
