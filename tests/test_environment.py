@@ -476,3 +476,25 @@ def test_spawn_runs_processes_and_raises_their_errors() -> None:
         mp.ProcessRaisedException, match=r"(?s)Process 0 terminated with the following error.*a negative base"
     ):
         mp.spawn(_square, args=(-1, results), nprocs=1)
+
+
+def test_the_bar_of_progress_that_hub_lends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`from torch.hub import tqdm`, as examples write: tqdm's own, or without it one that counts and shows nothing."""
+    import importlib
+    import sys
+
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    hub = importlib.reload(torch.hub)
+    with hub.tqdm([1, 2], desc="x") as bar:
+        assert (list(bar), len(bar)) == ([1, 2], 2)
+        bar.set_postfix({"loss": "1"})
+        bar.update()
+        assert bar.n == 1
+    monkeypatch.undo()
+    importlib.reload(torch.hub)
+
+
+def test_names_at_their_other_places() -> None:
+    assert torch.nn.modules.loss.LinearCrossEntropyLoss is torch.nn.LinearCrossEntropyLoss
+    with pytest.raises(NotImplementedError, match=r"torch.func.functionalize: programs are not captured here"):
+        torch.func.functionalize(abs)

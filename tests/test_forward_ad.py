@@ -303,3 +303,12 @@ def test_an_expanded_tensor_may_have_a_tangent_with_memory_of_its_own() -> None:
         dual = fwAD.make_dual(torch.ones(1).expand(3), t)
         assert fwAD.unpack_dual(dual).tangent is t
         assert fwAD.unpack_dual(dual * 2).tangent.tolist() == [2, 4, 6]
+
+
+def test_a_tangent_of_another_precision_becomes_the_primals() -> None:
+    primal = torch.ones(2, dtype=torch.float64)
+    with fwAD.dual_level():
+        dual = fwAD.make_dual(primal, torch.full((2,), 0.5))
+        assert fwAD.unpack_dual(dual * 3).tangent.tolist() == [1.5, 1.5]
+        with pytest.raises(RuntimeError, match="Expected tangent to have the same dtype as primal"):
+            fwAD.make_dual(primal, torch.ones(2, dtype=torch.complex128))

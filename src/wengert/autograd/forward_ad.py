@@ -102,10 +102,11 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             f"supported. Tensor is of size {list(tensor.shape)} while the given forward gradient is of size "
             f"{list(tangent.shape)}."
         )
-    if tensor.dtype is not tangent.dtype:
+    if tangent.is_complex() and not tensor.is_complex():
         raise RuntimeError(
             f"Expected tangent to have the same dtype as primal, but got: {tangent.dtype} and {tensor.dtype}"
         )
+    tangent = tangent.to(tensor.dtype)
     if tangent_at(tensor, number) is not None:
         raise RuntimeError(
             "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level "

@@ -32,3 +32,11 @@ __all__ = [
 ]
 
 batching.install()
+
+
+def functionalize(func: object, *, remove: str = "mutations") -> object:
+    """NotImplementedError: it serves PyTorch's compilers."""
+    raise NotImplementedError(
+        "torch.func.functionalize: programs are not captured here, so nothing needs their changes in place removed; call the "
+        "function itself"
+    )

@@ -374,3 +374,11 @@ class CTCLoss(_Loss):
         return F.ctc_loss(
             log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
         )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LinearCrossEntropyLoss":  # its module imports this one
+        from .linear_cross_entropy import LinearCrossEntropyLoss
+
+        return LinearCrossEntropyLoss
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
