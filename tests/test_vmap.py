@@ -171,6 +171,37 @@ def test_what_the_examples_share_is_returned_as_a_view_of_it() -> None:
     assert w.grad.tolist() == [4, 4, 4]
 
 
+@pytest.mark.parametrize(
+    ("name", "args", "shape", "changed"),
+    [
+        ("squeeze_", (), (2, 1, 3), (2, 3)),
+        ("unsqueeze_", (0,), (2, 3), (2, 1, 3)),
+        ("transpose_", (0, 1), (2, 3, 4), (2, 4, 3)),
+        ("t_", (), (2, 3, 3), (2, 3, 3)),
+        ("swapaxes_", (0, -1), (2, 3, 4, 5), (2, 5, 4, 3)),
+    ],
+)
+def test_an_argument_that_becomes_another_view_of_itself(name, args, shape, changed) -> None:
+    x = torch.arange(float(torch.zeros(shape).numel())).reshape(shape)
+    given, expected = x.clone(), torch.stack([getattr(row.clone(), name)(*args) for row in x])
+    result = vmap(lambda t: getattr(t, name)(*args))(given)
+    assert result is given
+    assert given.shape == changed
+    assert torch.equal(given, expected)
+    last = x.movedim(0, -1).clone()
+    assert torch.equal(vmap(lambda t: getattr(t, name)(*args) + 1, in_dims=-1)(last), expected + 1)
+    assert torch.equal(last, expected.movedim(0, -1))
+    with pytest.raises(NotImplementedError, match="^vmap: an argument that requires grad was changed in place"):
+        vmap(lambda t: getattr(t, name)(*args))(x.clone().requires_grad_() * 1)
+
+
+def test_index_reduce_in_place() -> None:
+    x, y = torch.ones(2, 3), torch.tensor([[2.0, 3.0], [4.0, 5.0]])
+    index = torch.tensor([[0, 0], [1, 2]])
+    assert vmap(lambda x, i, y: x.index_reduce_(0, i, y, "prod"))(x, index, y).tolist() == [[6, 1, 1], [1, 4, 5]]
+    assert x.tolist() == [[6, 1, 1], [1, 4, 5]]
+
+
 def test_new_empty_strided_gives_each_example_memory_of_its_own() -> None:
     out = vmap(vmap(lambda t: t.new_empty_strided([2, 3], [0, 2])))(torch.zeros(4, 6))
     assert out.shape == (4, 6, 2, 3)

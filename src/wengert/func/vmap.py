@@ -25,8 +25,8 @@ class Level:
     __slots__ = ("entered", "number", "randomness", "size")
 
     def __init__(self, size: int, randomness: str) -> None:
-        # Arguments: as the function sees them, as they were given, where the batch was, and the version on entry.
-        self.entered: list[tuple[Tensor, Tensor, int, int]] = []
+        # Arguments: as the function sees them, as they were given, where the batch was, and the version and array on entry.
+        self.entered: list[tuple[Tensor, Tensor, int, int, Any]] = []
         self.number = next(_NUMBERS)
         MODES.batches = True
         self.size = size
@@ -37,17 +37,32 @@ class Level:
         if given._vc is None:
             given._vc = [0, None]
         inside._vc = given._vc
-        self.entered.append((inside, given, dim, given._vc[0]))
+        self.entered.append((inside, given, dim, given._vc[0], inside._array))
 
     def hand_back(self) -> None:
         """What the function did to an argument in place becomes part of the history of what was given."""
-        for inside, given, dim, version in self.entered:
-            if inside._vc is not None and inside._vc[0] != version and inside._rg:
+        for i, (inside, given, dim, version, array) in enumerate(self.entered):
+            if inside._array is not array:
+                self._reshaped(i)
+            elif inside._vc is not None and inside._vc[0] != version and inside._rg:
                 became(given, from_examples(inside, dim, self.number, self.size))
+
+    def _reshaped(self, i: int) -> None:
+        """`x.squeeze_()` and the like: so is what was given. A batch that came last stays last."""
+        inside, given, dim, version, _ = self.entered[i]
+        if inside._rg:
+            raise NotImplementedError(
+                "vmap: an argument that requires grad was changed in place into another view of itself (squeeze_, transpose_ "
+                "...); use the operation that returns the view"
+            )
+        ndim = inside._array.ndim
+        dim = ndim if dim and dim == given._array.ndim - 1 else min(dim, ndim)
+        given._array = move_out(inside._array, dim, self.number, self.size)
+        self.entered[i] = (inside, given, dim, version, inside._array)
 
     def given_for(self, inside: Tensor) -> tuple[Tensor, int] | None:
         """The argument, and the place of its batch, that the function sees as `inside`."""
-        return next(((given, dim) for x, given, dim, _ in self.entered if x is inside), None)
+        return next(((given, dim) for x, given, dim, *_ in self.entered if x is inside), None)
 
 
 @linear("to_examples", input=lambda g, dim, level, size: from_examples(g, dim, level, size), method=False, batch=SELF)

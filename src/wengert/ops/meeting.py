@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.by_example import by_example
 from ..core.inplace import inplace
+from ..core.modes import LOCAL
 from ..core.op import Array, general
 from ..kernels.scatter import places_along
 from .gathering import check_index, gather, scatter_add, scatter_value, uncut
@@ -134,6 +135,8 @@ def index_reduce(
 
 def index_reduce_(self: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True) -> Any:
     """`index_reduce` in place."""
+    if LOCAL.vmap_levels:
+        return self.copy_(index_reduce(self, dim, index, source, reduce, include_self=include_self))
     return inplace(meet.op, (self, dim, _slices(self, dim, index, source, reduce), source, reduce, include_self))
 
 
