@@ -833,3 +833,11 @@ def test_what_the_arguments_of_to_say(args: Any, kwargs: Any, expected: Any) -> 
     assert torch._C._nn._parse_to(*args, **kwargs) == expected
     with pytest.raises(TypeError, match=r"to\(\) received an invalid combination of arguments - got \(size=int"):
         torch._C._nn._parse_to(*args, size=1)
+
+
+def test_where_of_many_float64_numbers_and_a_python_number() -> None:
+    x = torch.arange(2e5, dtype=torch.float64)
+    found = torch.where(x < 1e5, x, 0.5)
+    assert found.dtype is torch.float64
+    assert found.sum().item() == sum(range(100000)) + 0.5 * 100000
+    assert torch.where(x < 1e5, -1.0, x).sum().item() == sum(range(100000, 200000)) - 100000

@@ -26,7 +26,8 @@ def keep(a: Any, mask: Any) -> Any:
 def select(mask: Any, a: Any, b: Any) -> Any:
     """`a` where `mask` is true, else `b`; arrays or numbers of one dtype."""
     d = getattr(a, "dtype", None)
-    if mask.size < _SMALL or d is None or d.kind != "f" or getattr(b, "dtype", None) != d:
+    # (No dtype must not be compared with one: to NumPy, None is float64.)
+    if mask.size < _SMALL or d is None or d.kind != "f" or not hasattr(b, "dtype") or b.dtype != d:
         return np.where(mask, a, b)
     kind = _INTEGERS[d.itemsize]
     chosen = np.multiply(a.view(kind), mask)
