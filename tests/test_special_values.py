@@ -81,3 +81,29 @@ def test_shares_of_logaddexp(f, a: float, b: float, expected: tuple[float, float
 
 def test_heaviside_of_nan_is_zero() -> None:
     assert torch.heaviside(torch.tensor([NAN, -0.0, INF, -INF]), torch.tensor([5.0])).tolist() == [0.0, 5.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["erf", "erfc", "lgamma", "erfinv", "digamma"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_few_numbers_and_many_give_the_same(name: str, dtype: torch.dtype) -> None:
+    """Few are computed one by one by C's functions."""
+    few = torch.tensor([0.0, -0.0, 0.3, -0.7, -2.5, 5.0, 1e-300, 1e308, INF, -INF, NAN, 0.999], dtype=dtype)
+    f = getattr(torch, name)
+    many = f(few.repeat(100))[-len(few) :]
+    assert torch.allclose(f(few), many, rtol=1e-6 if dtype is torch.float32 else 1e-13, atol=0, equal_nan=True)
+    assert f(few[2]).item() == pytest.approx(many[2].item())
+
+
+def test_tangents_of_many_numbers() -> None:
+    x = torch.linspace(-20, 20, 1001)
+    expected = torch.tensor([math.tan(v) for v in x.tolist()])
+    assert torch.allclose(torch.tan(x), expected, rtol=1e-6, atol=0)
+
+
+def test_the_product_of_many_numbers() -> None:
+    x = torch.linspace(0.9, 1.1, 10_000, dtype=torch.float64)
+    assert torch.prod(x).item() == pytest.approx(math.prod(x.tolist()), rel=1e-12)
+    assert torch.prod(torch.ones(5000, dtype=torch.int32) * 3).item() == pow(3, 5000, 1 << 64) - (
+        (1 << 64) if pow(3, 5000, 1 << 64) >= 1 << 63 else 0
+    )
+    assert torch.prod(torch.ones(5000, dtype=torch.bool)).item() == 1

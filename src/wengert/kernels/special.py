@@ -28,6 +28,13 @@ def _wide(fn: Callable[..., Array]) -> Callable[..., Array]:
     return compute
 
 
+_FEW = 256  # up to so many elements, C's functions one by one are quicker than NumPy's many passes
+
+
+def _each(fn: Callable[[float], float], x: Array) -> Array:
+    return np.array([fn(v) for v in x.ravel().tolist()], np.float64).reshape(x.shape)
+
+
 def softplus(x: Array) -> Array:
     """`log(1 + exp(x))` without overflow, in the dtype of `x`.
 
@@ -118,6 +125,8 @@ def _exp_minus_square(y: Array) -> Array:
 @_wide
 def erf(x: Array) -> Array:
     """The error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
+    if x.size <= _FEW:
+        return _each(math.erf, x)
     y = np.abs(x)
     small = y <= _SMALL
     if small.all():
@@ -133,6 +142,8 @@ def erf(x: Array) -> Array:
 @_wide
 def erfc(x: Array) -> Array:
     """`1 - erf(x)`, accurate where that is small."""
+    if x.size <= _FEW:
+        return _each(math.erfc, x)
     y = np.abs(x)
     small = y <= _SMALL
     result = np.empty_like(x)
@@ -246,9 +257,18 @@ def _sin_pi(x: Array) -> Array:
     return np.sin(np.pi * (x - np.rint(x)))
 
 
+def _log_gamma(x: float) -> float:
+    try:
+        return math.lgamma(x)
+    except (ValueError, OverflowError):  # at a pole, and beyond the largest number
+        return math.inf
+
+
 @_wide
 def lgamma(x: Array) -> Array:
     """`log(|gamma(x)|)`."""
+    if x.size <= _FEW:
+        return _each(_log_gamma, x)
     result = np.full_like(x, np.nan)
     reflected = x < -0.5
     y = np.where(reflected, 1 - x, x)

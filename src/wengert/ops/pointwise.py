@@ -149,7 +149,16 @@ log1p = elementwise(
 
 sin = elementwise("sin", np.sin, promote="float", inplace=True, input=lambda input: cos(input), tex=r"\sin {input}")
 cos = elementwise("cos", np.cos, promote="float", inplace=True, input=lambda input: -sin(input), tex=r"\cos {input}")
-tan = elementwise("tan", np.tan, promote="float", inplace=True, input=lambda out: 1 + out * out, tex=r"\tan {input}")
+
+
+@elementwise("tan", promote="float", inplace=True, input=lambda out: 1 + out * out, tex=r"\tan {input}")
+def tan(input: Array) -> Any:
+    """The tangent."""
+    if input.dtype == np.float32 and input.size > 256:  # where NumPy's sin and cos are vector code, and its tan is not
+        return np.sin(input) / np.cos(input)
+    return np.tan(input)
+
+
 sinh = elementwise(
     "sinh", np.sinh, promote="float", inplace=True, input=lambda input: cosh(input), tex=r"\sinh {input}"
 )

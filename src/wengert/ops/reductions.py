@@ -209,6 +209,10 @@ def prod_rows(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: An
     axis = None if dim is None or input.ndim == 0 else wrap_dim(dim, input.ndim)
     if dim is not None:
         wrap_dim(dim, input.ndim)
+    if axis is None and not keepdim and input.size > 4096 and input.flags.c_contiguous:
+        rows = input.size // 1024  # products of many at once: along the last dimension NumPy takes one by one
+        head = np.multiply.reduce(input.reshape(-1)[: rows * 1024].reshape(rows, 1024), axis=0, dtype=want)
+        return np.multiply.reduce(head) * np.multiply.reduce(input.reshape(-1)[rows * 1024 :], dtype=want)
     return np.multiply.reduce(input, axis=axis, keepdims=keepdim, dtype=want)
 
 
