@@ -149,3 +149,59 @@ def test_statistics_shared_by_the_examples_are_not_moved_by_each() -> None:
 def test_writing_to_a_place_in_memory_of_each_example_is_refused() -> None:
     with pytest.raises(RuntimeError, match="as_strided_scatter requires special handling"):
         torch.vmap(lambda t: torch.as_strided_scatter(t, t[0], (4,), (1,)))(torch.rand(2, 3, 4))
+
+
+def test_what_follows_the_values_is_computed_example_by_example() -> None:
+    F = torch.nn.functional
+    torch.manual_seed(0)
+    grids, image = torch.rand(3, 1, 2, 2, 2) * 2 - 1, torch.rand(1, 2, 4, 4)
+    bags, weight = torch.tensor([[[0, 1]], [[2, 2]], [[1, 3]]]), torch.rand(4, 3)
+    pooled, at = F.max_pool1d(torch.rand(3, 1, 8), 2, return_indices=True)
+    scores = torch.rand(3, 5, 1, 4).log_softmax(-1)
+    words, lengths = torch.tensor([[[1, 2]], [[2, 3]], [[3, 3]]]), torch.tensor([[2], [1], [2]])
+    classes = torch.tensor([[1, 0, -1, 2], [0, -1, 1, 1], [3, 2, 1, 0]])
+    index = torch.tensor([[0, 1], [2, 2], [1, 0]])
+
+    def both(f, dims, *args):
+        found = torch.vmap(f, dims)(*args)
+        each = [f(*(a if d is None else a[b] for a, d in zip(args, dims, strict=True))) for b in range(3)]
+        assert torch.allclose(found, torch.stack(each))
+
+    both(lambda x, g: F.grid_sample(x, g, align_corners=False), (None, 0), image, grids)
+    both(F.embedding_bag, (0, None), bags, weight)
+    both(lambda x, i: F.max_unpool1d(x, i, 2), (0, 0), pooled, at)
+    both(lambda s, w, n: F.ctc_loss(s, w, torch.tensor([5]), n), (0, 0, 0), scores, words, lengths)
+    both(F.multilabel_margin_loss, (0, 0), torch.rand(3, 4), classes)
+    both(lambda x, i, s: torch.index_reduce(x, 0, i, s, "mean"), (0, 0, 0), torch.rand(3, 3), index, torch.rand(3, 2))
+
+
+def test_derivatives_of_what_is_computed_example_by_example() -> None:
+    F = torch.nn.functional
+    bags, weight = torch.tensor([[[0, 1]], [[2, 2]]]), torch.rand(4, 3, dtype=torch.float64)
+
+    def loss(weight: torch.Tensor, bag: torch.Tensor) -> torch.Tensor:
+        return (F.embedding_bag(bag, weight) ** 2).sum()
+
+    # each example has a gradient of its own for what they share
+    found = torch.vmap(torch.func.grad(loss), (None, 0))(weight, bags)
+    assert torch.allclose(found, torch.stack([torch.func.grad(loss)(weight, bag) for bag in bags]))
+    shared = weight.clone().requires_grad_()
+    torch.vmap(loss, (None, 0))(shared, bags).sum().backward()
+    assert torch.allclose(shared.grad, found.sum(0))
+
+    image, grids = torch.rand(1, 1, 3, 3, dtype=torch.float64), torch.rand(2, 1, 1, 2, 2, dtype=torch.float64) - 0.5
+
+    def sampled(image: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+        return F.grid_sample(image, grid, align_corners=False)
+
+    for transform in (torch.func.jacfwd, torch.func.jacrev):
+        jacobian = transform(sampled, argnums=(0, 1))
+        found = torch.vmap(jacobian, (None, 0))(image, grids)
+        for part, parts in zip(found, zip(*(jacobian(image, g) for g in grids), strict=True), strict=True):
+            assert torch.allclose(part, torch.stack(parts))
+
+
+def test_the_base_of_a_slice_of_one_example_is_not_known() -> None:
+    inverse = torch.ops.aten.slice_inverse
+    with pytest.raises(RuntimeError, match="Batching rule not implemented for aten::slice_inverse"):
+        torch.vmap(lambda part, whole: inverse(part, whole, 0, 1, 3))(torch.rand(2, 2), torch.rand(2, 4))

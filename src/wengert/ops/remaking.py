@@ -19,8 +19,18 @@ from .shape import as_strided, slice_
 __all__: list[str] = []
 
 
+def _no_examples(op: Any, args: list[Any], level: int, size: int) -> Any:
+    raise RuntimeError(
+        "Batching rule not implemented for aten::slice_inverse: one example does not say where the whole of it lies in memory."
+    )
+
+
 @linear(
-    "slice_inverse", input=lambda g, dim, start, end, step: slice_(g, dim, start, end, step), view=True, method=False
+    "slice_inverse",
+    input=lambda g, dim, start, end, step: slice_(g, dim, start, end, step),
+    view=True,
+    method=False,
+    batch=_no_examples,
 )
 def slice_inverse(
     input: Array, src: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
