@@ -1,4 +1,5 @@
-"""`python -m benchmarks [NAME ...] [--quick] [--write]`: print the table of ratios; `--write` puts it in RESULTS.md.
+"""`python -m benchmarks [NAME ...] [--quick] [--without-numba] [--write]`: print the table of ratios; `--write` puts it in
+RESULTS.md, of a run without Numba the ratios alone, beside the others.
 
 Needs the extras `conformance` (torch) and `bench` (HIPS autograd). A ratio is Wengert's time over PyTorch's, medians of
 interleaved rounds in one process: below 1 Wengert is faster.
@@ -7,8 +8,9 @@ interleaved rounds in one process: below 1 Wengert is faster.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -170,24 +172,29 @@ ALL = {
 }
 
 
-def table(rows: list[Row]) -> str:
-    head = ("workload", "Wengert", "PyTorch", "ratio", "HIPS / PyTorch")
-    lines = ["| " + " | ".join(head) + " |", "|---|---|---|---|---|"]
-    lines += ["| " + " | ".join(r) + " |" for r in rows]
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    head = ("workload", "Wengert", "PyTorch", "ratio", "HIPS / PyTorch", "ratio without Numba")
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines += ["| " + " | ".join((*r, "")[: len(head)]) + " |" for r in rows]
     return "\n".join(lines)
 
 
-def write(where: Path, rows: list[Row]) -> None:
-    """Put the rows into the table; those of other workloads, and what is written below the table, stay."""
-    known: dict[str, Row] = {}
+def write(where: Path, rows: list[Row], plain: bool = False) -> None:
+    """Put the rows into the table; those of other workloads, and what is written below the table, stay.
+
+    `plain`: the rows are of a run without Numba, whose ratios have a column of their own.
+    """
+    known: dict[str, tuple[str, ...]] = {}
     below: list[str] = []
     for line in where.read_text(encoding="utf-8").splitlines() if where.exists() else []:
         if line.startswith("| ") and not line.startswith("| workload"):
             cells = tuple(cell.strip() for cell in line.strip().strip("|").split("|"))
-            known[cells[0]] = (*cells, "", "", "", "", "")[:5]  # type: ignore[assignment]
+            known[cells[0]] = (*cells, "", "", "", "", "", "")[:6]
         elif known and not line.startswith("|"):
             below.append(line)
-    known.update({row[0]: row for row in rows})
+    for row in rows:
+        before = known.get(row[0], (row[0], "", "", "", "", ""))
+        known[row[0]] = (*before[:5], row[3]) if plain else (*row, before[5])
     where.write_text(
         "# Results\n\nWritten by `python -m benchmarks --write`. Medians of interleaved rounds in one process; a ratio below 1 "
         "means that Wengert is faster than PyTorch eager.\n\n"
@@ -208,11 +215,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"which of {', '.join(ALL)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="few rounds: is it broken, not how fast is it")
+    parser.add_argument("--without-numba", action="store_true", help="NumPy alone computes")
     parser.add_argument("--write", action="store_true", help="put the rows into benchmarks/RESULTS.md")
     args = parser.parse_args()
     unknown = [n for n in args.names if n not in ALL]
     if unknown:
         parser.error(f"no benchmark {unknown[0]!r}: choose from {', '.join(ALL)}")
+    if args.without_numba:
+        os.environ["WENGERT_NUMBA"] = "0"
     torch.set_num_threads(2)
     rounds = 5 if args.quick else 31
     rows: list[Row] = []
@@ -222,7 +232,7 @@ def main() -> None:
         print(table(found), flush=True)
     if args.write:
         where = Path(__file__).with_name("RESULTS.md")
-        write(where, rows)
+        write(where, rows, args.without_numba)
         print(f"written to {where.name}")
 
 
