@@ -664,3 +664,21 @@ def test_a_buffer_is_filled_without_looking_at_all_of_it() -> None:
         buffer[i] = s[0] * i
     assert time.perf_counter() - began < 0.5  # numbering its elements once would take longer
     assert buffer[:3].tolist() == [0.0, 2.0, 4.0]
+
+
+def test_numbers_written_where_a_mask_says_into_recorded_tensors() -> None:
+    """`scores[~mask] = -1e6`, as attention masks: of a float, an int and a bool, and with a list of places."""
+    x = torch.ones(2, 3, requires_grad=True)
+    mask = torch.tensor([[True, False, True], [False, True, True]])
+    for number in (-1e6, 3, True, float("-inf")):
+        y = x * 2
+        y[~mask] = number
+        assert y.tolist() == [[2, number, 2], [number, 2, 2]]
+        y[mask].sum().backward()
+        assert x.grad.tolist() == [[2, 0, 2], [0, 2, 2]]
+        x.grad = None
+        y = x * 2
+        y[[0, 1], [2, 0]] = number
+        y[mask].sum().backward()
+        assert x.grad.tolist() == [[2, 0, 0], [0, 2, 2]]
+        x.grad = None

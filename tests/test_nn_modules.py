@@ -379,3 +379,14 @@ def test_linear_cross_entropy_options() -> None:
         nn.functional.linear_cross_entropy(x, w, torch.tensor([0, 4]), options=options())
     with pytest.raises(RuntimeError, match=r"expected weight shape to be \(4,\), got \(3,\)"):
         nn.LinearCrossEntropyLoss(3, 4, weight=torch.ones(3))
+
+
+def test_the_data_of_a_weight_without_a_shape_yet_is_empty() -> None:
+    """`LazyLinear(1).weight.data.normal_(0, 0.01)`, as the book's models are set up: no error, and nothing happens."""
+    layer = torch.nn.LazyLinear(1)
+    assert layer.weight.data.normal_(0, 0.01).shape == (0,)
+    layer.bias.data.fill_(0)
+    assert layer(torch.ones(2, 3)).shape == (2, 1)
+    assert layer.weight.data.shape == (1, 3)
+    with pytest.raises(ValueError, match="Attempted to use an uninitialized parameter in an operation"):
+        torch.nn.LazyLinear(1).weight + 1

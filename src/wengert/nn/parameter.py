@@ -114,6 +114,15 @@ class UninitializedTensorMixin(Tensor):
         raise RuntimeError(_NO_SHAPE)
 
     @property
+    def data(self) -> Tensor:
+        """Empty, so that filling it with numbers, as programs do with any layer's weight, is no error and does nothing."""
+        return wrap(_slot.__get__(self))
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        Tensor.data.__set__(self, value)  # type: ignore[attr-defined]
+
+    @property
     def dtype(self) -> dtypes.dtype:
         return dtypes.of(_slot.__get__(self).dtype)
 

@@ -140,7 +140,7 @@ def assign(self: Tensor, index: Any, value: Any) -> None:
             copy_(view, value)
         return
     if number:
-        value = wrap(_number_for(self._array, value))
+        value = wrap(np.asarray(_number_for(self._array, value), self._array.dtype))
     _same_dtype(self._array, value._array)
     inplace(TABLE["index_put"], (view, value, tuple(found.arrays), tuple(found.dims), False))
 
