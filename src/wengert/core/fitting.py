@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import sums
 from . import dtypes
 from .node import AccumulateGrad
 from .tensor import Tensor, wrap
@@ -60,9 +61,9 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
     if isinstance(g, np.ndarray):
         if lead:
-            g = np.add.reduce(g, axis=axes, keepdims=False)
+            g = sums.add(g, axes)
             return g if g.shape == shape else g.reshape(shape)
-        return np.add.reduce(g, axis=axes, keepdims=True)
+        return sums.add(g, axes, True)
     from ..ops.reductions import sum as sum_
 
     return sum_(g, axes, True).reshape(shape) if axes else g.reshape(shape)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, composite, general
+from ..kernels import sums
 from .linalg_shared import at_least_matrix, square
 from .linalg_solve import inv_rows
 from .linalg_spectral import svdvals
@@ -72,7 +73,7 @@ def vector_norm_rows(x: Array, ord: Any, dim: Any, keepdim: bool) -> Any:
             return np.sqrt(np.dot(flat, flat))
         else:
             squares = x * x
-        return np.sqrt(np.add.reduce(squares, axis=axes, keepdims=keepdim))
+        return np.sqrt(sums.add(squares, axes, keepdim))
     size = np.abs(x)
     if ord == inf:
         return np.maximum.reduce(size, axis=axes, keepdims=keepdim)
@@ -81,10 +82,10 @@ def vector_norm_rows(x: Array, ord: Any, dim: Any, keepdim: bool) -> Any:
     if ord == 0:
         return np.add.reduce(size != 0, axis=axes, keepdims=keepdim, dtype=size.dtype)
     if ord == 1:
-        return np.add.reduce(size, axis=axes, keepdims=keepdim)
+        return sums.add(size, axes, keepdim)
     with np.errstate(divide="ignore"):
         powers = size * size * size if ord == 3 else size**ord
-        total = np.add.reduce(powers, axis=axes, keepdims=keepdim)
+        total = sums.add(powers, axes, keepdim)
         return total ** size.dtype.type(1 / ord)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.op import Array, composite, general, linear
 from ..core.returned import named_result
+from ..kernels import sums
 from .shape import expand, unsqueeze_dims
 from .shared import axes_of, wrap_dim, wrap_dims
 
@@ -47,7 +48,7 @@ def _want(dtype: Any) -> Any:
 def _summed(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     kind = input.dtype.kind
     if dtype is None and (kind == "f" or kind == "c"):
-        return np.add.reduce(input, axis=_axes(dim, input.ndim), keepdims=keepdim)
+        return sums.add(input, _axes(dim, input.ndim), keepdim)
     want = _want(dtype)
     if want is None and kind in "iubV":
         if input.dtype.kind == "V":
@@ -105,7 +106,8 @@ def _averaged(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     want = _floating("mean", input, dtype)
     if input.dtype.kind == "V" and want is None:
         return _averaged(input, dim, keepdim, dtypes.float32).astype(input.dtype)
-    total = np.add.reduce(input, axis=_axes(dim, input.ndim), keepdims=keepdim, dtype=want)
+    axes = _axes(dim, input.ndim)
+    total = sums.add(input, axes, keepdim) if want is None else np.add.reduce(input, axes, want, None, keepdim)
     n = count(input.shape, dim)
     return total / n if n else total / total.dtype.type(0)
 
@@ -456,7 +458,7 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Any:
         return np.log(np.add.reduce(np.exp(input), axis=axes, keepdims=keepdim))
     high = np.maximum.reduce(input.real, axis=axes, keepdims=True)
     high = np.where(np.isfinite(high), high, 0)
-    out = np.log(np.add.reduce(np.exp(input - high), axis=axes, keepdims=True)) + high
+    out = np.log(sums.add(np.exp(input - high), axes, True)) + high
     out = out.astype(input.dtype, copy=False)
     return out if keepdim else out.squeeze(axes)
 
@@ -481,7 +483,7 @@ def var_rows(input: Array, dim: Any, correction: Any, keepdim: bool) -> Any:
     axes = _axes(dim, input.ndim)
     away = input - np.mean(input, axis=axes, keepdims=True)
     square = (away * away.conj()).real if input.dtype.kind == "c" else away * away
-    total = np.add.reduce(square, axis=axes, keepdims=keepdim)
+    total = sums.add(square, axes, keepdim)
     n = _freedom(input.shape, dim, correction)
     return total / total.dtype.type(n)
 
