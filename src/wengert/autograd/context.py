@@ -28,6 +28,7 @@ class FunctionCtx:
     needs_input_grad: tuple[bool, ...]
     _materialize = True
     _materialize_non_diff_grads = True
+    _is_pure_view = False
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs or outputs (or None) for backward, which finds them in `saved_tensors`. The last call counts."""

@@ -24,6 +24,8 @@ from ..core.tensor import Tensor, wrap
 from ..core.views import bump, check_creation, check_inplace, rebase, register_view
 from .function_node import Saved, edge
 
+_NONE: frozenset[int] = frozenset()
+
 
 def _memory(array: Any) -> Any:
     """The array that owns the memory: aliases of one tensor share it."""
@@ -79,8 +81,7 @@ def hang(
     ctx = node.ctx
     dirty = _tensors(ctx.dirty_tensors, "mark_dirty can only accept variables, but argument ")
     constant = _tensors(ctx.non_differentiable, "mark_non_differentiable only accepts variable arguments, but got ")
-    returned = {id(o) for o in outputs}
-    if any(id(t) not in returned for t in dirty):
+    if dirty and not {id(t) for t in dirty} <= {id(o) for o in outputs}:
         raise RuntimeError(
             "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
             "modified inplace must all be outputs of the Function."
@@ -95,9 +96,9 @@ def hang(
             if t._is_view():
                 raise RuntimeError(message)
             warnings.warn(message, UserWarning, stacklevel=4)
-    fixed = {id(t) for t in constant}
-    changed = {id(t) for t in dirty}
-    pure = bool(getattr(ctx, "_is_pure_view", False))
+    fixed = {id(t) for t in constant} if constant else _NONE
+    changed = {id(t) for t in dirty} if dirty else _NONE
+    pure = bool(ctx._is_pure_view)
     if pure and (len(inputs) != 1 or len(outputs) != 1):
         raise RuntimeError(
             "Pure view custom Function can only have one input Tensor and one output Tensor. Open an issue if you need to "
@@ -190,6 +191,10 @@ def keep(node: Any, args: tuple[Any, ...], given: tuple[Any, ...], results: tupl
     `given` are the arguments with their tangents: in forward over reverse they are what backward must see.
     """
     ctx = node.ctx
+    to_save, ctx.to_save = ctx.to_save, None  # also where a pack hook raises: no result may then be kept by its node
+    own = [(name, t) for name, t in ctx.__dict__.items() if isinstance(t, Tensor)]
+    if not to_save and not own:
+        return
     # A view that was changed: its grad_fn reads the base, which has the node.
     dirty = {id(t) for t in ctx.dirty_tensors or ()}
     places = {
@@ -199,7 +204,6 @@ def keep(node: Any, args: tuple[Any, ...], given: tuple[Any, ...], results: tupl
     }
     inputs = {id(a): b for a, b in zip(args, given, strict=True)}
     saved = []
-    to_save, ctx.to_save = ctx.to_save, None  # also where a pack hook raises: no result may then be kept by its node
     for i, t in enumerate(to_save or ()):
         if t is not None and not isinstance(t, Tensor):
             raise TypeError(
@@ -209,8 +213,4 @@ def keep(node: Any, args: tuple[Any, ...], given: tuple[Any, ...], results: tupl
         lost = t is not None and output is None and id(t) not in inputs and watch.depends(t)
         saved.append(Saved(node, inputs.get(id(t), t), output, lost))
     node._kept = tuple(saved)
-    node._lost = tuple(
-        name
-        for name, t in ctx.__dict__.items()
-        if isinstance(t, Tensor) and id(t) not in places and id(t) not in inputs and watch.depends(t)
-    )
+    node._lost = tuple(name for name, t in own if id(t) not in places and id(t) not in inputs and watch.depends(t))
