@@ -52,7 +52,7 @@ def _dims(name: str, a: Any, b: Any, na: int, nb: int) -> None:
 
 
 # What the products of this file have in common: operands of one dtype, and `out=`.
-_bilinear = functools.partial(linear, promote="same", out=True)
+_bilinear = functools.partial(linear, promote="same", precision="lower", out=True)
 
 
 def _product(a: Any, b: Any, na: int, nb: int) -> Any:
@@ -84,7 +84,6 @@ def _check_mm(input: Any, mat2: Any) -> None:
 
 @_bilinear(
     "mm",
-    precision="lower",
     input=lambda g, mat2: g @ mat2.T.conjugate(),
     mat2=lambda g, input: input.T.conjugate() @ g,
     check=_check_mm,
@@ -106,7 +105,6 @@ def _check_bmm(input: Any, mat2: Any) -> None:
 
 @_bilinear(
     "bmm",
-    precision="lower",
     input=lambda g, mat2: g @ mat2.mT.conjugate(),
     mat2=lambda g, input: input.mT.conjugate() @ g,
     check=_check_bmm,
@@ -127,7 +125,6 @@ def _check_mv(input: Any, vec: Any) -> None:
 
 @_bilinear(
     "mv",
-    precision="lower",
     input=lambda g, vec: unsqueeze(g, 1) * vec.conjugate(),
     vec=lambda g, input: input.T.conjugate() @ g,
     check=_check_mv,
@@ -154,7 +151,6 @@ def _check_dot(input: Any, tensor: Any) -> None:
 
 @_bilinear(
     "dot",
-    precision="lower",
     input=lambda g, tensor: g * tensor.conjugate(),
     tensor=lambda g, input: g * input.conjugate(),
     check=_check_dot,
