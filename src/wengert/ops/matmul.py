@@ -67,7 +67,7 @@ def _matmul(a: Any, b: Any) -> Any:
     if blas.untouched and b.size > 1 << 14:
         blas.touch_buffers()
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous and a.dtype.kind != "V":
-        return np.matmul(a.reshape(-1, a.shape[-1]), b).reshape((*a.shape[:-1], b.shape[-1]))
+        return np.matmul(a.reshape((prod(a.shape[:-1]), a.shape[-1])), b).reshape((*a.shape[:-1], b.shape[-1]))
     return np.matmul(a, b) if a.dtype.kind != "V" else np.matmul(a, b).astype(a.dtype)
 
 
