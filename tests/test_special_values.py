@@ -94,6 +94,12 @@ def test_few_numbers_and_many_give_the_same(name: str, dtype: torch.dtype) -> No
     assert f(few[2]).item() == pytest.approx(many[2].item())
 
 
+def test_a_polynomial_of_high_degree_ends_where_it_is_no_number() -> None:
+    x = torch.tensor([0.5, 1e6, -1e6], dtype=torch.float64)
+    found = torch.special.laguerre_polynomial_l(x, torch.tensor([2.0, 5e9, 7e9], dtype=torch.float64))
+    assert found.tolist() == pytest.approx([0.125, NAN, NAN], nan_ok=True)
+
+
 def test_tangents_of_many_numbers() -> None:
     x = torch.linspace(-20, 20, 1001)
     expected = torch.tensor([math.tan(v) for v in x.tolist()])

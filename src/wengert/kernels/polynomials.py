@@ -21,8 +21,9 @@ def _evaluate(x: Array, n: Array, first: Callable[[Array], Array], step: Callabl
     for k in range(1, int(degree.max(initial=0))):
         last, current = current, step(x, k, last, current)
         result = np.where(degree == k + 1, current, result)
-        if np.isnan(current).all():  # and so it stays
-            return np.where(degree > k, np.nan, result).astype(d)
+        going = degree > k + 1
+        if np.isnan(current[going]).all():  # and so it stays
+            return np.where(going, np.nan, result).astype(d)
     return result.astype(d)
 
 
