@@ -113,3 +113,24 @@ def test_the_product_of_many_numbers() -> None:
         (1 << 64) if pow(3, 5000, 1 << 64) >= 1 << 63 else 0
     )
     assert torch.prod(torch.ones(5000, dtype=torch.bool)).item() == 1
+
+
+@pytest.mark.parametrize("n", [4000, 70_000])
+def test_half_precision_numbers_are_summed_in_float32(n: int) -> None:
+    x = torch.ones(n, dtype=torch.float16, requires_grad=True)
+    mean = x.mean()
+    mean.backward()
+    assert mean.item() == 1
+    assert x.grad[0].item() == pytest.approx(1 / n, rel=1e-2)
+    assert x.reshape(2, -1).mean(1).tolist() == [1, 1]
+    assert x.var().item() == x.std().item() == 0
+    assert torch.cumsum(x, 0)[-1].item() == (n if n < 65504 else INF)
+    assert torch.logsumexp(x, 0).item() == pytest.approx(1 + math.log(n), rel=1e-3)
+
+
+def test_bfloat16_numbers_are_summed_in_float32() -> None:
+    pytest.importorskip("ml_dtypes")
+    x = torch.ones(4000, dtype=torch.bfloat16)
+    assert torch.cumsum(x, 0)[-1].item() == 4000
+    assert torch.logsumexp(x, 0).item() == pytest.approx(1 + math.log(4000), rel=4e-3)
+    assert x.var().item() == 0

@@ -102,9 +102,14 @@ def _floating(name: str, input: Any, dtype: Any) -> Any:
     return want
 
 
+def is_half(a: Any) -> bool:
+    """Of 16 bits? Such numbers are summed in float32, as PyTorch does."""
+    return a.dtype.itemsize == 2 and a.dtype.kind in "fV"
+
+
 def _averaged(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     want = _floating("mean", input, dtype)
-    if input.dtype.kind == "V" and want is None:
+    if is_half(input) and want is None:
         return _averaged(input, dim, keepdim, dtypes.float32).astype(input.dtype)
     axes = _axes(dim, input.ndim)
     total = sums.add(input, axes, keepdim) if want is None else np.add.reduce(input, axes, want, None, keepdim)
@@ -112,9 +117,14 @@ def _averaged(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     return total / n if n else total / total.dtype.type(0)
 
 
+def _shared(g: Any, n: int) -> Any:
+    """`g / n`, in two steps where `n` is beyond the largest float16 (a power of two changes no digit)."""
+    return g / n if n <= 65504 else g / 32768 / (n / 32768)
+
+
 @linear(
     "mean_all",
-    input=lambda g, input_shape: expand(g / count(input_shape, None), input_shape),
+    input=lambda g, input_shape: expand(_shared(g, count(input_shape, None)), input_shape),
     node="MeanBackward0",
     method=False,
     tex=r"\operatorname{{mean}} {input}",
@@ -126,7 +136,7 @@ def mean_all(input: Array, *, dtype: Any = None) -> Any:
 
 @linear(
     "mean",
-    input=lambda g, input_shape, dim, keepdim: spread(g / count(input_shape, dim), input_shape, dim, keepdim),
+    input=lambda g, input_shape, dim, keepdim: spread(_shared(g, count(input_shape, dim)), input_shape, dim, keepdim),
     node="MeanBackward1",
     method=False,
     tex=r"\operatorname{{mean}}_{{{dim}}} {input}",
@@ -453,6 +463,8 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Any:
     """`log(sum(exp(input)))` along `dim`, without overflow."""
     if input.dtype.kind in "iub":
         input = input.astype(dtypes.get_default_dtype().np)
+    if is_half(input):
+        return logsumexp.op.forward(input.astype(np.float32), dim, keepdim).astype(input.dtype)
     axes = _axes(dim, input.ndim)
     if input.size == 0:
         return np.log(np.add.reduce(np.exp(input), axis=axes, keepdims=keepdim))
@@ -480,6 +492,8 @@ def _lse_back(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
 def var_rows(input: Array, dim: Any, correction: Any, keepdim: bool) -> Any:
     """Variances with `correction` degrees of freedom taken off."""
     _floating("var", input, None)
+    if is_half(input):
+        return var_rows.op.forward(input.astype(np.float32), dim, correction, keepdim).astype(input.dtype)
     axes = _axes(dim, input.ndim)
     away = input - np.mean(input, axis=axes, keepdims=True)
     square = (away * away.conj()).real if input.dtype.kind == "c" else away * away
