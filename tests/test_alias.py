@@ -128,3 +128,13 @@ def test_odd_places() -> None:
         torch.nn.attention.sdpa_kernel("math").__enter__()
     with pytest.raises(NotImplementedError, match="torch.fx.symbolic_trace: programs are not captured"):
         torch.fx.symbolic_trace(None)
+
+
+def test_the_first_years_order_of_compound_operations() -> None:
+    x, a, b = torch.ones(2), torch.full((2,), 3.0), torch.full((2,), 2.0)
+    with pytest.warns(UserWarning, match=r"This overload of addcmul_ is deprecated:\n\taddcmul_\(Number value, Tensor"):
+        assert x.addcmul_(0.5, a, b) is x
+    with pytest.warns(UserWarning, match="This overload of addcdiv_ is deprecated"):
+        x.addcdiv_(-2, a, b)
+    assert x.tolist() == [1.0, 1.0]
+    assert x.addcmul_(a, b, value=2).tolist() == [13.0, 13.0]

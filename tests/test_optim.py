@@ -410,3 +410,20 @@ def test_numba_waits_until_it_is_worth_it(monkeypatch):
     assert compiled.compiled(lambda: None, compiled.WORTH - 1) is None
     monkeypatch.setenv("WENGERT_NUMBA", "0")
     assert compiled.compiled(lambda: None, compiled.WORTH) is None
+
+
+def test_a_wrapper_that_never_calls_the_base_class() -> None:
+    """As Lookahead and the like are written: a subclass that shares another optimiser's groups."""
+
+    class Wrapper(torch.optim.Optimizer):
+        def __init__(self, inner: torch.optim.Optimizer) -> None:
+            self.inner = inner
+            self.param_groups = inner.param_groups
+
+        def step(self, closure: Any = None) -> Any:
+            return self.inner.step(closure)
+
+    p = torch.nn.Parameter(torch.ones(1))
+    p.grad = torch.ones(1)
+    Wrapper(torch.optim.SGD([p], lr=0.5)).step()
+    assert p.item() == 0.5

@@ -539,6 +539,25 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> 
     return input + (tensor1 / tensor2 if value == 1 else value * tensor1 / tensor2)
 
 
+def value_first(name: str, method: Any) -> Any:
+    """`x.addcmul_(tensor1, tensor2, value=v)`, also in the order (v, tensor1, tensor2) of PyTorch's first years."""
+
+    def either(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) != 3:
+            return method(self, *args, **kwargs)
+        warnings.warn(
+            f"This overload of {name} is deprecated:\n\t{name}(Number value, Tensor tensor1, Tensor tensor2)\nConsider using "
+            f"one of the following signatures instead:\n\t{name}(Tensor tensor1, Tensor tensor2, *, Number value = 1)",
+            UserWarning,
+            stacklevel=2,
+        )
+        return method(self, *args[1:], value=args[0], **kwargs)
+
+    either.__name__ = either.__qualname__ = name
+    either.__doc__ = method.__doc__
+    return either
+
+
 def _check_lerp(input: Any, end: Any, weight: Any) -> None:
     for name, a in (("end", end), ("weight", weight)):
         if hasattr(a, "dtype") and a.dtype != input.dtype:

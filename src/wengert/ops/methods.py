@@ -166,6 +166,8 @@ def _pointwise_methods() -> None:
         *random.METHODS.values(),
     ):
         setattr(T, f.__name__, f)
+    for name in ("addcmul_", "addcdiv_"):
+        setattr(T, name, arithmetic.value_first(name, getattr(T, name)))
     T.type = conversion.type_
     T.where = lambda self, condition, other: pointwise.where(condition, self, other)
     T.multiply_, T.divide_, T.subtract_ = T.mul_, T.div_, T.sub_

@@ -63,6 +63,8 @@ def _hooked(step: Any) -> Any:
 
     @functools.wraps(step)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if "_optimizer_step_pre_hooks" not in self.__dict__:  # a wrapper of optimisers that never called our __init__
+            return step(self, *args, **kwargs)
         for hook in (*_GLOBAL_PRE.values(), *self._optimizer_step_pre_hooks.values()):
             result = hook(self, (self, *args), kwargs)
             if result is None:
