@@ -124,6 +124,7 @@ def test_half_precision_numbers_are_summed_in_float32(n: int) -> None:
     assert x.grad[0].item() == pytest.approx(1 / n, rel=1e-2)
     assert x.reshape(2, -1).mean(1).tolist() == [1, 1]
     assert x.var().item() == x.std().item() == 0
+    assert torch.linalg.vector_norm(x).item() == x.norm().item() == pytest.approx(math.sqrt(n), rel=1e-3)
     assert torch.cumsum(x, 0)[-1].item() == (n if n < 65504 else INF)
     assert torch.logsumexp(x, 0).item() == pytest.approx(1 + math.log(n), rel=1e-3)
 
