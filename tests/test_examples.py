@@ -97,7 +97,9 @@ def outputs(example: Any, model: Any, lib: Any) -> Any:
 @pytest.mark.parametrize("name", TRAINED)
 def test_the_losses_fall(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few steps, twice: the losses are finite and fall, and the same seed is the same run to the bit."""
-    monkeypatch.setenv("WENGERT_NUMBA", "0")  # compiled loops may come into use between the two: see docs/differences.md
+    monkeypatch.setenv(
+        "WENGERT_NUMBA", "0"
+    )  # compiled loops may come into use between the two: see docs/differences.md
     steps = {"lstm_series": 3}.get(name, 6)
     example = program(name)
     _, losses = example.train(steps=steps, seed=1)
