@@ -12,17 +12,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PAUSE = (
-    0.2  # seconds: threads (of BLAS, of OpenMP) of the library that had its turn spin for 0.1 s, and would be timed too
-)
-TURN = 0.02  # seconds that a turn takes at least
+PAUSE = 0.15  # seconds: the threads of the library that had its turn (BLAS's, OpenMP's) go on spinning for 0.1 s
+WARM = 0.1  # seconds: a core that had nothing to do wakes up, which takes 0.05 s here
+TURN = 0.02  # seconds that are timed at least
 
 
 def interleave(steps: dict[str, Callable[[], Any]], rounds: int, clean: bool = False) -> dict[str, float]:
     """Median seconds of one step of each, the libraries taking turns in every round.
 
-    Programs run steps one after another, and so does a turn: after the pause one step is not timed (caches and threads
-    are cold, as they are once in a program), then as many are as fill `TURN`.
+    Programs run steps one after another, and so does a turn: after the pause steps are run without being timed for `WARM`,
+    then as many as fill `TURN`.
     `clean`: what one leaves for the collector is collected before the next begins, which would pay for it otherwise.
     """
     repeat = {}
@@ -37,7 +36,8 @@ def interleave(steps: dict[str, Callable[[], Any]], rounds: int, clean: bool = F
             if clean:
                 gc.collect()
             time.sleep(PAUSE)
-            if repeat[name] > 1:
+            warm = time.perf_counter() + WARM
+            while not clean and time.perf_counter() < warm:
                 step()
             start = time.perf_counter()
             for _ in range(repeat[name]):
