@@ -11,6 +11,8 @@ import wengert.nn.functional as F
 from wengert.amp import custom_bwd, custom_fwd
 from wengert.utils.checkpoint import checkpoint
 
+pytest.importorskip("ml_dtypes")  # without it: test_bad_input.py
+
 low, full = torch.bfloat16, torch.float32
 
 

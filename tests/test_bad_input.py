@@ -276,3 +276,11 @@ def test_numbers_are_cut_to_the_dtype_they_are_written_into_or_refused(write: An
         with pytest.raises(RuntimeError, match=f"value cannot be converted to type {name} without overflow"):
             write(before, value)
         assert torch.equal(before, x)
+
+
+def test_autocast_without_bfloat16_is_off_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wengert.amp.find_spec", lambda name: None)
+    with pytest.warns(UserWarning, match=r"pip install wengert\[bfloat16\]"), torch.autocast("cpu"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+    with torch.autocast("cpu", dtype=torch.float16):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float16

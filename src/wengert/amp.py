@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from .core import dtypes
@@ -182,6 +183,14 @@ class autocast:
             warnings.warn(
                 "In CPU autocast, but the target dtype is not supported. Disabling autocast.\n"
                 "CPU Autocast only supports dtypes of torch.bfloat16, torch.float16 currently.",
+                UserWarning,
+                stacklevel=2,
+            )
+            enabled = False
+        if enabled and self.fast_dtype is dtypes.bfloat16 and find_spec("ml_dtypes") is None:
+            warnings.warn(
+                "autocast: torch.bfloat16 needs the package ml_dtypes (pip install wengert[bfloat16]). Disabling autocast: "
+                "operations stay in the precision of their operands.",
                 UserWarning,
                 stacklevel=2,
             )
