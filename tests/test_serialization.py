@@ -9,6 +9,7 @@ import pickle
 import time
 import zipfile
 from collections import OrderedDict
+from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -204,9 +205,31 @@ class Late:
         Loud.heard.append("del")
 
 
+class Setter:
+    x = property(lambda self: 0, lambda self, value: Loud.heard.append("set"))
+
+
+class Choice(Enum):
+    one = 1
+
+    @classmethod
+    def _missing_(cls, value: Any) -> Any:
+        Loud.heard.append("missing")
+        return cls.one
+
+
+class LoudNet(torch.nn.Module):
+    def __setstate__(self, state: Any) -> None:
+        Loud.heard.append("setstate")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (b"ctest_serialization\nSetter\n)\x81N}X\x01\x00\x00\x00xK\x01s\x86b.", "state of a Setter"),
+        (b"ctest_serialization\nChoice\nK\x07\x85R.", "Choice"),
+        (b"ctest_serialization\nChoice\nK\x01\x85R.", None),
+        (b"ctest_serialization\nLoudNet\n)\x81}b.", None),
         (b"cos\nsystem\n(X\x07\x00\x00\x00echo hitR.", "calls system"),
         (b"cposix\nsystem\n(X\x07\x00\x00\x00echo hit\x85R.", "calls system"),
         (b"cbuiltins\neval\n(X\x03\x00\x00\x001+1tR.", "calls eval"),

@@ -13,13 +13,13 @@ from .autograd.grad_mode import is_multithreading_enabled
 from .autograd.graph import _current_autograd_node as _current_autograd_node
 from .autograd.graph import _current_graph_task_id as _current_graph_task_id
 from .autograd.graph import _will_engine_execute_node as _will_engine_execute_node
-from .core import dtypes
 from .core.batched import FALLBACK
 from .core.modes import LOCAL
 from .core.modes import is_grad_enabled as is_grad_enabled
 from .core.node import AccumulateGrad, Node
 from .core.saved import SavedTensor, make_saved_tensor
-from .core.tensor import Tensor, as_device
+from .core.tensor import Tensor
+from .ops.conversion import to_arguments
 
 
 class UndefinedGrad(Node):
@@ -95,26 +95,8 @@ class _NN:
 
     def _parse_to(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
         """`(device, dtype, non_blocking, memory_format)`: what the arguments of `Tensor.to` or `Module.to` say."""
-        place, dtype, other = kwargs.pop("device", None), kwargs.pop("dtype", None), kwargs.pop("tensor", None)
-        flags = [kwargs.pop(name) for name in ("non_blocking", "copy") if name in kwargs]
-        order = kwargs.pop("memory_format", None)
-        for value in args:
-            if isinstance(value, Tensor):
-                other = value
-            elif isinstance(value, bool):
-                flags.insert(0, value)
-            elif isinstance(value, dtypes.dtype):
-                dtype = value
-            elif value is not None:
-                place = value
-        if kwargs:
-            name, value = kwargs.popitem()
-            raise TypeError(
-                f"to() received an invalid combination of arguments - got ({name}={type(value).__name__}, )"
-            )
-        if other is not None:
-            place, dtype = other.device, other.dtype
-        return None if place is None else as_device(place), dtype, bool(flags and flags[0]), order
+        said = to_arguments(args, kwargs)
+        return said.device, said.dtype, said.non_blocking, said.memory_format
 
     def __getattr__(self, name: str) -> Any:
         import wengert

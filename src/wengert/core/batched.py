@@ -490,8 +490,8 @@ def layered(levels: list[int], array: Any) -> Any:
     return array
 
 
-def move_in(value: Any, axis: int, level: int, size: int | None = None) -> Any:
-    """An array with its batch (of `size`, as `move_out` takes it) at `axis` becomes batched at `level`."""
+def move_in(value: Any, axis: int, level: int) -> Any:
+    """An array with its batch at `axis` becomes batched at `level`."""
     levels, array = layers(value)
     return Batched(layered(levels, _moved(array, len(levels) + axis, len(levels))), level)
 

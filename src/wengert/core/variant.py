@@ -24,14 +24,13 @@ _SCALARS = (
     *(np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64),
 )
 ARRAY_TYPES: set[type] = {np.ndarray, *_SCALARS}  # and that of bfloat16, once it is used
+NUMBER_TYPES = frozenset([int, float, bool, complex])
 
 
 def _as_array(x: Any) -> Any:
     """NumPy's scalars as arrays; a batch stays one."""
     return x if x.__class__ is Batched else np.asarray(x)
 
-
-NUMBER_TYPES = frozenset([int, float, bool, complex])
 
 _new = object.__new__
 # A saved tensor, in generated source: itself, or what its unpack hook gives.

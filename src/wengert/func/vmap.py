@@ -189,9 +189,7 @@ def _run(func: Any, name: str, positional: Any, keyword: Any, size: int, out_dim
 
         def enter(group: Any) -> Any:
             leaves, spec, dims = group
-            inside = [
-                x if d is None else _told(to_examples, move_in, x, d, level) for x, d in zip(leaves, dims, strict=True)
-            ]
+            inside = [x if d is None else _told(to_examples, x, d, level) for x, d in zip(leaves, dims, strict=True)]
             for x, given, d in zip(inside, leaves, dims, strict=True):
                 if d is not None:
                     level.enter(x, given, d)
@@ -232,10 +230,10 @@ def _leave_all(outputs: list[Any], places: list[Any], level: Level, name: str, o
     return [left[id(x), d] for x, d in zip(outputs, places, strict=True)]
 
 
-def _told(row: Any, plain: Any, x: Tensor, dim: int, level: Level) -> Tensor:
-    """The row's result; by `plain`, on arrays, where there is nobody to tell of it."""
+def _told(row: Any, x: Tensor, dim: int, level: Level) -> Tensor:
+    """The row's result; where there is nobody to tell of it, by its forward alone."""
     if x.__class__ is Tensor and not (x._rg or LOCAL.observers or LOCAL.inference or LOCAL.dual_level >= 0):
-        return wrap(plain(x._array, dim, level.number, level.size))
+        return wrap(row.op.forward(x._array, dim, level.number, level.size))
     result: Tensor = row(x, dim, level.number, level.size)
     return result
 
@@ -264,7 +262,7 @@ def _leave(x: Any, d: Any, level: Level, name: str, out_dims: Any) -> Any:
     source = level.given_for(base)
     if source is not None and base is x and source[1] == d % n:
         return source[0]  # an argument, as it came or changed in place
-    result = _told(from_examples, move_out, x, d % n, level)
+    result = _told(from_examples, x, d % n, level)
     if source is not None:
         mark_view(result, source[0])
     return result

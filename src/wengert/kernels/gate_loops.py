@@ -7,11 +7,7 @@ Only `compiled.machine` imports this module, for it needs Numba. What the loops 
 
 from __future__ import annotations
 
-import numba
-
-from .vector_math import _as, sigmoid, tanh
-
-_loop = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy", cache=True)
+from .vector_math import _as, _loop, sigmoid, tanh
 
 
 @_loop

@@ -70,6 +70,11 @@ def kind(dtype: Any) -> str:
     return "f" if dtype.name == "bfloat16" else str(dtype.kind)
 
 
+def is_half(dtype: Any) -> bool:
+    """float16 or bfloat16? Such numbers are computed with in float32, and rounded at the end, as PyTorch does."""
+    return bool(dtype.itemsize == 2 and dtype.kind in "fV")
+
+
 def limits(dtype: Any) -> Any:
     """`np.finfo`, of bfloat16 too."""
     if dtype.kind != "V":
@@ -82,8 +87,6 @@ def limits(dtype: Any) -> Any:
 def cast(x: Array, dtype: npt.DTypeLike) -> Array:
     """`x` as `dtype` the way C converts: a float too large becomes an infinity without a warning."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if (
-            np.dtype(dtype).itemsize == 2 and kind(np.dtype(dtype)) == "f"
-        ):  # by way of float32, so some float64 are rounded twice
+        if is_half(np.dtype(dtype)):  # by way of float32, so some float64 are rounded twice
             x = x.astype(np.float32, copy=False)
         return x.astype(dtype, copy=False)

@@ -41,7 +41,7 @@ def softplus(x: Array) -> Array:
     `np.log1p` is no vector code; log(1 + u) = log(w) + (u - (w - 1)) / w with w = 1 + u as rounded is as exact and faster.
     """
     u = np.exp(-np.abs(x))
-    if x.size < 1024:
+    if x.size < 1024:  # fewer passes count for more
         return np.log1p(u) + np.maximum(x, 0)
     w = u + 1
     result = np.log(w)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..core import dtypes
 from ..core.device import absent, as_device
 from ..core.modes import no_grad
 from ..core.tensor import Tensor
+from ..ops.conversion import to_arguments
 from .parameter import Parameter, is_lazy
 
 
@@ -184,15 +184,8 @@ class Tree:
 
         `memory_format`: the order in memory of tensors with 4 or 5 dimensions.
         """
-        dtype, order = kwargs.get("dtype"), kwargs.get("memory_format")
-        as_device(kwargs.get("device"))
-        for arg in (*args, kwargs.get("tensor")):
-            if isinstance(arg, Tensor):
-                dtype = arg.dtype
-            elif isinstance(arg, dtypes.dtype):
-                dtype = arg
-            elif not isinstance(arg, bool):
-                as_device(arg)
+        said = to_arguments(args, kwargs)
+        dtype, order = said.dtype, said.memory_format
         if order is not None:
             self._apply(lambda t: t.contiguous(memory_format=order) if t.ndim in (4, 5) else t)
         if dtype is None:

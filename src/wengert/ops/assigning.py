@@ -20,6 +20,7 @@ from ..core.tensor import PLAIN_TYPES, Tensor, no_sink, wrap
 from ..core.variant import NUMBER_TYPES
 from ..core.views import bump, check_inplace, check_overlap, check_partial_overlap, forget_view
 from ..kernels.memory import address, owner, strided
+from ..kernels.rounding import is_half
 from ..kernels.scatter import add_at
 from .conversion import clone, copy
 from .indexing import _put, put_at_index, read, view_of
@@ -206,13 +207,10 @@ def _number_for(array: Any, value: Any) -> Any:
     """A number as it is written into the array; PyTorch lets it overflow in the half-precision dtypes."""
     if value.__class__ is float and array.dtype.char in "fd" and -1e38 < value < 1e38:
         return value
-    half = array.dtype.itemsize == 2 and array.dtype.kind in "fV"
+    if not is_half(array.dtype):
+        return dtypes.fitted(value, array.dtype)
     with np.errstate(over="ignore"):
-        return (
-            dtypes.fitted(value, np.dtype(np.float64)).astype(array.dtype)
-            if half
-            else dtypes.fitted(value, array.dtype)
-        )
+        return dtypes.fitted(value, np.dtype(np.float64)).astype(array.dtype)
 
 
 # -- in-place forms with a signature of their own ----------------------------------------------------------------

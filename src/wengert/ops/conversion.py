@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -61,12 +61,27 @@ def convert(input: Any, dtype: Any) -> Any:
     return input if have is dtype or have == dtype.np else to_dtype(input, dtype)
 
 
-def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """`x.to(dtype)`, `x.to(device)`, `x.to(device, dtype)`, `x.to(other)`: itself if nothing changes."""
-    dtype, copy = kwargs.get("dtype"), kwargs.get("copy", False)
-    as_device(kwargs.get("device"))
-    other, order = kwargs.get("other"), kwargs.get("memory_format")
-    flags = []
+class ToArguments(NamedTuple):
+    """What was given to `Tensor.to` or `Module.to`; None for a device, dtype or order that was not."""
+
+    device: device | None
+    dtype: dtypes.dtype | None
+    non_blocking: bool
+    copy: bool
+    memory_format: Any
+
+
+def to_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> ToArguments:
+    """The arguments of `to`, in any of their orders. TypeError for what is none of them."""
+    given = dict.fromkeys(("device", "dtype", "other", "tensor", "non_blocking", "copy", "memory_format"))
+    for name, value in kwargs.items():
+        if name not in given:
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got ({name}={type(value).__name__}, )"
+            )
+    given.update(kwargs)
+    place, dtype, flags = given["device"], given["dtype"], []
+    other = given["other"] if given["tensor"] is None else given["tensor"]
     for arg in args:
         if isinstance(arg, Tensor):
             other = arg
@@ -74,20 +89,29 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             flags.append(arg)
         elif isinstance(arg, (dtypes.dtype, type, np.dtype)):
             dtype = arg
-        elif isinstance(arg, (str, device, int)) or arg is None:
-            as_device(arg)
-        elif isinstance(arg, layout):
-            pass
-        else:
+        elif isinstance(arg, (str, device, int)):
+            place = arg
+        elif arg is not None and not isinstance(arg, layout):
             raise TypeError(
                 f"to() received an invalid combination of arguments - got ({type(arg).__name__}), but expected one of "
                 "(device, dtype), (dtype) or (Tensor other)"
             )
-    if len(flags) > 1:
-        copy = flags[1]
     if other is not None:
-        dtype = other.dtype
-    target = self.dtype if dtype is None else dtypes.as_dtype(dtype)
+        place, dtype = other.device, other.dtype
+    return ToArguments(
+        None if place is None else as_device(place),
+        None if dtype is None else dtypes.as_dtype(dtype),
+        bool(flags[0] if flags else given["non_blocking"]),
+        bool(flags[1] if len(flags) > 1 else given["copy"]),
+        given["memory_format"],
+    )
+
+
+def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """`x.to(dtype)`, `x.to(device)`, `x.to(device, dtype)`, `x.to(other)`: itself if nothing changes."""
+    said = to_arguments(args, kwargs)
+    copy, order = said.copy, said.memory_format
+    target = self.dtype if said.dtype is None else said.dtype
     if target is not self.dtype:
         self = to_dtype(self, target)
         copy = False

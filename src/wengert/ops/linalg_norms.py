@@ -13,12 +13,13 @@ import numpy as np
 from ..core import dtypes
 from ..core.op import Array, composite, general
 from ..kernels import sums
+from ..kernels.rounding import is_half
 from .linalg_shared import at_least_matrix, square
 from .linalg_solve import inv_rows
 from .linalg_spectral import svdvals
 from .pointwise import abs as abs_
 from .pointwise import clamp, sgn, where
-from .reductions import amax, amin, is_half, spread, sum
+from .reductions import amax, amin, spread, sum
 from .reductions import root as root_
 from .shape import permute, reshape, unsqueeze, unsqueeze_dims
 from .shared import axes_of, wrap_dim, wrap_dims
@@ -62,7 +63,7 @@ def _vector_back(g: Any, x: Any, out: Any, ord: Any, dim: Any, keepdim: bool) ->
 )
 def vector_norm_rows(x: Array, ord: Any, dim: Any, keepdim: bool) -> Any:
     """The `ord`-norm over dimensions."""
-    if is_half(x):
+    if is_half(x.dtype):
         return vector_norm_rows.op.forward(x.astype(np.float32), ord, dim, keepdim).astype(x.dtype)
     axes = axes_of(dim, x.ndim) or None
     if ord == 2:

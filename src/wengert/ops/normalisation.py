@@ -16,6 +16,7 @@ from ..core.batched import Batched, levels_of
 from ..core.op import Array, composite, general
 from ..core.tensor import wrap
 from ..kernels import normalisation as kernel
+from ..kernels.rounding import is_half
 from .arithmetic import rsqrt
 from .matmul import matmul
 from .reductions import mean_dim
@@ -28,18 +29,13 @@ def _dtypes(name: str, input: Any, *others: Any) -> None:
     if input.dtype.kind not in "fV":
         raise NotImplementedError(f"\"{name}\" not implemented for '{dtypes.of(input.dtype).tensor_type}'")
     for x in others:
-        if x is not None and x.dtype != input.dtype and not (_low(input) and x.dtype == np.float32):
+        if x is not None and x.dtype != input.dtype and not (is_half(input.dtype) and x.dtype == np.float32):
             raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
-
-
-def _low(x: Any) -> bool:
-    """Is it of float16 or bfloat16? Such are normalised in float32, of which weight and bias may be."""
-    return bool(x.dtype.itemsize == 2)
 
 
 def _normalised(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any, Any]:
     """The kernel; low precision in float32."""
-    if _low(x):
+    if is_half(x.dtype):
         x = x.astype(np.float32)
     return kernel.normalise(x, axes, eps)
 
@@ -66,7 +62,7 @@ def definition(input: Any, axes: tuple[int, ...], eps: float) -> Any:
 @general("normalise_back", method=False, tex=r"{rstd} ({input} - \overline{{{input}}} - y \overline{{{input} y}})")
 def normalise_back(input: Array, x: Array, mean: Array, rstd: Array, axes: Any) -> Any:
     """The gradient of `x` from `input`, that of (x - mean) * rstd."""
-    if _low(x):
+    if is_half(x.dtype):
         return kernel.normalise_back(np.asarray(input, np.float32), x.astype(np.float32), mean, rstd, axes)
     return kernel.normalise_back(input, x, mean, rstd, axes)
 
@@ -179,7 +175,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     if not (input.is_floating_point() or input.is_complex()):
         raise NotImplementedError(f"\"rms_norm\" not implemented for '{input.dtype.tensor_type}'")
     array_dtype = input.dtype.np
-    x = input.to(dtypes.float32) if array_dtype.itemsize == 2 else input
+    x = input.to(dtypes.float32) if is_half(array_dtype) else input
     if eps is None:
         eps = float(np.finfo(x.dtype.np).eps)
     square = x * x

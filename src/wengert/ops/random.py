@@ -389,11 +389,16 @@ def _places(self: Tensor) -> Any:
     return array if shared.isdisjoint(levels_of(self._array)) else np.empty(array.shape, array.dtype)
 
 
+def _order(array: Any) -> list[int]:
+    """The dimensions as they follow one another in memory, the one with the longest steps first."""
+    return sorted(range(array.ndim), key=lambda i: -abs(array.strides[i]))
+
+
 def in_memory_order(array: Any, make: Any) -> Any:
     """`make(shape, dtype)` in the shape of `array`, its numbers following one another as the places do in memory."""
     if array.flags.c_contiguous:
         return np.asarray(make(array.shape, array.dtype))
-    order = sorted(range(array.ndim), key=lambda i: -abs(array.strides[i]))
+    order = _order(array)
     return np.asarray(make(tuple(array.shape[i] for i in order), array.dtype)).transpose(np.argsort(order))
 
 
@@ -436,8 +441,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
 
     def draw(chance: Any, _: Any) -> Any:
         if not places.flags.c_contiguous:  # the chances in the order of the places
-            order = sorted(range(places.ndim), key=lambda i: -abs(places.strides[i]))
-            chance = np.broadcast_to(chance, places.shape).transpose(order)
+            chance = np.broadcast_to(chance, places.shape).transpose(_order(places))
         return in_memory_order(places, lambda s, d: kernel.bernoulli(source, chance, s, d))
 
     return inplace(copy.op, (self, wrap(draw_each(draw, chance, np.broadcast_to(np.False_, self.shape)))))

@@ -11,6 +11,7 @@ from ..core import dtypes
 from ..core.op import Array, composite, general, linear
 from ..core.returned import named_result
 from ..kernels import sums
+from ..kernels.rounding import is_half
 from .shape import expand, unsqueeze_dims
 from .shared import axes_of, wrap_dim, wrap_dims
 
@@ -102,14 +103,9 @@ def _floating(name: str, input: Any, dtype: Any) -> Any:
     return want
 
 
-def is_half(a: Any) -> bool:
-    """Of 16 bits? Such numbers are summed in float32, as PyTorch does."""
-    return a.dtype.itemsize == 2 and a.dtype.kind in "fV"
-
-
 def _averaged(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     want = _floating("mean", input, dtype)
-    if is_half(input) and want is None:
+    if is_half(input.dtype) and want is None:
         return _averaged(input, dim, keepdim, dtypes.float32).astype(input.dtype)
     axes = _axes(dim, input.ndim)
     total = sums.add(input, axes, keepdim) if want is None else np.add.reduce(input, axes, want, None, keepdim)
@@ -463,7 +459,7 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Any:
     """`log(sum(exp(input)))` along `dim`, without overflow."""
     if input.dtype.kind in "iub":
         input = input.astype(dtypes.get_default_dtype().np)
-    if is_half(input):
+    if is_half(input.dtype):
         return logsumexp.op.forward(input.astype(np.float32), dim, keepdim).astype(input.dtype)
     axes = _axes(dim, input.ndim)
     if input.size == 0:
@@ -492,7 +488,7 @@ def _lse_back(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
 def var_rows(input: Array, dim: Any, correction: Any, keepdim: bool) -> Any:
     """Variances with `correction` degrees of freedom taken off."""
     _floating("var", input, None)
-    if is_half(input):
+    if is_half(input.dtype):
         return var_rows.op.forward(input.astype(np.float32), dim, correction, keepdim).astype(input.dtype)
     axes = _axes(dim, input.ndim)
     away = input - np.mean(input, axis=axes, keepdims=True)

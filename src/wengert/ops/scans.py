@@ -8,10 +8,10 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, general, linear
+from ..kernels.rounding import is_half
 from ..kernels.scans import running_sums
 from .arranging import flip
 from .gathering import gather, gather_back
-from .reductions import is_half
 from .shared import wrap_dim
 
 __all__ = ["cummax", "cummin", "cumprod", "cumsum", "logcumsumexp"]
@@ -29,7 +29,7 @@ def cumsum(input: Array, dim: int, *, dtype: Any = None) -> Any:
     d = wrap_dim(dim, input.ndim)
     if input.ndim == 0:
         return input.astype(_typed(input, dtype))
-    if is_half(input) and dtype is None:
+    if is_half(input.dtype) and dtype is None:
         return np.add.accumulate(input.astype(np.float32), axis=d).astype(input.dtype)
     if input.dtype == _typed(input, dtype):
         return running_sums(input, d)
@@ -38,7 +38,7 @@ def cumsum(input: Array, dim: int, *, dtype: Any = None) -> Any:
 
 def _back(g: Any, dim: int) -> tuple[Any]:
     """`back_sum` of a large array in one pass."""
-    wide = g.astype(np.float32) if is_half(g) else g
+    wide = g.astype(np.float32) if is_half(g.dtype) else g
     return (running_sums(wide, wrap_dim(dim, g.ndim), True).astype(g.dtype, copy=False),)
 
 

@@ -1,16 +1,18 @@
 """Objects in checkpoints: which are made again, and how, without running anything that the file chooses.
 
 What a pickle names is looked up only among modules that the program has imported already (and in this package); an object
-is made empty, by `object.__new__`, and its attributes are put back. No `__init__` runs and no function that the file names.
+is made empty, by `object.__new__`, and its attributes are put back. No method of its class runs: no `__init__`, no
+`__setstate__`, no setter of a property, no `_missing_` of an Enum.
 Arrays of NumPy are numbers, and always read; other objects when `load` is told `weights_only=False`.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from enum import Enum
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, MemberDescriptorType
 from typing import Any
 
 import numpy as np
@@ -54,8 +56,10 @@ def make(cls: Any, args: tuple[Any, ...]) -> Any:
     kind = _kind(cls) if isinstance(cls, type) else None
     if kind == "tuple":
         return tuple.__new__(cls, args)
-    if kind == "member" and len(args) == 1:
-        return cls(args[0])
+    if kind == "member" and len(args) == 1 and type(args[0]) in (bool, int, float, str):
+        found = cls._value2member_map_.get(args[0])  # `cls(value)` would ask the class's own `_missing_`
+        if found is not None:
+            return found
     if kind in ("module", "attributes") and not args:
         return object.__new__(cls)
     if kind == "dict" and not args:
@@ -65,9 +69,11 @@ def make(cls: Any, args: tuple[Any, ...]) -> Any:
 
 def fill(target: Any, state: Any) -> bool:
     """Put back what `make` left out. False if the file may not say the state of such an object."""
+    from ..nn.module import Module
+
     kind = _kind(type(target))
-    if kind == "module":
-        target.__setstate__(state)
+    if kind == "module" and isinstance(state, dict):
+        Module.__setstate__(target, state)  # not one of its own
         return True
     if kind not in ("attributes", "dict"):
         return False
@@ -75,7 +81,10 @@ def fill(target: Any, state: Any) -> bool:
     if plain:
         target.__dict__.update(plain)
     for name, value in (slots or {}).items():
-        object.__setattr__(target, name, value)
+        slot = inspect.getattr_static(type(target), name, None)
+        if not isinstance(slot, MemberDescriptorType):  # a property would be run
+            return False
+        slot.__set__(target, value)
     return True
 
 
