@@ -16,9 +16,10 @@ from .context import Context
 class LostIntermediate(Node):
     """Where a second derivative would have to pass through a forward that was not recorded."""
 
-    __slots__ = ("owner",)
+    __slots__ = ("_forward_cls", "owner")
 
     def __init__(self, owner: Node, t: Tensor) -> None:
+        self._forward_cls = getattr(owner, "_forward_cls", None)  # whose mistake it is
         self.seq = next(SEQUENCE)
         self.extra = None
         self.freed = False
