@@ -80,6 +80,7 @@ from .ops.differences import *
 from .ops.distances import *
 from .ops.einsum import *
 from .ops.embedding import *
+from .ops.filling import *
 from .ops.folding import *
 from .ops.gathering import *
 from .ops.indexing import *
@@ -101,6 +102,7 @@ from .ops.places import *
 from .ops.pointwise import *
 from .ops.pooling import *
 from .ops.random import *
+from .ops.ranges import *
 from .ops.recurrent import *
 from .ops.reductions import *
 from .ops.reparametrised import *

@@ -201,7 +201,7 @@ def grad(
         _point(error)
         raise
     if materialize_grads:
-        from ..ops.creation import zeros_like
+        from ..ops.filling import zeros_like
 
         if any(g is None and isinstance(t, GradientEdge) for g, t in zip(results, ins, strict=True)):
             raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")

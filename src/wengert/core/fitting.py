@@ -31,7 +31,7 @@ def conform(g: Any, node: Any, nr: int, source: Any = None) -> Any:
         g = sum_to(g, shape)
     if g.__class__ is Tensor or isinstance(g, Tensor):
         if g._array.dtype != dtype:
-            from ..ops.creation import to_dtype
+            from ..ops.conversion import to_dtype
 
             g = to_dtype(g.real if dtype.kind != "c" and g._array.dtype.kind == "c" else g, dtypes.of(dtype))
     elif g.dtype != dtype:

@@ -229,7 +229,7 @@ class Tree:
 
     def to_empty(self, *, device: Any = None, recurse: bool = True) -> Any:
         """Fresh memory for every tensor, its numbers not set."""
-        from ..ops.creation import empty_like
+        from ..ops.filling import empty_like
 
         as_device(device)
         return self._apply(empty_like, recurse=recurse)

@@ -172,7 +172,7 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
         return flip(input, tuple(dims))
     if k == 3:
         return transpose(flip(input, (dims[0],)), dims[0], dims[1])
-    from .creation import clone
+    from .conversion import clone
 
     return clone(input)
 
@@ -249,7 +249,7 @@ def diag(input: Any, diagonal: int = 0) -> Any:
 @composite("diagonal_copy", method=False, out=True)
 def diagonal_copy(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """The diagonal, in new memory."""
-    from .creation import clone
+    from .conversion import clone
 
     return clone(diagonal(input, offset, dim1, dim2))
 

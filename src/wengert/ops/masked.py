@@ -138,7 +138,7 @@ _place("argmin", reductions.argmin, -1)
 
 
 def _count(input: Any, mask: Any, dim: Any, keepdim: bool) -> Any:
-    from .creation import ones
+    from .filling import ones
 
     inside = ones(tuple(input.shape), dtype=dtypes.bool_) if mask is None else _inside(input, mask)
     return reductions.sum(inside, _dims(dim, input.ndim), keepdim)

@@ -18,7 +18,7 @@ from . import (
     comparison,
     complex,
     conversion,
-    creation,
+    filling,
     matmul,
     own_methods,
     pointwise,
@@ -162,7 +162,7 @@ def _pointwise_methods() -> None:
         *(conversion.copy_, conversion.to, conversion.type_as, arithmetic.pow),
         *(complex.conj, complex.resolve_conj, complex.resolve_neg),
         *conversion.CONVERTERS.values(),
-        *creation.METHODS.values(),
+        *filling.METHODS.values(),
         *random.METHODS.values(),
     ):
         setattr(T, f.__name__, f)

@@ -23,7 +23,8 @@ from ..kernels import distributions
 from ..kernels import generator as kernel
 from .arithmetic import add, mul
 from .conversion import copy
-from .creation import array_in, check_options, leaf, like, np_dtype, size_of, store_in
+from .creation import check_options, leaf, np_dtype
+from .filling import array_in, like, size_of, store_in
 from .shape import sum_to_shape
 
 __all__ = [

@@ -8,7 +8,7 @@ from ..core import dtypes
 from ..core.device import as_device
 from ..core.tensor import Tensor
 from ..environment.limits import finfo, iinfo
-from ..ops.creation import empty
+from ..ops.filling import empty
 
 
 def make_tensor(
