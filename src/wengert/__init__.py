@@ -70,6 +70,7 @@ from .ops.arranging import *
 from .ops.assigning import *
 from .ops.comparison import *
 from .ops.complex import *
+from .ops.compound import *
 from .ops.conversion import *
 from .ops.convolution import *
 from .ops.copies import *
@@ -98,9 +99,11 @@ from .ops.matmul import *
 from .ops.meeting import *
 from .ops.normalisation import *
 from .ops.padding import *
+from .ops.parts import *
 from .ops.places import *
 from .ops.pointwise import *
 from .ops.pooling import *
+from .ops.powers import *
 from .ops.random import *
 from .ops.ranges import *
 from .ops.recurrent import *
@@ -115,6 +118,7 @@ from .ops.softmax import *
 from .ops.sorting import *
 from .ops.special import *
 from .ops.stft import *
+from .ops.strided import *
 from .ops.windows import *
 
 methods.install()

@@ -8,19 +8,9 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, composite, general, linear
+from .parts import diagonal, diagonal_back, select, slice_  # fmt: skip
 from .pointwise import fill
-from .shape import (
-    diagonal,
-    diagonal_back,
-    expand,
-    flatten,
-    reshape,
-    select,
-    slice_,
-    sum_to_shape,
-    transpose,
-    unsqueeze,
-)  # fmt: skip
+from .shape import expand, flatten, reshape, sum_to_shape, transpose, unsqueeze  # fmt: skip
 from .shared import wrap_dim, wrap_dims
 
 __all__ = [

@@ -282,7 +282,7 @@ def _become(self: Tensor, view: Any, args: Any, kwargs: Any) -> Tensor:
 
 def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """Become the view of one's own memory with these sizes and strides."""
-    from .shape import as_strided
+    from .strided import as_strided
 
     return _become(self, as_strided, (size, stride, storage_offset), {})
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.batched import SELF, Batched, layered, layers
 from ..core.op import Array, composite, linear
 from ..kernels.memory import Lying, zeros_lying
-from . import complex, joining, shape
+from . import complex, joining, parts, shape, strided
 from .assigning import put_at
 from .conversion import clone
 from .shared import shape_argument
@@ -52,7 +52,7 @@ def _narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     if input.shape and length < 0:
         n = input.shape[dim]
         raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
-    return shape.narrow(input, dim, start, length)
+    return parts.narrow(input, dim, start, length)
 
 
 @linear("lie_thus", input=lambda g: g, method=False, batch=SELF, node="CopyBackwards")
@@ -66,20 +66,20 @@ def lie_thus(input: Array, strides: Any, offset: int, room: int) -> Any:
 
 
 _copied("alias_copy", shape.alias)
-_copied("as_strided_copy", shape.as_strided)
+_copied("as_strided_copy", strided.as_strided)
 _copied("detach_copy", lambda input: input.detach())
 _copied("expand_copy", _expand)
 _copied("narrow_copy", _narrow, method=True)
 _copied("permute_copy", shape.permute)
-_copied("select_copy", shape.select)
-_copied("slice_copy", shape.slice_)
+_copied("select_copy", parts.select)
+_copied("slice_copy", parts.slice_)
 _copied("split_copy", joining.split)
 _copied("split_with_sizes_copy", joining.split_with_sizes)
 _copied("squeeze_copy", shape.squeeze)
 _copied("t_copy", shape.t)
 _copied("transpose_copy", shape.transpose)
 _copied("unbind_copy", _unbind)
-_copied("unfold_copy", shape.unfold)
+_copied("unfold_copy", parts.unfold)
 _copied("unsqueeze_copy", shape.unsqueeze)
 _copied("view_as_complex_copy", complex.view_as_complex)
 _copied("view_as_real_copy", complex.view_as_real)
@@ -97,15 +97,15 @@ def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_off
             "Error: aten::as_strided_scatter requires special handling, and does not yet have a batching rule. Write to "
             "x.clone().as_strided(...) instead."
         )
-    part = shape.as_strided(input.detach(), size, stride, storage_offset)  # its checks are ours
+    part = strided.as_strided(input.detach(), size, stride, storage_offset)  # its checks are ours
     if tuple(part.shape) != tuple(src.shape):
         raise RuntimeError(
             f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
             f"{list(part.shape)}"
         )
     offset = input.storage_offset() if storage_offset is None else storage_offset
-    wanted = shape._storage_places(tuple(size), tuple(stride), offset)
-    have = shape._storage_places(tuple(input.shape), input.stride(), input.storage_offset())
+    wanted = strided.storage_places(tuple(size), tuple(stride), offset)
+    have = strided.storage_places(tuple(input.shape), input.stride(), input.storage_offset())
     order = np.full(max(int(wanted.max(initial=0)), int(have.max(initial=0))) + 1, -1, np.int64)
     order[have] = np.arange(math.prod(input.shape)).reshape(have.shape)
     places = order[wanted]

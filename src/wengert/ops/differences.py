@@ -8,9 +8,10 @@ from ..core.op import composite
 from ..core.tensor import Tensor
 from .comparison import logical_xor
 from .joining import cat
+from .parts import narrow
 from .reductions import sum
 from .scans import cumsum
-from .shape import narrow, reshape
+from .shape import reshape
 from .shared import wrap_dim, wrap_dims
 
 __all__ = ["cumulative_trapezoid", "diff", "gradient", "trapezoid", "trapz"]

@@ -12,8 +12,9 @@ from typing import Any
 
 from ..core.op import composite
 from .matmul import bmm
+from .parts import diagonal
 from .reductions import sum
-from .shape import diagonal, permute, reshape, unsqueeze
+from .shape import permute, reshape, unsqueeze
 
 __all__ = ["einsum"]
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..core.op import Array, composite, general, linear
 from ..kernels.scatter import add_at, add_each, places_along, take_each
-from .shape import expand, reshape, slice_back
+from .parts import slice_back
+from .shape import expand, reshape
 from .shared import bounds, dtype_word, lifted, wrap_dim
 
 __all__ = ["gather", "scatter", "scatter_add", "take_along_dim"]

@@ -17,7 +17,8 @@ from ..core.batched import Batched
 from ..core.op import Array, Arrays, general, linear
 from ..core.tensor import Tensor
 from ..kernels.scatter import add_along
-from .shape import alias, select, slice_, sum_to_shape, unsqueeze
+from .parts import select, slice_
+from .shape import alias, sum_to_shape, unsqueeze
 
 __all__ = ["index_put"]
 

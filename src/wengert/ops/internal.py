@@ -14,11 +14,11 @@ from ..core.op import composite
 from ..core.tensor import wrap
 from ..kernels.memory import lying, zeros_lying
 from . import convolution, normalisation, pooling, resampling
-from .arithmetic import rsqrt
 from .indexing import index_put
 from .joining import cat
 from .meeting import index_reduce
 from .pointwise import clamp, where
+from .powers import rsqrt
 from .reductions import amax, sum, var_mean
 from .shape import reshape
 from .shared import wrap_dim

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, Arrays, composite, linear
-from .shape import broadcast_to, expand, flatten, narrow, reshape, slice_, unsqueeze
+from .parts import narrow, slice_
+from .shape import broadcast_to, expand, flatten, reshape, unsqueeze
 from .shared import wrap_dim
 
 __all__ = [

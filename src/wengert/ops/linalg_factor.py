@@ -31,7 +31,8 @@ from .linalg_shared import (
     word,
 )  # fmt: skip
 from .linalg_triangular import solve_triangular_rows
-from .shape import diagonal, unsqueeze
+from .parts import diagonal
+from .shape import unsqueeze
 
 __all__ = [
     "cholesky", "geqrf", "lu", "lu_unpack", "orgqr", "ormqr", "qr",

@@ -14,9 +14,10 @@ from ..core import dtypes
 from ..core.op import Array, composite, linear
 from .complex import conj
 from .matmul import dot, matmul, mm, scaled_sum
+from .parts import diagonal
 from .pointwise import clamp
 from .reductions import mean, sum
-from .shape import diagonal, permute, reshape, squeeze, unsqueeze
+from .shape import permute, reshape, squeeze, unsqueeze
 from .shared import wrap_dim
 
 __all__ = [

@@ -16,7 +16,8 @@ from ..core.forward_ad import has_tangents
 from ..core.modes import LOCAL, MODES
 from ..core.op import TABLE, asked_always
 from .complex import _is_complex, real
-from .shape import narrow, unsqueeze
+from .parts import narrow
+from .shape import unsqueeze
 
 
 class LinAlgError(RuntimeError):

@@ -33,7 +33,8 @@ from .linalg_shared import (
     word,
 )  # fmt: skip
 from .linalg_solve import kept, solve_rows, tolerances
-from .shape import diagonal, unsqueeze
+from .parts import diagonal
+from .shape import unsqueeze
 
 __all__ = ["svd"]
 

@@ -12,8 +12,9 @@ from ..core.modes import LOCAL
 from ..core.op import Array, general
 from ..kernels.scatter import places_along
 from .gathering import check_index, gather, scatter_add, scatter_value, uncut
+from .parts import slice_
 from .pointwise import fill, masked_fill, where
-from .shape import expand, reshape, slice_
+from .shape import expand, reshape
 from .shared import bounds, lifted, wrap_dim
 
 __all__ = ["index_reduce", "scatter_reduce"]

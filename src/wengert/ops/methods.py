@@ -17,11 +17,13 @@ from . import (
     arithmetic,
     comparison,
     complex,
+    compound,
     conversion,
     filling,
     matmul,
     own_methods,
     pointwise,
+    powers,
     random,
     shape_methods,
 )
@@ -100,7 +102,7 @@ def _operators() -> None:
     T.__neg__ = a.neg
     T.__pos__ = a.positive
     T.__abs__ = pointwise.abs
-    T.__pow__, T.__rpow__ = a.pow, _reflected(a.pow)
+    T.__pow__, T.__rpow__ = powers.pow, _reflected(powers.pow)
     T.__floordiv__, T.__rfloordiv__ = a.floor_divide, _reflected(a.floor_divide)
     T.__mod__, T.__rmod__ = a.remainder, _reflected(a.remainder)
     T.__invert__ = _invert
@@ -122,7 +124,7 @@ def _operators() -> None:
     T.__itruediv__ = T.__idiv__ = _inplace_method("div")
     T.__ifloordiv__ = _inplace_method("floor_divide")
     T.__imod__ = _inplace_method("remainder")
-    T.__ipow__ = a.pow_
+    T.__ipow__ = powers.pow_
 
 
 def _reflected(row: Any) -> Any:
@@ -157,9 +159,9 @@ def _invert(self: Tensor) -> Tensor:
 def _pointwise_methods() -> None:
     T: Any = Tensor
     for f in (
-        *(arithmetic.add_, arithmetic.sub_, arithmetic.div_, arithmetic.pow_, arithmetic.float_power_),
+        *(arithmetic.add_, arithmetic.sub_, arithmetic.div_, powers.pow_, powers.float_power_),
         *(pointwise.clamp_, pointwise.clamp_min_, pointwise.clamp_max_, pointwise.masked_fill_),
-        *(conversion.copy_, conversion.to, conversion.type_as, arithmetic.pow),
+        *(conversion.copy_, conversion.to, conversion.type_as, powers.pow),
         *(complex.conj, complex.resolve_conj, complex.resolve_neg),
         *conversion.CONVERTERS.values(),
         *filling.METHODS.values(),
@@ -167,7 +169,7 @@ def _pointwise_methods() -> None:
     ):
         setattr(T, f.__name__, f)
     for name in ("addcmul_", "addcdiv_"):
-        setattr(T, name, arithmetic.value_first(name, getattr(T, name)))
+        setattr(T, name, compound.value_first(name, getattr(T, name)))
     T.type = conversion.type_
     T.where = lambda self, condition, other: pointwise.where(condition, self, other)
     T.multiply_, T.divide_, T.subtract_ = T.mul_, T.div_, T.sub_
@@ -176,7 +178,7 @@ def _pointwise_methods() -> None:
     for short in ("cos", "sin", "tan", "cosh", "sinh", "tanh"):
         setattr(T, f"arc{short}_", getattr(T, f"a{short}_"))
     T.arctan2_ = T.atan2_
-    for module in (arithmetic, pointwise, comparison):
+    for module in (arithmetic, powers, compound, pointwise, comparison):
         for name in module.__all__:  # the second names of functions: multiply, absolute, arccos, greater ...
             if name not in T.__dict__ and name != "relu_":
                 setattr(T, name, getattr(module, name))

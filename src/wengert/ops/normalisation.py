@@ -17,8 +17,8 @@ from ..core.op import Array, composite, general
 from ..core.tensor import wrap
 from ..kernels import normalisation as kernel
 from ..kernels.rounding import is_half
-from .arithmetic import rsqrt
 from .matmul import matmul
+from .powers import rsqrt
 from .reductions import mean_dim
 from .shape import reshape
 

@@ -16,7 +16,7 @@ from ..core.storage import TypedStorage, UntypedStorage
 from ..core.tensor import Tensor, legacy_array
 from ..core.tensor import wrap as leaf
 from ..core.views import bump, check_inplace
-from . import joining, places, remaking, shape
+from . import joining, places, remaking, shape, strided
 from .removed import removed
 from .special import polygamma
 
@@ -190,7 +190,7 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
         self[leaf(rows), leaf(rows % (m + 1))] = fill_value
     else:
         at = self.storage_offset()
-        shape.as_strided(self, (min(self.shape),), (sum(self.stride()),), at).fill_(fill_value)
+        strided.as_strided(self, (min(self.shape),), (sum(self.stride()),), at).fill_(fill_value)
     return self
 
 

@@ -16,8 +16,9 @@ from ..core.batched import refuse_dynamic
 from ..core.inplace import inplace
 from ..core.op import Array, composite, elementwise
 from ..kernels import masking
-from .arithmetic import not_of_integers, sqrt
+from .arithmetic import not_of_integers
 from .comparison import isfinite, isnan
+from .powers import sqrt
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin",

@@ -189,7 +189,7 @@ def _prod_grad(g: Any, input: Any, out: Any, dim: int | None, keepdim: bool) -> 
 def _others(x: Any, dim: int, cumprod: Any) -> Any:
     from .arranging import flip
     from .joining import cat
-    from .shape import narrow
+    from .parts import narrow
 
     n = x.shape[dim]
     if n == 0:

@@ -14,7 +14,8 @@ from ..core.tensor import Tensor
 from ..core.views import reread
 from ..kernels.memory import lie_alike, lying
 from .complex import view_as_complex, view_as_real
-from .shape import as_strided, slice_
+from .parts import slice_
+from .strided import as_strided
 
 __all__: list[str] = []
 

@@ -62,7 +62,7 @@ def _cumprod_back(g: Any, input: Any, out: Any, dim: int) -> Any:
     Written as a recurrence from the end, s[k] = g[k] + input[k+1] * s[k+1], times the product before k.
     """
     from .joining import stack
-    from .shape import select
+    from .parts import select
 
     if input.ndim == 0:
         return g

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import arranging, assigning, gathering, indexing, joining, meeting, places, shape, slices
+from . import arranging, assigning, gathering, indexing, joining, meeting, places, shape, slices, strided
 from .shared import shape_argument
 
 
@@ -23,7 +23,7 @@ def install(T: Any) -> None:
     T.reshape_as = lambda self, other: shape.reshape(self, tuple(other.shape))
     T.broadcast_to = lambda self, *size, **kw: shape.broadcast_to(self, _sizes("size", size, kw))
     for f in (
-        *(shape.as_strided, shape.expand_as, shape.squeeze, shape.view_as),
+        *(strided.as_strided, shape.expand_as, shape.squeeze, shape.view_as),
         *(joining.chunk, joining.dsplit, joining.hsplit, joining.split_with_sizes),
         *(joining.tensor_split, joining.unsafe_chunk, joining.unsafe_split, joining.vsplit),
         *(places.argwhere, slices.index_add, slices.index_fill, places.nonzero, gathering.scatter),

@@ -10,7 +10,8 @@ from .complex import view_as_real
 from .fft import fft as fft_
 from .fft import ifft, irfft, resized, rfft
 from .padding import pad
-from .shape import narrow, reshape, transpose, unfold, unfold_back, unsqueeze
+from .parts import narrow, unfold, unfold_back
+from .shape import reshape, transpose, unsqueeze
 
 __all__ = ["istft", "stft"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.blocks import COMPILED
 from ..kernels.compiled import vector
-from . import activations, arithmetic, pointwise, special
+from . import activations, arithmetic, pointwise, powers, special
 
 
 def _forward(op: Any, loop: str, *rest: Any) -> None:
@@ -32,7 +32,7 @@ _forward(special.erf.op, "erf_loop")
 _backward(pointwise.tanh.op, "tanh_back_loop")
 _backward(pointwise.sigmoid.op, "sigmoid_back_loop")
 _backward(special.erf.op, "erf_back_loop")
-_backward(arithmetic.sqrt.op, "sqrt_back_loop")
+_backward(powers.sqrt.op, "sqrt_back_loop")
 _backward(pointwise.log.op, "over_loop")
 _backward(arithmetic.over.op, "over_loop")
 _backward(arithmetic.over.op, "divisor_back_loop", name="other")
