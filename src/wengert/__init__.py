@@ -68,6 +68,7 @@ from .ops.activations import *
 from .ops.arithmetic import *
 from .ops.arranging import *
 from .ops.assigning import *
+from .ops.choosing import *
 from .ops.comparison import *
 from .ops.complex import *
 from .ops.compound import *
@@ -79,8 +80,11 @@ from .ops.creation import *
 from .ops.ctc import *
 from .ops.differences import *
 from .ops.distances import *
+from .ops.draws import *
+from .ops.dropout import *
 from .ops.einsum import *
 from .ops.embedding import *
+from .ops.extrema import *
 from .ops.filling import *
 from .ops.folding import *
 from .ops.gathering import *
@@ -97,6 +101,7 @@ from .ops.linalg_spectral import *
 from .ops.linalg_triangular import *
 from .ops.matmul import *
 from .ops.meeting import *
+from .ops.moments import *
 from .ops.normalisation import *
 from .ops.padding import *
 from .ops.parts import *

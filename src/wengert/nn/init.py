@@ -20,7 +20,7 @@ from ..core.modes import no_grad
 from ..core.tensor import wrap
 from ..kernels import generator as kernel
 from ..kernels.generator import default_generator
-from ..ops.random import in_memory_order
+from ..ops.draws import in_memory_order
 
 _STATE = threading.local()
 

@@ -16,9 +16,10 @@ from ..core.op import Array, composite, elementwise
 from ..core.tensor import wrap
 from ..kernels import generator as kernel
 from ..kernels import masking, special
-from . import pointwise
+from . import choosing, pointwise
 from .arithmetic import mul
-from .pointwise import clamp, exp, keep, sigmoid, tanh, threshold_backward, where
+from .choosing import clamp, keep, threshold_backward, where
+from .pointwise import exp, sigmoid, tanh
 from .special import erf
 
 __all__ = [
@@ -44,7 +45,7 @@ def _floats_only(name: str, kinds: str = "fV") -> Any:
 @composite("nn.functional.relu")
 def functional_relu(input: Any, inplace: bool = False) -> Any:
     """`max(input, 0)`."""
-    return _run(pointwise.relu, inplace, input)
+    return _run(choosing.relu, inplace, input)
 
 
 @elementwise(
@@ -520,7 +521,7 @@ def _in_place(fn: Any) -> Any:
 for _fn in (elu, hardtanh, leaky_relu):
     composite(f"nn.functional.{_fn.__name__}_")(_in_place(_fn))
 for _name, _function in (
-    ("relu_", pointwise.relu_),
+    ("relu_", choosing.relu_),
     ("celu_", celu_),
     ("selu_", selu_),
     ("rrelu_", rrelu_),

@@ -12,8 +12,8 @@ from ..core.inplace import inplace
 from ..core.op import Array, composite, elementwise
 
 __all__ = [
-    "add", "div", "floor_divide", "fmod", "mul", "neg", "positive", "reciprocal", "remainder", "rsub", "sub",
-    "true_divide",
+    "add", "div", "divide", "floor_divide", "fmod", "mul", "multiply", "neg", "negative", "positive", "reciprocal",
+    "remainder", "rsub", "sub", "subtract", "true_divide",
 ]  # fmt: skip
 
 NUMBERS: Any = (int, float, complex)
@@ -327,3 +327,5 @@ reciprocal = elementwise(
     input=lambda out: -(out * out),
     tex=r"\frac{{1}}{{{input}}}",
 )
+
+subtract, multiply, divide, negative = sub, mul, div, neg

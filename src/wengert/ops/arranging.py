@@ -8,8 +8,8 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, composite, general, linear
+from .choosing import fill
 from .parts import diagonal, diagonal_back, select, slice_  # fmt: skip
-from .pointwise import fill
 from .shape import expand, flatten, reshape, sum_to_shape, transpose, unsqueeze  # fmt: skip
 from .shared import wrap_dim, wrap_dims
 

@@ -22,9 +22,9 @@ from ..core.views import bump, check_inplace, check_overlap, check_partial_overl
 from ..kernels.memory import address, owner, strided
 from ..kernels.rounding import is_half
 from ..kernels.scatter import add_at
+from .choosing import fill
 from .conversion import clone, copy
 from .indexing import _put, put_at_index, read, view_of
-from .pointwise import fill
 
 __all__ = ["resize_as_", "zero_"]  # the others are methods of Tensor only
 

@@ -11,9 +11,9 @@ import numpy as np
 from ..core.op import Array, composite, general
 from ..core.tensor import wrap
 from ..kernels import softmax as kernel
+from .dropout import dropout
 from .joining import cat
 from .matmul import _word, bmm, linear_, matmul
-from .random import dropout
 from .softmax import softmax_back, softmax_rows
 
 

@@ -10,7 +10,8 @@ from ..core import dtypes
 from ..core.batched import plain
 from ..core.op import Array, elementwise, linear
 from ..kernels.memory import address, owner
-from .pointwise import cos, sin, where
+from .choosing import where
+from .pointwise import cos, sin
 
 __all__ = [
     "angle", "complex", "conj", "conj_physical", "imag", "polar", "real", "resolve_conj", "resolve_neg",

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, elementwise
-from .arithmetic import kind_of, div, mul, neg, not_of_integers, sub
-from .pointwise import where
+from .arithmetic import kind_of, not_of_integers
+from .choosing import where
 
-__all__ = ["addcdiv", "addcmul", "copysign", "divide", "hypot", "lerp", "multiply", "negative", "subtract"]
+__all__ = ["addcdiv", "addcmul", "copysign", "hypot", "lerp"]
 
 
 # -- compound --------------------------------------------------------------------------------------------------
@@ -128,6 +128,3 @@ copysign = elementwise(
     inplace=True,
     domain="at 0 the derivative is taken as 0",
 )
-
-
-subtract, multiply, divide, negative = sub, mul, div, neg

@@ -10,9 +10,11 @@ from ..core.by_example import by_example
 from ..core.op import Array, composite, general
 from ..core.tensor import Tensor, wrap
 from ..kernels import ctc as kernel
+from .choosing import masked_fill, where
 from .joining import cat, stack
-from .pointwise import logaddexp, masked_fill, where
-from .reductions import logsumexp, mean, sum
+from .moments import logsumexp
+from .pointwise import logaddexp
+from .reductions import mean, sum
 
 __all__ = ["ctc_loss"]
 

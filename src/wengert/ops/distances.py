@@ -8,9 +8,9 @@ import numpy as np
 
 from ..core.op import composite
 from ..core.tensor import wrap
+from .choosing import clamp
 from .linalg_norms import vector_norm
 from .matmul import bmm, matmul
-from .pointwise import clamp
 from .reductions import sum
 from .shared import wrap_dim
 

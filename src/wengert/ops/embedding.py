@@ -13,8 +13,8 @@ from ..core.op import Array, composite, linear
 from ..core.tensor import Tensor, wrap
 from ..core.views import bump
 from ..kernels import scatter
+from .choosing import keep
 from .gathering import gather
-from .pointwise import keep
 from .shared import inside
 
 __all__ = ["embedding", "embedding_bag", "embedding_renorm_"]

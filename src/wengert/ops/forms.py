@@ -12,7 +12,7 @@ from ..core import dtypes
 from ..core.op import COMPOSITES
 from ..core.tensor import Tensor
 from . import linalg_norms, recurrent
-from .random import alpha_dropout, dropout, dropout2d, feature_alpha_dropout
+from .dropout import alpha_dropout, dropout, dropout2d, feature_alpha_dropout
 from .removed import REMOVED, removed
 from .shared import wrap_dim
 

@@ -197,7 +197,7 @@ def take_along_dim(input: Any, indices: Any, dim: Any = None) -> Any:
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
             f"{len(shape)} dimensions for input, and {len(places)} dimensions for indices"
         )
-    from .pointwise import where
+    from .choosing import where
 
     d = wrap_dim(dim, len(shape))
     full = list(np.broadcast_shapes((*shape[:d], 1, *shape[d + 1 :]), (*places[:d], 1, *places[d + 1 :])))

@@ -14,12 +14,14 @@ from ..core.op import composite
 from ..core.tensor import wrap
 from ..kernels.memory import lying, zeros_lying
 from . import convolution, normalisation, pooling, resampling
+from .choosing import clamp, where
+from .extrema import amax
 from .indexing import index_put
 from .joining import cat
 from .meeting import index_reduce
-from .pointwise import clamp, where
+from .moments import var_mean
 from .powers import rsqrt
-from .reductions import amax, sum, var_mean
+from .reductions import sum
 from .shape import reshape
 from .shared import wrap_dim
 from .softmax import softmax

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.op import Array, composite, general
 from ..kernels import linalg as kernel
+from .choosing import where
 from .complex import imag
 from .joining import cat
 from .linalg_shared import (
@@ -27,7 +28,7 @@ from .linalg_shared import (
 )  # fmt: skip
 from .linalg_solve import _NO_INVERSE, inv_rows, solve_rows
 from .linalg_spectral import svd_rows
-from .pointwise import log, where
+from .pointwise import log
 from .reductions import _others
 from .scans import cumprod
 from .shape import expand, reshape, unsqueeze

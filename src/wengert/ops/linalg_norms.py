@@ -14,13 +14,15 @@ from ..core import dtypes
 from ..core.op import Array, composite, general
 from ..kernels import sums
 from ..kernels.rounding import is_half
+from .choosing import clamp, where
+from .extrema import amax, amin
 from .linalg_shared import at_least_matrix, square
 from .linalg_solve import inv_rows
 from .linalg_spectral import svdvals
+from .moments import root as root_
 from .pointwise import abs as abs_
-from .pointwise import clamp, sgn, where
-from .reductions import amax, amin, spread, sum
-from .reductions import root as root_
+from .pointwise import sgn
+from .reductions import spread, sum
 from .shape import permute, reshape, unsqueeze, unsqueeze_dims
 from .shared import axes_of, wrap_dim, wrap_dims
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import Array, composite, linear
+from .choosing import clamp
 from .complex import conj
 from .matmul import dot, matmul, mm, scaled_sum
 from .parts import diagonal
-from .pointwise import clamp
 from .reductions import mean, sum
 from .shape import permute, reshape, squeeze, unsqueeze
 from .shared import wrap_dim

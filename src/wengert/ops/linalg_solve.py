@@ -13,6 +13,7 @@ import numpy as np
 from ..core.op import Array, asked_always, composite, general
 from ..core.returned import named_result
 from ..kernels import linalg as kernel
+from .choosing import where
 from .linalg_factor import lu_unpack, permutation_matrix
 from .linalg_shared import (
     at_least_matrix,
@@ -29,7 +30,6 @@ from .linalg_shared import (
     word,
 )  # fmt: skip
 from .linalg_triangular import solve_triangular_rows
-from .pointwise import where
 from .shape import movedim, reshape, squeeze
 
 __all__ = ["cholesky_inverse", "cholesky_solve", "inverse", "lu_solve", "pinverse"]

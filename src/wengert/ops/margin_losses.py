@@ -10,10 +10,11 @@ from ..core.op import Array, composite
 from ..core.tensor import wrap
 from ..kernels import special
 from .activations import logsigmoid
+from .choosing import clamp, masked_fill, minimum, where
 from .distances import pairwise_distance
 from .joining import broadcast_tensors
 from .losses import F, _collect, _loss, _share, code, legacy, reduce
-from .pointwise import clamp, masked_fill, minimum, sigmoid, where
+from .pointwise import sigmoid
 from .reductions import sum
 
 _reduced = reduce  # where an argument has that name

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.op import composite
-from . import pointwise, reductions, scans, softmax
+from . import choosing, extrema, moments, pointwise, reductions, scans, softmax
+from .choosing import where
 from .comparison import isnan
 from .linalg_norms import vector_norm
-from .pointwise import where
 from .shape import expand
 from .shared import wrap_dim, wrap_dims
 from .sorting import nanmedian
@@ -117,8 +117,8 @@ def _extremum(name: str, row: Any, sign: int) -> None:
     extremum.__doc__ = f"The {'largest' if sign > 0 else 'smallest'} of the elements that `mask` leaves in."
 
 
-_extremum("amax", reductions.amax, 1)
-_extremum("amin", reductions.amin, -1)
+_extremum("amax", extrema.amax, 1)
+_extremum("amin", extrema.amin, -1)
 
 
 def _place(name: str, row: Any, sign: int) -> None:
@@ -130,8 +130,8 @@ def _place(name: str, row: Any, sign: int) -> None:
     place.__doc__ = f"Index of the {'largest' if sign > 0 else 'smallest'} of the elements that `mask` leaves in."
 
 
-_place("argmax", reductions.argmax, 1)
-_place("argmin", reductions.argmin, -1)
+_place("argmax", extrema.argmax, 1)
+_place("argmin", extrema.argmin, -1)
 
 
 # -- moments, median, norm ---------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def _moment(name: str, root: bool) -> None:
         count = _count(input, mask, dim, True)
         away = input - _sum(input, dim, keepdim=True, dtype=kind, mask=mask) / count
         total = _sum(away * away.conj(), dim, keepdim=keepdim, dtype=kind, mask=mask)
-        freedom = pointwise.clamp(count.reshape(tuple(total.shape)).to(kind.to_real()) - correction, 0)
+        freedom = choosing.clamp(count.reshape(tuple(total.shape)).to(kind.to_real()) - correction, 0)
         result = (total / freedom).to(kind)
         return result.sqrt() if root else result
 
@@ -220,7 +220,7 @@ _moment("std", True)
 def _logsumexp(input: Any, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None) -> Any:
     """`log(sum(exp(input)))` over the elements that `mask` leaves in."""
     hidden = _hide(input, mask, -np.inf if input.dtype.category >= dtypes.FLOATING else _lowest(input, 1))
-    return reductions.logsumexp(hidden, _dims(dim, input.ndim), keepdim).to(input.dtype if dtype is None else dtype)
+    return moments.logsumexp(hidden, _dims(dim, input.ndim), keepdim).to(input.dtype if dtype is None else dtype)
 
 
 @_state("logaddexp")
@@ -248,4 +248,4 @@ _soft("softmin", softmax.softmax, -1, "Softmax of the negative along `dim`")
 def _normalize(input: Any, ord: float, dim: int, *, eps: float = 1e-12, dtype: Any = None, mask: Any = None) -> Any:
     """`input` divided by its norm along `dim` (at least `eps`)."""
     size = _norm(input, ord, dim, keepdim=True, dtype=dtype, mask=mask)
-    return _hide(input, mask, 0) / pointwise.maximum(size, _like(size, eps))
+    return _hide(input, mask, 0) / choosing.maximum(size, _like(size, eps))

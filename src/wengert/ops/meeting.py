@@ -11,9 +11,9 @@ from ..core.inplace import inplace
 from ..core.modes import LOCAL
 from ..core.op import Array, general
 from ..kernels.scatter import places_along
+from .choosing import fill, masked_fill, where
 from .gathering import check_index, gather, scatter_add, scatter_value, uncut
 from .parts import slice_
-from .pointwise import fill, masked_fill, where
 from .shape import expand, reshape
 from .shared import bounds, lifted, wrap_dim
 

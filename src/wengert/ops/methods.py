@@ -15,16 +15,17 @@ from ..core.signatures import NUMPY_NAMES, missing
 from ..core.tensor import Tensor
 from . import (
     arithmetic,
+    choosing,
     comparison,
     complex,
     compound,
     conversion,
+    draws,
     filling,
     matmul,
     own_methods,
     pointwise,
     powers,
-    random,
     shape_methods,
 )
 
@@ -160,25 +161,25 @@ def _pointwise_methods() -> None:
     T: Any = Tensor
     for f in (
         *(arithmetic.add_, arithmetic.sub_, arithmetic.div_, powers.pow_, powers.float_power_),
-        *(pointwise.clamp_, pointwise.clamp_min_, pointwise.clamp_max_, pointwise.masked_fill_),
+        *(choosing.clamp_, choosing.clamp_min_, choosing.clamp_max_, choosing.masked_fill_),
         *(conversion.copy_, conversion.to, conversion.type_as, powers.pow),
         *(complex.conj, complex.resolve_conj, complex.resolve_neg),
         *conversion.CONVERTERS.values(),
         *filling.METHODS.values(),
-        *random.METHODS.values(),
+        *draws.METHODS.values(),
     ):
         setattr(T, f.__name__, f)
     for name in ("addcmul_", "addcdiv_"):
         setattr(T, name, compound.value_first(name, getattr(T, name)))
     T.type = conversion.type_
-    T.where = lambda self, condition, other: pointwise.where(condition, self, other)
+    T.where = lambda self, condition, other: choosing.where(condition, self, other)
     T.multiply_, T.divide_, T.subtract_ = T.mul_, T.div_, T.sub_
     T.true_divide_, T.negative_, T.absolute_ = T.div_, T.neg_, T.abs_
     T.clip_, T.fix_ = T.clamp_, T.trunc_
     for short in ("cos", "sin", "tan", "cosh", "sinh", "tanh"):
         setattr(T, f"arc{short}_", getattr(T, f"a{short}_"))
     T.arctan2_ = T.atan2_
-    for module in (arithmetic, powers, compound, pointwise, comparison):
+    for module in (arithmetic, powers, compound, pointwise, choosing, comparison):
         for name in module.__all__:  # the second names of functions: multiply, absolute, arccos, greater ...
             if name not in T.__dict__ and name != "relu_":
                 setattr(T, name, getattr(module, name))

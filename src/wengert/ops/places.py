@@ -12,8 +12,8 @@ from ..core.out import store
 from ..core.record import broadcast_check
 from ..core.tensor import wrap
 from ..kernels.scatter import add_at
+from .choosing import masked_fill
 from .parts import slice_back
-from .pointwise import masked_fill
 from .shape import expand, reshape, sum_to_shape
 from .shared import dtype_word, inside
 

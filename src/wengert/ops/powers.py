@@ -11,9 +11,9 @@ import numpy as np
 from ..core import dtypes
 from ..core.inplace import inplace
 from ..core.op import Array, composite, elementwise
-from .arithmetic import NUMBERS, kind_of, not_of_bools, mul, need_tensors
+from .arithmetic import NUMBERS, kind_of, mul, need_tensors, not_of_bools
+from .choosing import where
 from .conversion import convert
-from .pointwise import log, where
 
 __all__ = ["float_power", "ldexp", "pow", "rsqrt", "sqrt", "square"]
 
@@ -183,3 +183,6 @@ def _scaled(input: Array, other: Array) -> Any:
     """`input * 2 ** other` for whole `other`, in the dtype of `input`."""
     power = np.clip(other, -10_000, 10_000).astype(np.int32)
     return np.ldexp(input.astype(np.float32) if input.dtype.kind == "V" else input, power).astype(input.dtype)
+
+
+from .pointwise import log  # noqa: E402  (the tables use each other: whatever is named in a rule may be stated later)

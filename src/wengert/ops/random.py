@@ -1,36 +1,32 @@
-"""Random numbers: generators, tensors of draws, draws in place, dropout.
+"""Random numbers: generators, and tensors of draws. Draws in place are in `draws`, dropout is in `dropout`.
 
 The numbers are PyTorch's (`kernels.generator`); here they meet Tensors. Every function takes `generator=`.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from ..core import dtypes
-from ..core.batched import SELF, draw_each, for_all_examples, levels_of, refuse_random
+from ..core.batched import SELF, draw_each, for_all_examples, refuse_random
 from ..core.batched import drawn as drawn_for_examples
 from ..core.device import as_device
 from ..core.device import device as device_type
-from ..core.inplace import inplace
 from ..core.modes import LOCAL
-from ..core.op import Array, composite, general
+from ..core.op import Array, general
 from ..core.tensor import Tensor, wrap
 from ..kernels import distributions
 from ..kernels import generator as kernel
-from .arithmetic import add, mul
-from .conversion import copy
 from .creation import check_options, leaf, np_dtype
 from .filling import array_in, like, size_of, store_in
 from .shape import sum_to_shape
 
 __all__ = [
-    "Generator", "bernoulli", "binomial", "default_generator", "dropout", "get_rng_state", "initial_seed", "manual_seed",
-    "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
-    "seed", "set_rng_state",
+    "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "seed", "set_rng_state",
 ]  # fmt: skip
 
 
@@ -83,7 +79,7 @@ class Generator:
 default_generator = Generator(_source=kernel.default_generator)
 
 
-def _source(generator: Any, out: Any = None) -> Any:
+def source_of(generator: Any, out: Any = None) -> Any:
     if LOCAL.vmap_levels:
         refuse_random()
         if out is not None:
@@ -145,8 +141,8 @@ def _drawn(name: str, draw: Any, doc: str) -> tuple[Any, Any]:
         check_options(device, layout, pin_memory, dtype, out)
         shape = size_of(name, size)
         if out is not None:
-            return store_in(out, draw(_source(generator, out), shape, out._array.dtype))
-        source, d = _source(generator), np_dtype(dtype)
+            return store_in(out, draw(source_of(generator, out), shape, out._array.dtype))
+        source, d = source_of(generator), np_dtype(dtype)
         return leaf(drawn_for_examples(lambda s: draw(source, s, d), shape), requires_grad)
 
     def drawn_like(
@@ -164,7 +160,7 @@ def _drawn(name: str, draw: Any, doc: str) -> tuple[Any, Any]:
         array = array_in(input, name + "_like")
         d = np_dtype(dtype, array.dtype)
         as_laid = {} if draw is kernel.uniform else {"contiguous": _will_be_contiguous(array, d, memory_format)}
-        result = _draw_like(array, lambda s, d: draw(_source(generator), s, d, **as_laid), d, memory_format)
+        result = draw_like(array, lambda s, d: draw(source_of(generator), s, d, **as_laid), d, memory_format)
         return leaf(result, requires_grad)
 
     drawn.__name__ = drawn.__qualname__ = name
@@ -174,7 +170,7 @@ def _drawn(name: str, draw: Any, doc: str) -> tuple[Any, Any]:
     return drawn, drawn_like
 
 
-def _draw_like(array: Any, make: Any, d: np.dtype[Any], memory_format: Any = None) -> Any:
+def draw_like(array: Any, make: Any, d: np.dtype[Any], memory_format: Any = None) -> Any:
     """`like`, where a batched array gets draws for each example (`vmap(randomness="different")`)."""
     if not LOCAL.vmap_levels:
         return like(array, make, d, memory_format)
@@ -217,8 +213,8 @@ def randint(
     _check_range(low, high)
     shape = size_of("randint", (size,))
     if out is not None:
-        return store_in(out, kernel.randint(_source(generator, out), low, high, shape, out._array.dtype))
-    source, d = _source(generator), np_dtype(dtype, np.dtype(np.int64))
+        return store_in(out, kernel.randint(source_of(generator, out), low, high, shape, out._array.dtype))
+    source, d = source_of(generator), np_dtype(dtype, np.dtype(np.int64))
     return leaf(drawn_for_examples(lambda s: kernel.randint(source, low, high, s, d), shape), requires_grad)
 
 
@@ -246,7 +242,7 @@ def randint_like(
     array = array_in(input, "randint_like")
     d = np_dtype(dtype, array.dtype)
     return leaf(
-        _draw_like(array, lambda s, d: kernel.randint(_source(generator), low, high, s, d), d, memory_format),
+        draw_like(array, lambda s, d: kernel.randint(source_of(generator), low, high, s, d), d, memory_format),
         requires_grad,
     )
 
@@ -260,7 +256,7 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     d = out._array.dtype if out is not None else np_dtype(dtype, np.dtype(np.int64))
-    source = _source(generator, out)
+    source = source_of(generator, out)
     result = drawn_for_examples(lambda s: _permutations(source, n, s[:-1], d), (n,))
     return store_in(out, result) if out is not None else leaf(result, requires_grad)
 
@@ -280,7 +276,7 @@ def normal(
 ) -> Tensor:  # fmt: skip
     """Normal numbers: of a `size`, or with a mean or standard deviation (tensors) for each."""
     check_options(device, layout, pin_memory, dtype, out)
-    source = _source(generator, out)
+    source = source_of(generator, out)
     if size is not None:
         shape = size_of("normal", (size,))
         d = out._array.dtype if out is not None else np_dtype(dtype)
@@ -315,12 +311,12 @@ def _bernoulli(input: Array, source: Any) -> Any:
 def bernoulli(input: Any, p: float | None = None, *, generator: Any = None, out: Any = None) -> Tensor:
     """1 with the probability that the element says (or `p`), else 0."""
     if p is not None:
-        source, d = _source(generator, out), input._array.dtype
+        source, d = source_of(generator, out), input._array.dtype
         drawn = wrap(drawn_for_examples(lambda s: kernel.bernoulli(source, float(p), s, d), tuple(input.shape)))
     elif out is not None:
-        drawn = wrap(kernel.bernoulli(_source(generator, out), input._array))
+        drawn = wrap(kernel.bernoulli(source_of(generator, out), input._array))
     else:
-        return _bernoulli(input, _source(generator))
+        return _bernoulli(input, source_of(generator))
     return store_in(out, drawn._array) if out is not None else drawn
 
 
@@ -330,7 +326,7 @@ def multinomial(
     """Indices drawn with chances in proportion to each row."""
     if out is not None and out.dtype is not dtypes.int64:
         raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype.tensor_type}")
-    source = _source(generator, out)
+    source = source_of(generator, out)
     examples = input.ndim <= 2  # more dimensions are an error, but those that vmap hides are more rows
 
     def draw(weights: Any) -> Any:
@@ -344,7 +340,7 @@ def multinomial(
 
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Poisson numbers with the rates given."""
-    return _poisson(input, _source(generator))
+    return _poisson(input, source_of(generator))
 
 
 @general("poisson", input=lambda g: g * 0, method=False, batch=SELF)
@@ -354,230 +350,5 @@ def _poisson(input: Array, source: Any) -> Any:
 
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     """Successes among `count` trials of probability `prob`."""
-    source = _source(generator)
+    source = source_of(generator)
     return leaf(draw_each(lambda n, p: distributions.binomial(source, n, p), count._array, prob._array))
-
-
-# -- draws in place --------------------------------------------------------------------------------------------
-
-
-def _fill(self: Tensor, make: Any) -> Tensor:
-    """Overwrite with `make(shape, dtype)`. The old value gets gradient 0, as PyTorch's nodes of these names give."""
-    _check_own_place(self)
-    places = _places(self)
-    drawn = drawn_for_examples(lambda s: in_memory_order(places, make), self._array.shape)
-    return inplace(copy.op, (self, wrap(drawn)))
-
-
-def _check_own_place(self: Tensor) -> None:
-    """Under vmap with randomness="different" each example gets numbers of its own, and must have a place for them."""
-    if not {level.number for level in LOCAL.vmap_levels if level.randomness == "different"} <= levels_of(self._array):
-        raise RuntimeError(
-            "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same "
-            "randomness. If this is necessary for your usage, please file an issue with functorch."
-        )
-
-
-def _places(self: Tensor) -> Any:
-    """The array that is drawn into: under vmap that of all examples which want numbers of their own.
-
-    What examples are to share is drawn apart from them, contiguous.
-    """
-    if not LOCAL.vmap_levels:
-        return self._array
-    array = for_all_examples(self._array, tuple(self._array.shape))
-    shared = {level.number for level in LOCAL.vmap_levels if level.randomness == "same"}
-    return array if shared.isdisjoint(levels_of(self._array)) else np.empty(array.shape, array.dtype)
-
-
-def _order(array: Any) -> list[int]:
-    """The dimensions as they follow one another in memory, the one with the longest steps first."""
-    return sorted(range(array.ndim), key=lambda i: -abs(array.strides[i]))
-
-
-def in_memory_order(array: Any, make: Any) -> Any:
-    """`make(shape, dtype)` in the shape of `array`, its numbers following one another as the places do in memory."""
-    if array.flags.c_contiguous:
-        return np.asarray(make(array.shape, array.dtype))
-    order = _order(array)
-    return np.asarray(make(tuple(array.shape[i] for i in order), array.dtype)).transpose(np.argsort(order))
-
-
-def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **bounds: Any) -> Tensor:
-    """Numbers uniform on [from, to)."""
-    low, high = bounds.get("from", a), bounds.get("to", b)
-    source = _source(generator)
-    return _fill(self, lambda s, d: kernel.uniform(source, s, d, float(low), float(high)))
-
-
-def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Normal numbers."""
-    source, contiguous = _source(generator), laid_out(self)
-    return _fill(self, lambda s, d: kernel.normal(source, s, d, float(mean), float(std), contiguous))
-
-
-def laid_out(t: Tensor) -> bool:
-    """Is it contiguous? Sixteen or more normals of one that is not are drawn in pairs."""
-    return bool(_places(t).flags.c_contiguous)
-
-
-def random_(self: Tensor, a: Any = None, b: Any = None, *, generator: Any = None, **bounds: Any) -> Tensor:
-    """Integers: all the dtype has, or those on [0, to), or on [from, to)."""
-    low, high = bounds.get("from", a), bounds.get("to", b)
-    if high is None and low is not None and "from" not in bounds:
-        low, high = 0, low
-    source = _source(generator)
-    return _fill(self, lambda s, d: kernel.random_(source, s, d, low, high))
-
-
-def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
-    """1 with probability `p` (a number or a tensor), else 0."""
-    source = _source(generator)
-    chance = p._array if isinstance(p, Tensor) else float(p)
-    if isinstance(chance, float):
-        return _fill(self, lambda s, d: kernel.bernoulli(source, chance, s, d))
-    if not levels_of(chance):
-        _check_own_place(self)
-    places = _places(self)
-
-    def draw(chance: Any, _: Any) -> Any:
-        if not places.flags.c_contiguous:  # the chances in the order of the places
-            chance = np.broadcast_to(chance, places.shape).transpose(_order(places))
-        return in_memory_order(places, lambda s, d: kernel.bernoulli(source, chance, s, d))
-
-    return inplace(copy.op, (self, wrap(draw_each(draw, chance, np.broadcast_to(np.False_, self.shape)))))
-
-
-def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Exponential numbers with mean `1 / lambd`."""
-    source = _source(generator)
-    return _fill(self, lambda s, d: distributions.exponential(source, s, d, float(lambd)))
-
-
-def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
-    """Trials up to the first success of probability `p`."""
-    source = _source(generator)
-    return _fill(self, lambda s, d: distributions.geometric(source, s, d, float(p)))
-
-
-def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Cauchy numbers."""
-    source = _source(generator)
-    return _fill(self, lambda s, d: distributions.cauchy(source, s, d, float(median), float(sigma)))
-
-
-def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Any = None) -> Tensor:
-    """Numbers whose logarithms are normal."""
-    source = _source(generator)
-    return _fill(self, lambda s, d: distributions.log_normal(source, s, d, float(mean), float(std)))
-
-
-METHODS = {
-    f.__name__: f
-    for f in (
-        bernoulli,
-        multinomial,
-        uniform_,
-        normal_,
-        random_,
-        bernoulli_,
-        exponential_,
-        geometric_,
-        cauchy_,
-        log_normal_,
-    )
-}
-
-# -- dropout ---------------------------------------------------------------------------------------------------
-
-
-def _check_p(p: float) -> None:
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-
-
-def _noise(input: Any, p: float, shape: tuple[int, ...]) -> Any:
-    source, d = _source(None), input._array.dtype
-    if shape == tuple(input.shape):  # drawn in the order in which the input lies in memory
-        return _draw_like(input._array, lambda s, d: kernel.bernoulli(source, 1 - p, s, d), d)
-    return drawn_for_examples(lambda s: kernel.bernoulli(source, 1 - p, s, d), shape)
-
-
-def _drop(input: Any, p: float, train: bool, shape: Any) -> Any:
-    if p == 0 or not train or input.numel() == 0:
-        return input
-    if p == 1:
-        return mul(input, wrap(np.zeros((), input._array.dtype)))
-    noise = _noise(input, p, shape)
-    work = np.float64 if noise.dtype == np.float64 else np.float32
-    noise *= noise.dtype.type(work(1) / work(1 - p))
-    return mul(input, wrap(noise))
-
-
-def dropout(input: Any, p: float, train: bool) -> Any:
-    """Elements set to 0 with probability `p`, the others divided by `1 - p`."""
-    _check_p(p)
-    return _drop(input, p, train, tuple(input.shape))
-
-
-def _channels(input: Any) -> tuple[int, ...]:
-    shape = tuple(input.shape)
-    return shape[:2] + (1,) * (len(shape) - 2)
-
-
-def _feature(name: str, dims: int, unbatched: bool) -> Any:
-    def dropped(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-        _check_p(p)
-        if unbatched and input.ndim == dims + 1:
-            out = _drop(input, p, training, (input.shape[0],) + (1,) * dims)
-        else:
-            if input.ndim < 2:
-                raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-            out = _drop(input, p, training, _channels(input))
-        return input.copy_(out) if inplace and out is not input else out
-
-    dropped.__name__ = dropped.__qualname__ = name
-    dropped.__doc__ = "Whole channels set to 0 with probability `p`, the others divided by `1 - p`."
-    return composite("nn.functional." + name)(dropped)
-
-
-@composite("nn.functional.dropout")
-def functional_dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """While training, elements set to 0 with probability `p`, the others divided by `1 - p`."""
-    out = dropout(input, p, training)
-    return input.copy_(out) if inplace and out is not input else out
-
-
-dropout1d = _feature("dropout1d", 1, True)
-dropout2d = _feature("dropout2d", 2, False)
-dropout3d = _feature("dropout3d", 3, True)
-
-_ALPHA = 1.7580993408473766  # minus the limit of SELU for large negative numbers
-
-
-def _alpha(input: Any, p: float, training: bool, shape: Any) -> Any:
-    _check_p(p)
-    if p == 0 or not training or input.numel() == 0:
-        return input
-    if p == 1:
-        return mul(input, wrap(np.zeros((), input._array.dtype)))
-    noise = _noise(input, p, shape)
-    a = 1 / math.sqrt((_ALPHA * _ALPHA * p + 1) * (1 - p))
-    shift = (noise - 1) * (_ALPHA * a) + _ALPHA * a * p
-    return add(mul(input, wrap(noise * a)), wrap(shift))
-
-
-@composite("nn.functional.alpha_dropout")
-def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
-    """Dropout that keeps mean and variance of SELU's output. G. Klambauer et al., 2017."""
-    out = _alpha(input, p, training, tuple(input.shape))
-    return input.copy_(out) if inplace and out is not input else out
-
-
-@composite("nn.functional.feature_alpha_dropout")
-def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
-    """`alpha_dropout` of whole channels."""
-    if input.ndim < 2 and training:
-        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    out = _alpha(input, p, training, _channels(input))
-    return input.copy_(out) if inplace and out is not input else out

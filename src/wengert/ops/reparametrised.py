@@ -10,7 +10,7 @@ from ..core.batched import SELF, draw_each
 from ..core.op import Array, general, missing
 from ..core.tensor import Tensor
 from ..kernels import distributions, implicit
-from .random import _source
+from .random import source_of
 from .reductions import sum_dim
 
 __all__ = ["_dirichlet_grad", "_sample_dirichlet", "_standard_gamma", "_standard_gamma_grad"]
@@ -41,7 +41,7 @@ def _gamma(input: Array, source: Any) -> Any:
 
 def _standard_gamma(input: Tensor, generator: Any = None) -> Tensor:
     """Gamma numbers with shapes `input` and scale 1."""
-    return _gamma(input, _source(generator))
+    return _gamma(input, source_of(generator))
 
 
 @general(
@@ -72,4 +72,4 @@ def _dirichlet(input: Array, source: Any) -> Any:
 
 def _sample_dirichlet(input: Tensor, generator: Any = None) -> Tensor:
     """Points of the simplex with concentrations `input` along the last axis."""
-    return _dirichlet(input, _source(generator))
+    return _dirichlet(input, source_of(generator))

@@ -17,7 +17,7 @@ from ..core.by_example import by_example
 from ..core.op import Array, composite, linear
 from ..core.tensor import wrap
 from ..kernels import sampling as kernel
-from .pointwise import where
+from .choosing import where
 
 __all__ = ["affine_grid_generator", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d"]
 

@@ -14,13 +14,15 @@ from ..core.batched import plain
 from ..core.op import Array, composite, general
 from ..core.tensor import Tensor, wrap
 from ..kernels import sorting as kernel
+from .choosing import clamp_min, where
 from .comparison import isnan
 from .compound import lerp
 from .conversion import convert
+from .extrema import _pick, _pick_back
 from .gathering import gather, gather_back
 from .parts import select
-from .pointwise import ceil, clamp_min, floor, round, where
-from .reductions import _pick, _pick_back, sum
+from .pointwise import ceil, floor, round
+from .reductions import sum
 from .shape import expand, flatten, movedim, reshape, squeeze_dim, transpose, unsqueeze
 from .shared import wrap_dim
 

@@ -18,7 +18,8 @@ from ..kernels import bessel, incomplete, polynomials
 from ..kernels import special as kernel
 from . import pointwise
 from .arithmetic import NUMBERS, mul, need_tensors
-from .pointwise import cos, exp, expm1, log, log1p, sigmoid, sign, sin, where
+from .choosing import where
+from .pointwise import cos, exp, expm1, log, log1p, sigmoid, sign, sin
 
 __all__ = [
     "digamma", "erf", "erfc", "erfinv", "frexp", "gcd", "i0", "igamma", "igammac", "lcm", "lgamma", "logit", "mvlgamma",

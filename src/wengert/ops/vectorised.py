@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.blocks import COMPILED
 from ..kernels.compiled import vector
-from . import activations, arithmetic, pointwise, powers, special
+from . import activations, arithmetic, choosing, pointwise, powers, special
 
 
 def _forward(op: Any, loop: str, *rest: Any) -> None:
@@ -26,8 +26,8 @@ _forward(pointwise.exp.op, "exp_loop")
 _forward(pointwise.sigmoid.op, "sigmoid_loop")
 _forward(pointwise.tanh.op, "tanh_loop")
 _forward(pointwise.log.op, "log_loop")
-_forward(pointwise.relu.op, "relu_loop")
-_backward(pointwise.relu.op, "relu_back_loop")
+_forward(choosing.relu.op, "relu_loop")
+_backward(choosing.relu.op, "relu_back_loop")
 _forward(special.erf.op, "erf_loop")
 _backward(pointwise.tanh.op, "tanh_back_loop")
 _backward(pointwise.sigmoid.op, "sigmoid_back_loop")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ops.reductions import logsumexp as logsumexp
+from ..ops.moments import logsumexp as logsumexp
 from ..ops.softmax import log_softmax as log_softmax
 from ..ops.softmax import softmax as softmax
 from ..ops.special import SPECIAL

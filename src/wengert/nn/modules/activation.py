@@ -6,7 +6,8 @@ import warnings
 from typing import Any, ClassVar
 
 from ...core.tensor import Tensor
-from ...ops.pointwise import relu, relu_, sigmoid, tanh
+from ...ops.choosing import relu, relu_
+from ...ops.pointwise import sigmoid, tanh
 from .. import functional as F
 from .. import init as initialise
 from ..module import Module
