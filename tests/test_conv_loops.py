@@ -23,6 +23,9 @@ CASES = [
     (2, 3, 33, 41, 7, (3, 3), (2, 3), (0, 2), (2, 3)),
     (2, 6, 12, 17, 5, (1, 1), (1, 2), (0, 0), (1, 1)),
     (1, 7, 8, 8, 6, (3, 3), (1, 1), (2, 2), (1, 1)),
+    (2, 3, 8, 6, 5, (3, 3), (1, 1), (1, 1), (1, 1)),
+    (2, 5, 14, 10, 17, (4, 1), (1, 1), (2, 0), (1, 1)),
+    (1, 2, 28, 28, 34, (3, 3), (1, 1), (2, 2), (1, 1)),
 ]
 
 
@@ -57,8 +60,8 @@ def test_tiles_agree_with_columns(case: Any, dtype: type, threads: int, monkeypa
 
 @pytest.mark.parametrize(
     ("shape", "channels"),
-    [((2, 3, 9, 7), 8), ((2, 3, 20, 20), 4)],
-    ids=["rows shorter than a vector", "few channels"],
+    [((2, 3, 3, 4), 8), ((2, 3, 20, 20), 2)],
+    ids=["fewer places than half a vector", "few channels"],
 )
 def test_what_does_not_pay_is_left_to_products(shape: Any, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WENGERT_NUMBA", "1")

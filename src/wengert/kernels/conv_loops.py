@@ -18,8 +18,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-CHANNELS = 8  # of the result in a tile
-GROUP, OFFSETS = 4, 3  # channels and places of the kernel in a tile of the weights' gradient
+from .tiles import CHANNELS, LENGTH, NARROW, WIDE
+
 _INDEX = ir.IntType(64)
 _loop = numba.njit(nogil=True, error_model="numpy", cache=True)
 
@@ -83,62 +83,94 @@ class _Emitter:
         return found
 
 
-@intrinsic
-def _tile(typingctx: Any, out: Any, at: Any, step: Any, x: Any, x_at: Any, offsets: Any, w: Any, w_at: Any, b: Any,
-          b_at: Any) -> Any:  # fmt: skip
-    """For 8 channels i and a vector of places l: out[at + i step + l] = b[i] + sum of w[k, i] x[offsets[k] + l]."""
-    signature = types.void(out, types.int64, types.int64, x, types.int64, offsets, w, types.int64, b, types.int64)
+def _tile(vectors: int) -> Any:
+    """Sums for CHANNELS channels of the result and so many vectors of places: as many as there are registers for, so that
+    every number that is read is used several times."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        e = _Emitter(context, builder, signature, args, out.dtype)
-        result, image, where, weights, bias = (e.data(i) for i in (0, 3, 5, 6, 8))
-        at, step, x_at, w_at, b_at = (args[i] for i in (1, 2, 4, 7, 9))
-        count = builder.extract_value(context.make_array(offsets)(context, builder, args[5]).shape, 0)
+    @intrinsic
+    def tile(typingctx: Any, out: Any, at: Any, step: Any, targets: Any, x: Any, sources: Any, j: Any, offsets: Any,
+             w: Any, w_at: Any, b: Any, b_at: Any) -> Any:  # fmt: skip
+        """out[at + i step + targets[j + v] + l] = b[i] + sum of w[k, i] x[sources[j + v] + offsets[k] + l]."""
+        index = types.int64
+        signature = types.void(out, index, index, targets, x, sources, index, offsets, w, index, b, index)
 
-        def body(k: Any, totals: list[Any]) -> list[Any]:
-            v = e.load(e.place(image, x_at, builder.load(e.place(where, k))))
-            first = builder.add(w_at, builder.mul(k, _INDEX(CHANNELS)))
-            return [
-                e.add_product(t, e.spread(builder.load(e.place(weights, first, _INDEX(i)))), v)
-                for i, t in enumerate(totals)
-            ]
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            e = _Emitter(context, builder, signature, args, out.dtype)
+            result, to, image, origin, where, weights, bias = (e.data(i) for i in (0, 3, 4, 5, 7, 8, 10))
+            at, step, j, w_at, b_at = (args[i] for i in (1, 2, 6, 9, 11))
+            count = builder.extract_value(context.make_array(offsets)(context, builder, args[7]).shape, 0)
+            lines = [e.place(image, builder.load(e.place(origin, j, _INDEX(v)))) for v in range(vectors)]
 
-        begin = [e.spread(builder.load(e.place(bias, b_at, _INDEX(i)))) for i in range(CHANNELS)]
-        for i, total in enumerate(e.loop(count, 1, begin, body)):
-            e.store(total, e.place(result, at, builder.mul(step, _INDEX(i))))
-        return context.get_dummy_value()
+            def body(k: Any, totals: list[Any]) -> list[Any]:
+                offset = builder.load(e.place(where, k))
+                values = [e.load(e.place(line, offset)) for line in lines]
+                first = builder.add(w_at, builder.mul(k, _INDEX(CHANNELS)))
+                found = []
+                for i in range(CHANNELS):
+                    weight = e.spread(builder.load(e.place(weights, first, _INDEX(i))))
+                    found += [e.add_product(totals[i * vectors + v], weight, values[v]) for v in range(vectors)]
+                return found
 
-    return signature, generate
+            begin = [e.spread(builder.load(e.place(bias, b_at, _INDEX(i)))) for i in range(CHANNELS)]
+            totals = e.loop(count, 1, [b for b in begin for _ in range(vectors)], body)
+            for v in range(vectors):
+                first = builder.add(at, builder.load(e.place(to, j, _INDEX(v))))
+                for i in range(CHANNELS):
+                    e.store(totals[i * vectors + v], e.place(result, first, builder.mul(step, _INDEX(i))))
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return tile
 
 
-@intrinsic
-def _weight_tile(typingctx: Any, sums: Any, at: Any, g: Any, g_at: Any, g_step: Any, x: Any, offsets: Any, k: Any,
-                 length: Any) -> Any:  # fmt: skip
-    """For 4 channels i and 3 places j of the kernel: sums[at + (i, j)] += g[g_at + i g_step + l] x[offsets[k + j] + l],
-    l from 0 to length a vector at a time; each sum is a vector."""
-    signature = types.void(sums, types.int64, g, types.int64, types.int64, x, offsets, types.int64, types.int64)
+def _weight_tile(vectors: int, places: int) -> Any:
+    """Sums for so many vectors of channels of the result and places of the kernel."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        e = _Emitter(context, builder, signature, args, sums.dtype)
-        result, given, image, where = (e.data(i) for i in (0, 2, 5, 6))
-        at, g_at, g_step, k, length = (args[i] for i in (1, 3, 4, 7, 8))
-        rows = [e.place(given, g_at, builder.mul(g_step, _INDEX(i))) for i in range(GROUP)]
-        lines = [e.place(image, builder.load(e.place(where, k, _INDEX(j)))) for j in range(OFFSETS)]
-        places = [e.place(result, at, _INDEX(n * e.lanes)) for n in range(GROUP * OFFSETS)]
+    @intrinsic
+    def tile(typingctx: Any, total: Any, at: Any, g: Any, x: Any, x_at: Any, offsets: Any, k: Any, rows: Any,
+             across: Any, pitch: Any, g_at: Any) -> Any:  # fmt: skip
+        """total[at + (j, i)] += sum of g[g_at + (r, t, i)] x[x_at + offsets[k + j] + r pitch + t] over r and t."""
+        index = types.int64
+        signature = types.void(total, index, g, x, index, offsets, index, index, index, index, index)
 
-        def body(at: Any, totals: list[Any]) -> list[Any]:
-            xs = [e.load(e.place(line, at)) for line in lines]
-            found = []
-            for i, row in enumerate(rows):
-                v = e.load(e.place(row, at))
-                found += [e.add_product(totals[i * OFFSETS + j], v, xs[j]) for j in range(OFFSETS)]
-            return found
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            e = _Emitter(context, builder, signature, args, total.dtype)
+            result, given, image, where = (e.data(i) for i in (0, 2, 3, 5))
+            at, x_at, k, rows, across, pitch, g_at = (args[i] for i in (1, 4, 6, 7, 8, 9, 10))
+            width = _INDEX(vectors * e.lanes)
+            lines = [e.place(image, x_at, builder.load(e.place(where, k, _INDEX(j)))) for j in range(places)]
+            given = e.place(given, g_at)
 
-        for place, total in zip(places, e.loop(length, e.lanes, [e.load(p) for p in places], body), strict=True):
-            e.store(total, place)
-        return context.get_dummy_value()
+            def row(r: Any, totals: list[Any]) -> list[Any]:
+                skip = builder.mul(r, pitch)
+                here = [e.place(line, skip) for line in lines]
+                channels = e.place(given, builder.mul(builder.mul(r, across), width))
 
-    return signature, generate
+                def place(t: Any, totals: list[Any]) -> list[Any]:
+                    first = builder.mul(t, width)
+                    values = [e.load(e.place(channels, first, _INDEX(v * e.lanes))) for v in range(vectors)]
+                    found = []
+                    for j in range(places):
+                        number = e.spread(builder.load(e.place(here[j], t)))
+                        found += [e.add_product(totals[j * vectors + v], number, values[v]) for v in range(vectors)]
+                    return found
+
+                return e.loop(across, 1, totals, place)
+
+            zero = ir.Constant(e.vector, [0.0] * e.lanes)
+            for n, value in enumerate(e.loop(rows, 1, [zero] * (vectors * places), row)):
+                to = e.place(result, at, _INDEX(n * e.lanes))
+                e.store(builder.fadd(e.load(to), value), to)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return tile
+
+
+_tile_of_3, _tile_of_2, _tile_of_1 = _tile(3), _tile(2), _tile(1)
+_wide_tile, _narrow_tile = _weight_tile(2, WIDE), _weight_tile(1, NARROW)
 
 
 @_loop
@@ -163,63 +195,72 @@ def _phases(to, x, n, stride, padding, size):
 
 
 @_loop
-def direct(out, x, w, bias, offsets, stride, padding, size, low, high):
-    """Convolution of images `low` to `high`: x (N, C, H, W), w (blocks, C * kernel, 8) and bias (blocks * 8,) in blocks of
-    channels, out (N, O, *) with rows of a vector at least."""
+def direct(out, x, w, bias, offsets, targets, sources, line, stride, padding, size, low, high):
+    """Convolution of x (N, C, H, W) to out (N, O, *): w (blocks, C * kernel, CHANNELS) and bias (blocks * CHANNELS,) in
+    blocks of channels, of which those from `low` to `high` are done, counted through all images.
+
+    Vectors of places are read from `sources` and written to `targets`, where a row has length `line`: that of `out`, or
+    that of the phases, and what is between two rows is left out afterwards."""
     channels, rows, across = out.shape[1], out.shape[2], out.shape[3]
     lanes = 32 // x.itemsize
-    count = len(offsets)
+    count, vectors, blocks = len(offsets), len(targets), len(w)
     to = np.zeros(x.shape[1] * stride[0] * stride[1] * size[0] * size[1] + lanes, x.dtype)
     flat, weights = out.reshape(-1), w.reshape(-1)
-    rest = np.empty(CHANNELS * lanes, x.dtype)
-    for n in range(low, high):
-        _phases(to, x, n, stride, padding, size)
-        for block in range(len(w)):
-            first = block * CHANNELS
-            for r in range(rows):
-                t = 0
-                while t < across:
-                    at = min(t, across - lanes)  # the last overlaps the one before: its numbers are the same
-                    place = ((n * channels + first) * rows + r) * across + at
-                    if first + CHANNELS <= channels:
-                        _tile(flat, place, rows * across, to, r * size[1] + at, offsets, weights,
-                              first * count, bias, first)  # fmt: skip
-                    else:
-                        _tile(rest, 0, lanes, to, r * size[1] + at, offsets, weights, first * count, bias, first)
-                        for i in range(channels - first):
-                            for j in range(lanes):
-                                flat[place + i * rows * across + j] = rest[i * lanes + j]
-                    t += lanes
+    room = targets[-1] + lanes
+    rest = np.empty(CHANNELS * room, x.dtype)
+    before = -1
+    for item in range(low, high):
+        n, block = item // blocks, item % blocks
+        if n != before:
+            _phases(to, x, n, stride, padding, size)
+            before = n
+        first = block * CHANNELS
+        at = (n * channels + first) * rows * across
+        straight = line == across and room <= rows * across and first + CHANNELS <= channels
+        result, begin, step = (flat, at, rows * across) if straight else (rest, 0, room)
+        j = 0
+        while j + 3 <= vectors:
+            _tile_of_3(result, begin, step, targets, to, sources, j, offsets, weights, first * count, bias, first)
+            j += 3
+        if j + 2 == vectors:
+            _tile_of_2(result, begin, step, targets, to, sources, j, offsets, weights, first * count, bias, first)
+        elif j < vectors:
+            _tile_of_1(result, begin, step, targets, to, sources, j, offsets, weights, first * count, bias, first)
+        if not straight:
+            for i in range(min(CHANNELS, channels - first)):
+                for r in range(rows):
+                    for t in range(across):
+                        flat[at + (i * rows + r) * across + t] = rest[i * room + r * line + t]
 
 
 @_loop
 def weights_back(total, g, x, offsets, stride, padding, size, low, high):
-    """The gradient of the weights from images `low` to `high` into total (O, K); K offsets, a multiple of 3 with repeats."""
+    """The gradient of the weights from images `low` to `high` added to total (blocks, K, channels of a block); K offsets,
+    a multiple of the places in a tile, with repeats."""
     channels, rows, across = g.shape[1], g.shape[2], g.shape[3]
     lanes = 32 // x.itemsize
+    blocks, places, width = total.shape
     pitch = size[1]
-    length = (rows - 1) * pitch + across
-    room = (length + lanes - 1) // lanes * lanes
-    blocks = (channels + GROUP - 1) // GROUP
-    groups = len(offsets) // OFFSETS
+    some = min(rows, max(1, LENGTH // across))  # rows whose numbers stay in the first cache
     to = np.zeros(x.shape[1] * stride[0] * stride[1] * size[0] * size[1] + lanes, x.dtype)
-    given = np.zeros(blocks * GROUP * room, x.dtype)
-    sums = np.zeros(blocks * groups * GROUP * OFFSETS * lanes, x.dtype)
+    given = np.zeros(blocks * some * across * width, x.dtype)
+    sums = total.reshape(-1)
     for n in range(low, high):
         _phases(to, x, n, stride, padding, size)
-        for o in range(channels):
-            for r in range(rows):
-                for t in range(across):
-                    given[o * room + r * pitch + t] = g[n, o, r, t]
-        for k in range(groups):
+        for top in range(0, rows, some):
+            many = min(some, rows - top)
+            for o in range(channels):
+                at = o // width * many * across * width + o % width
+                for r in range(many):
+                    for t in range(across):
+                        given[at + (r * across + t) * width] = g[n, o, top + r, t]
             for block in range(blocks):
-                _weight_tile(sums, (block * groups + k) * (GROUP * OFFSETS * lanes), given, block * GROUP * room, room,
-                             to, offsets, k * OFFSETS, room)  # fmt: skip
-    for o in range(channels):
-        for k in range(total.shape[1]):
-            group = o // GROUP * groups + k // OFFSETS
-            at = ((group * GROUP + o % GROUP) * OFFSETS + k % OFFSETS) * lanes
-            found = total.dtype.type(0)
-            for j in range(lanes):
-                found += sums[at + j]
-            total[o, k] = found
+                begin = block * many * across * width
+                if width == lanes:
+                    for k in range(0, places, NARROW):
+                        _narrow_tile(sums, (block * places + k) * width, given, to, top * pitch, offsets, k, many, across,
+                                     pitch, begin)  # fmt: skip
+                else:
+                    for k in range(0, places, WIDE):
+                        _wide_tile(sums, (block * places + k) * width, given, to, top * pitch, offsets, k, many, across,
+                                   pitch, begin)  # fmt: skip

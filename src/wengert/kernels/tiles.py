@@ -15,7 +15,13 @@ from .compiled import machine
 
 Ints = tuple[int, ...]
 _WORTH = 1 << 20  # multiplications from which a compiled loop is looked for
-_FEW = 5  # channels of the result, of the eight that are computed together
+_FEW = 3  # channels of the result that are worth a tile
+_USED = 0.5  # of the places that are computed, how many must be wanted
+_COPY = 16
+
+# A tile of the result has CHANNELS channels and up to three vectors of places. One of the weights' gradient has two
+# vectors of channels and WIDE places of the kernel, or one and NARROW; it is walked through LENGTH places of the result.
+CHANNELS, WIDE, NARROW, LENGTH = 4, 6, 9, 256
 
 
 def _lay_out(size: Ints, stride: Ints, padding: Ints) -> Ints:
@@ -34,10 +40,29 @@ def _offsets(channels: int, kernel: Ints, stride: Ints, dilation: Ints, phase: I
     return np.ascontiguousarray((rows * phase[0] + (p // down)[:, None]) * phase[1] + q // across).reshape(-1)
 
 
-def _suited(x: Any, other: Any, across: int, work: int) -> bool:
-    if x.ndim != 4 or x.dtype.char not in "fd" or x.dtype != other.dtype or work < _WORTH:
-        return False
-    return across >= 32 // x.itemsize  # a vector
+@functools.lru_cache(maxsize=256)
+def _vectors(out: Ints, phase: Ints, count: int, lanes: int) -> tuple[Any, Any, int]:
+    """Where vectors of places are written to and read from, and the length of a row where they are written.
+
+    Either rows of vectors, of which the last overlaps the one before with the same numbers; or, where that makes fewer,
+    all rows at once with what lies between them, which is left out by a copy (about as long as _COPY of `count` products).
+    """
+    rows, across = out
+    length = (rows - 1) * phase[1] + across
+    each, through = -(-across // lanes), -(-length // lanes)
+    if across < lanes or through * (count + _COPY) < rows * each * count:
+        places = np.arange(through) * lanes
+        if across == phase[1]:  # nothing lies between rows
+            places = np.minimum(places, max(0, length - lanes))
+        return places, places, phase[1]
+    starts = np.minimum(np.arange(each) * lanes, across - lanes)
+    row = np.arange(rows)[:, None]
+    targets, sources = ((row * n + starts).reshape(-1) for n in (across, phase[1]))
+    return targets, sources, across
+
+
+def _suited(x: Any, other: Any, work: int) -> bool:
+    return x.ndim == 4 and x.dtype.char in "fd" and x.dtype == other.dtype and work >= _WORTH
 
 
 def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, out: Ints) -> Any:
@@ -45,23 +70,26 @@ def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: In
     n, c = x.shape[:2]
     o, kernel = w.shape[0], w.shape[2:]
     count = w.size // o
-    if o < _FEW or not _suited(x, w, out[-1], n * o * count * out[0] * out[-1]):
+    if o < _FEW or not _suited(x, w, n * o * count * out[0] * out[-1]):
         return None
     x = np.ascontiguousarray(x)
     phase = _lay_out(x.shape[2:], stride, padding)
+    targets, sources, line = _vectors(out, phase, count, 32 // x.itemsize)
+    if out[0] * out[1] < _USED * len(targets) * (32 // x.itemsize):
+        return None
     offsets = _offsets(c, kernel, stride, dilation, phase)
-    blocks = -(-o // 8)
-    packed, biases = np.zeros((blocks * 8, count), x.dtype), np.zeros(blocks * 8, x.dtype)
+    blocks = -(-o // CHANNELS)
+    packed, biases = np.zeros((blocks * CHANNELS, count), x.dtype), np.zeros(blocks * CHANNELS, x.dtype)
     packed[:o] = w.reshape(o, count)
     if bias is not None:
         biases[:o] = bias
-    packed = np.ascontiguousarray(packed.reshape(blocks, 8, count).swapaxes(1, 2))
+    packed = np.ascontiguousarray(packed.reshape(blocks, CHANNELS, count).swapaxes(1, 2))
     result = np.empty((n, o, *out), x.dtype)
-    values = result, x, packed, biases, offsets, stride, padding, phase
+    values = result, x, packed, biases, offsets, targets, sources, line, stride, padding, phase
     loop = machine("conv_loops.direct", result.size * 8, *values, 0, 0)
     if loop is None:
         return None
-    threads.share(lambda low, high: loop(*values, low, high), n, result.size * count)
+    threads.share(lambda low, high: loop(*values, low, high), n * blocks, result.size * count)
     return result
 
 
@@ -70,25 +98,28 @@ def weight_grad(x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints,
     n, c = x.shape[:2]
     o, kernel = weight_shape[0], weight_shape[2:]
     count = int(np.prod(weight_shape[1:]))
-    if not _suited(x, g, g.shape[-1], g.size * count):
+    if not _suited(x, g, g.size * count):
         return None
     x, g = np.ascontiguousarray(x), np.ascontiguousarray(g)
     phase = _lay_out(x.shape[2:], stride, padding)
+    lanes = 32 // x.itemsize
+    width, tile = (lanes, NARROW) if o <= lanes else (2 * lanes, WIDE)
     offsets = _offsets(c, kernel, stride, dilation, phase)
-    offsets = np.concatenate([offsets, np.zeros(-count % 3, np.int64)])
-    empty = np.empty((o, count), x.dtype)
+    offsets = np.concatenate([offsets, np.zeros(-count % tile, np.int64)])
+    shape = -(-o // width), len(offsets), width
     values = g, x, offsets, stride, padding, phase
-    loop = machine("conv_loops.weights_back", g.size * 8, empty, *values, 0, 0)
+    loop = machine("conv_loops.weights_back", g.size * 8, np.empty(shape, x.dtype), *values, 0, 0)
     if loop is None:
         return None
     parts: dict[int, Any] = {}
 
     def work(low: int, high: int) -> None:
-        parts[low] = np.empty((o, count), x.dtype)
+        parts[low] = np.zeros(shape, x.dtype)
         loop(parts[low], *values, low, high)
 
     threads.share(work, n, g.size * count)
     total = parts.pop(0)
     for low in sorted(parts):
         total += parts[low]
-    return total.reshape(weight_shape)
+    total = total.swapaxes(1, 2).reshape(-1, len(offsets))[:o, :count]
+    return np.ascontiguousarray(total).reshape(weight_shape)
