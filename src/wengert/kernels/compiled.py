@@ -67,7 +67,7 @@ class _Lazy:
             warnings.warn(f"Numba cannot keep loops on disk, they are compiled again each time: {error}", stacklevel=5)
 
     def __call__(self, *args: Any) -> None:
-        known, start = len(self.machine.signatures), time.perf_counter()
+        known, start = len(self.machine.overloads), time.perf_counter()
         try:
             self.machine(*args)
         except Exception as error:  # before the loop ran: it raises nothing itself
@@ -75,7 +75,7 @@ class _Lazy:
                 if self.kept:
                     self.forget(error)
             self.machine(*args)
-        if len(self.machine.signatures) != known:
+        if len(self.machine.overloads) != known:
             _announce(self.machine, time.perf_counter() - start)
 
 

@@ -28,39 +28,130 @@ def run(loop: Callable[..., None], size: int, parts: int, *values: Any) -> bool:
     return True
 
 
-def add_at(target: Any, index: Any, source: Any, low: int, high: int) -> None:
-    """`target[a, index[a, k, j], j] += source[a, k, j]`, for k in turn."""
-    if index.shape[2] == 1:
-        for a in range(low, high):
+# Places are seen as unsigned numbers: a negative one is a large one, outside. `wrong[0]` says that there was one, in whose
+# stead place 0 was read or written. `begin`: the target is left as it is (KEEP), or first filled with zeros or `start`.
+KEEP, ZEROS, START = 0, 1, 2
+
+
+def add_at(target: Any, start: Any, index: Any, source: Any, begin: int, wrong: Any, low: int, high: int) -> None:
+    """`target[a, index[a, k, j], j] += source[a, k, j]`, for k in turn.
+
+    Along a last axis two rows at a time: an addition waits for the one before, which may have been to the same place.
+    """
+    n = np.uint64(target.shape[1])
+    inner = target.shape[2]
+    outside = False
+    a = low
+    while a < high:
+        b = a + 1 if inner == 1 and a + 1 < high else a
+        for c in range(a, b + 1):
+            if begin == ZEROS:
+                for i in range(target.shape[1]):
+                    for j in range(inner):
+                        target[c, i, j] = 0
+            elif begin == START:
+                for i in range(target.shape[1]):
+                    for j in range(inner):
+                        target[c, i, j] = start[c, i, j]
+        if inner == 1:
             for k in range(index.shape[1]):
-                target[a, index[a, k, 0], 0] += source[a, k, 0]
-        return
-    for a in range(low, high):
-        for k in range(index.shape[1]):
-            for j in range(index.shape[2]):
-                target[a, index[a, k, j], j] += source[a, k, j]
+                p, q = np.uint64(index[a, k, 0]), np.uint64(index[b, k, 0])
+                if p >= n or q >= n:
+                    outside = True
+                    p = q = np.uint64(0)
+                target[a, p, 0] += source[a, k, 0]
+                if a < b:
+                    target[b, q, 0] += source[b, k, 0]
+        else:
+            for k in range(index.shape[1]):
+                for j in range(inner):
+                    p = np.uint64(index[a, k, j])
+                    if p >= n:
+                        outside = True
+                        p = np.uint64(0)
+                    target[a, p, j] += source[a, k, j]
+        a = b + 1
+    if outside:
+        wrong[0] = 1
 
 
-def take_at(out: Any, x: Any, index: Any, low: int, high: int) -> None:
+def take_at(out: Any, x: Any, index: Any, wrong: Any, low: int, high: int) -> None:
     """`out[a, k, j] = x[a, index[a, k, j], j]`."""
+    n = np.uint64(x.shape[1])
+    outside = False
     if index.shape[2] == 1:
         for a in range(low, high):
+            to, row, places = out[a, :, 0], x[a, :, 0], index[a, :, 0]
+            for k in range(places.shape[0]):
+                p = np.uint64(places[k])
+                if p >= n:
+                    outside = True
+                    p = np.uint64(0)
+                to[k] = row[p]
+    else:
+        for a in range(low, high):
             for k in range(index.shape[1]):
-                out[a, k, 0] = x[a, index[a, k, 0], 0]
-        return
-    for a in range(low, high):
-        for k in range(index.shape[1]):
-            for j in range(index.shape[2]):
-                out[a, k, j] = x[a, index[a, k, j], j]
+                for j in range(index.shape[2]):
+                    p = np.uint64(index[a, k, j])
+                    if p >= n:
+                        outside = True
+                        p = np.uint64(0)
+                    out[a, k, j] = x[a, p, j]
+    if outside:
+        wrong[0] = 1
 
 
-def add_slices(target: Any, index: Any, source: Any, low: int, high: int) -> None:
-    """`target[:, index[k], j] += source[:, k, j]` for k in turn, for j from `low` to `high`."""
-    for a in range(target.shape[0]):
+def add_slices(
+    target: Any, start: Any, index: Any, source: Any, begin: int, rows: bool, wrong: Any, low: int, high: int
+) -> None:
+    """`target[a, index[k], j] += source[a, k, j]` for k in turn; a negative place counts from the end.
+
+    `low` to `high` are the a, or with `rows` the places to work on: each part looks for its own among all of `index`.
+    """
+    n, inner = target.shape[1], target.shape[2]
+    first, last = (0, target.shape[0]) if rows else (low, high)
+    top = np.uint64(low) if rows else np.uint64(0)
+    count = np.uint64(high - low) if rows else np.uint64(n)
+    outside = False
+    for a in range(first, last):
+        if begin == ZEROS:
+            for i in range(top, top + count):
+                for j in range(inner):
+                    target[a, i, j] = 0
+        elif begin == START:
+            for i in range(top, top + count):
+                for j in range(inner):
+                    target[a, i, j] = start[a, i, j]
         for k in range(index.shape[0]):
             place = index[k]
-            for j in range(low, high):
-                target[a, place, j] += source[a, k, j]
+            p = np.uint64(place + n if place < 0 else place)
+            if p - top < count:
+                if inner == 1:
+                    target[a, p, 0] += source[a, k, 0]
+                else:
+                    for j in range(inner):
+                        target[a, p, j] += source[a, k, j]
+            elif p >= np.uint64(n):
+                outside = True
+    if outside:
+        wrong[0] = 1
+
+
+def take_slices(out: Any, x: Any, index: Any, wrong: Any, low: int, high: int) -> None:
+    """`out[:, k] = x[:, index[k]]`; a negative place counts from the end."""
+    n, inner = x.shape[1], x.shape[2]
+    outside = False
+    for a in range(x.shape[0]):
+        for k in range(low, high):
+            place = index[k]
+            p = np.uint64(place + n if place < 0 else place)
+            if p >= np.uint64(n):
+                outside = True
+                p = np.uint64(0)
+            for j in range(inner):
+                out[a, k, j] = x[a, p, j]
+    if outside:
+        wrong[0] = 1
 
 
 def max_pool(

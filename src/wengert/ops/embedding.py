@@ -46,7 +46,7 @@ def embedding(
 ) -> Any:
     """The rows of `weight` (n, d) that `indices` (*) names: (*, d). Row `padding_idx` gets no gradient."""
     _check(weight, indices)
-    return weight.take(indices, axis=0)
+    return scatter.take_along(weight, 0, indices)
 
 
 @linear(
@@ -61,8 +61,8 @@ def embedding_back(input: Array, indices: Array, rows: int, padding_idx: int, sc
     flat, source = indices.reshape(-1), input.reshape(-1, width)
     if scale_grad_by_freq:
         source = source / np.bincount(flat, minlength=rows)[flat].astype(input.dtype)[:, None]
-    out = np.zeros((rows, width), input.dtype)
-    scatter.add_along(out, 0, flat, source)
+    out = np.empty((rows, width), input.dtype)
+    scatter.add_along(out, 0, flat, source, 0)
     if padding_idx >= 0:
         out[padding_idx] = 0
     return out

@@ -22,8 +22,10 @@ __all__ = ["gather", "scatter", "scatter_add", "take_along_dim"]
 # -- gather and scatter: an index for every element ------------------------------------------------------------
 
 
-def check_index(name: str, this: str, input: Any, dim: int, index: Any, src: Any = None) -> int:
-    """PyTorch's requirements on the index of gather and scatter; the dimension."""
+def check_index(
+    name: str, this: str, input: Any, dim: int, index: Any, src: Any = None, within: bool = True
+) -> int:
+    """PyTorch's requirements on the index of gather and scatter; the dimension. Without `within` its bounds are not looked at."""
     d = wrap_dim(dim, input.ndim)
     if index.size and index.dtype not in (np.int64, np.int32):
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
@@ -50,7 +52,8 @@ def check_index(name: str, this: str, input: Any, dim: int, index: Any, src: Any
             f"Size does not match at dimension {wrong} expected index {list(index.shape)} to be no larger than self "
             f"{list(input.shape)} apart from dimension {d}"
         )
-    bounds(index, input.shape[d], d)
+    if within:
+        bounds(index, input.shape[d], d)
     return d
 
 
@@ -62,18 +65,22 @@ def check_index(name: str, this: str, input: Any, dim: int, index: Any, src: Any
 )
 def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -> Any:
     """`out[i][j] = input[index[i][j]][j]` for `dim=0`, and so on."""
-    d = check_index("gather", "input", input, dim, index)
+    d = check_index("gather", "input", input, dim, index, within=False)
     if not index.size:
         return np.empty(index.shape, input.dtype)
     x, where = (input, index) if input.ndim and index.ndim else lifted(input, index)
-    return take_each(x, d, where).reshape(index.shape)
+    try:
+        return take_each(x, d, where).reshape(index.shape)
+    except IndexError:
+        bounds(where, x.shape[d], d)
+        raise
 
 
 @linear("gather_back", input=lambda g, index, dim: gather(g, dim, index), method=False, node="GatherBackwardBackward0")
 def gather_back(input: Array, index: Array, shape: Any, dim: int) -> Any:
     """Zeros of `shape` to which `input` is added where `index` points."""
-    result = np.zeros(shape, input.dtype)
-    _scatter_add(result, wrap_dim(dim, len(shape)), index, input)
+    result = np.empty(shape, input.dtype)
+    _scatter_add(result, wrap_dim(dim, len(shape)), index, input, 0)
     return result
 
 
@@ -82,11 +89,17 @@ def _cut(index: Any, src: Any) -> Any:
     return src if src.shape == index.shape else src[tuple(slice(n) for n in index.shape)]
 
 
-def _scatter_add(target: Any, d: int, index: Any, src: Any) -> None:
+def _scatter_add(target: Any, d: int, index: Any, src: Any, start: Any) -> None:
+    """Make `target` be `start` with `src` added where `index` points."""
     if not index.size:
+        target[...] = start
         return
     target, index, src = (a.reshape(1) if a.ndim == 0 else a for a in (target, np.asarray(index), np.asarray(src)))
-    add_each(target, d, index, _cut(index, src))
+    try:
+        add_each(target, d, index, _cut(index, src), start)
+    except IndexError:
+        bounds(index, target.shape[d], d)
+        raise
 
 
 @composite("scatter", out=True)
@@ -177,9 +190,9 @@ def scatter_reduced(input: Array, dim: int, index: Array, src: Array | float, re
 )
 def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Any:
     """A copy of `input` with `src` added where `index` points along `dim`."""
-    d = check_index("scatter_add", "self", input, dim, index, src)
-    result = np.array(input, order="C")
-    _scatter_add(result, d, index, src)
+    d = check_index("scatter_add", "self", input, dim, index, src, within=False)
+    result = np.empty(input.shape, input.dtype)
+    _scatter_add(result, d, index, src, input)
     return result
 
 

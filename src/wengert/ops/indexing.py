@@ -16,7 +16,7 @@ import numpy as np
 from ..core.batched import Batched
 from ..core.op import Array, Arrays, general, linear
 from ..core.tensor import Tensor
-from ..kernels.scatter import add_along
+from ..kernels.scatter import add_along, take_along
 from .parts import select, slice_
 from .shape import alias, sum_to_shape, unsqueeze
 
@@ -76,7 +76,7 @@ def index(input: Array, indices: Arrays, dims: Any, once: bool = False) -> Any:
     """Elements at the places that integer arrays name, one for each of `dims`. `once`: no place twice (a mask)."""
     try:
         if len(dims) == 1:
-            return input.take(indices[0], axis=dims[0])
+            return take_along(input, dims[0], indices[0])
         return input[_around(dims, input.ndim, indices)]
     except IndexError as error:
         raise IndexError(_index_error(str(error), indices)) from None
@@ -106,15 +106,28 @@ def _places(indices: Any, dims: Any, shape: Any) -> Any:
 )
 def index_back(input: Array, indices: Arrays, shape: Any, dims: Any, once: bool = False) -> Any:
     """Zeros of `shape` to which `input` is added at those places."""
+    if len(dims) == 1 and not once and 0 not in shape:
+        result = np.empty(shape, input.dtype)
+        _add_slices(result, indices[0], dims[0], input, 0)
+        return result
     result = np.zeros(shape, input.dtype)
     _add(result, indices, dims, input, once)
     return result
+
+
+def _add_slices(target: Any, index: Any, d: int, source: Any, start: Any = None) -> None:
+    """`target[..., index, ...] += source` along `d`; target is first filled with `start`, unless that is None."""
+    lead, tail = target.shape[:d], target.shape[d + 1 :]
+    add_along(target, d, index.reshape(-1), source.reshape(*lead, index.size, *tail), start)
 
 
 def _add(target: Any, indices: Any, dims: Any, source: Any, once: bool) -> None:
     """`target[indices] += source`, places that repeat included; `source` has the full shape."""
     if once or all(a.size == 1 for a in indices):
         target[_around(dims, target.ndim, indices)] += source
+        return
+    if len(dims) == 1:
+        _add_slices(target, indices[0], dims[0], source)
         return
     places = _places(indices, dims, target.shape)
     first, k = dims[0], len(dims)

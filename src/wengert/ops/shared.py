@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..kernels.scatter import inside as inside
 
 
 def wrap_dim(dim: Any, ndim: int) -> int:
@@ -109,13 +110,6 @@ def integers(value: Any, function: str, name: str, position: int) -> tuple[int, 
 def dtype_word(a: Any) -> str:
     """The dtype of an array as PyTorch's messages have it: `Float`."""
     return dtypes.of(a.dtype).tensor_type
-
-
-def inside(index: Any, n: int) -> bool:
-    """Is every index in 0 .. n-1? (Seen as unsigned, a negative number is a large one.)"""
-    if not index.size:
-        return True
-    return bool(index.astype(np.int64, copy=False).view(np.uint64).max() < n)
 
 
 def _first_outside(index: Any, n: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.op import Array, general, linear
-from ..kernels.scatter import add_along
+from ..kernels.scatter import add_along, take_along
 from .reductions import sum as sum_
 from .shape import reshape
 from .shared import bounds, dtype_word, inside, wrap_dim
@@ -35,7 +35,7 @@ def index_select(input: Array, dim: int, index: Array) -> Any:
         raise IndexError("index out of range in self")
     if not input.ndim:
         return input.copy()
-    return input.take(index.reshape(-1), axis=d)
+    return take_along(input, d, index.reshape(-1))
 
 
 @linear(
@@ -48,8 +48,8 @@ def index_select_back(input: Array, index: Array, shape: Any, dim: int) -> Any:
     """Zeros of `shape` to which the slices of `input` are added."""
     if not shape:
         return input.reshape(())
-    result = np.zeros(shape, input.dtype)
-    add_along(result, wrap_dim(dim, len(shape)), index.reshape(-1), input)
+    result = np.empty(shape, input.dtype)
+    add_along(result, wrap_dim(dim, len(shape)), index.reshape(-1), input, 0)
     return result
 
 
@@ -111,11 +111,11 @@ def index_add_scaled(input: Array, dim: int, index: Array, source: Array, alpha:
     check_source("index_add", input, d, index, source)
     n = input.shape[d] if input.ndim else 1
     bounds(index, n, d)
-    result = np.array(input, order="C")
+    result = np.empty(input.shape, input.dtype)
     if alpha != 1:
         source = source * np.asarray(alpha).astype(source.dtype)
     target = result.reshape(1) if not result.ndim else result
-    add_along(target, d, index.reshape(-1), source.reshape((1,) * (not source.ndim) + source.shape))
+    add_along(target, d, index.reshape(-1), source.reshape((1,) * (not source.ndim) + source.shape), input)
     return result
 
 
