@@ -22,9 +22,7 @@ __all__ = ["gather", "scatter", "scatter_add", "take_along_dim"]
 # -- gather and scatter: an index for every element ------------------------------------------------------------
 
 
-def check_index(
-    name: str, this: str, input: Any, dim: int, index: Any, src: Any = None, within: bool = True
-) -> int:
+def check_index(name: str, this: str, input: Any, dim: int, index: Any, src: Any = None, within: bool = True) -> int:
     """PyTorch's requirements on the index of gather and scatter; the dimension. Without `within` its bounds are not looked at."""
     d = wrap_dim(dim, input.ndim)
     if index.size and index.dtype not in (np.int64, np.int32):
