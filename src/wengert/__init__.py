@@ -68,6 +68,7 @@ from .ops.activations import *
 from .ops.arithmetic import *
 from .ops.arranging import *
 from .ops.assigning import *
+from .ops.batch_norm import *
 from .ops.choosing import *
 from .ops.comparison import *
 from .ops.complex import *
@@ -105,6 +106,7 @@ from .ops.moments import *
 from .ops.normalisation import *
 from .ops.padding import *
 from .ops.parts import *
+from .ops.piecewise import *
 from .ops.places import *
 from .ops.pointwise import *
 from .ops.pooling import *
@@ -122,6 +124,7 @@ from .ops.slices import *
 from .ops.softmax import *
 from .ops.sorting import *
 from .ops.special import *
+from .ops.splitting import *
 from .ops.stft import *
 from .ops.strided import *
 from .ops.windows import *

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.batched import SELF, Batched, layered, layers
 from ..core.op import Array, composite, linear
 from ..kernels.memory import Lying, zeros_lying
-from . import complex, joining, parts, shape, strided
+from . import complex, parts, shape, splitting, strided
 from .assigning import put_at
 from .conversion import clone
 from .shared import shape_argument
@@ -43,7 +43,7 @@ def _expand(input: Any, size: Any, *, implicit: bool = False) -> Any:
 
 
 def _unbind(input: Any, dim: int = 0) -> Any:
-    return joining.unbind(input, dim)
+    return splitting.unbind(input, dim)
 
 
 def _narrow(input: Any, dim: int, start: Any, length: int) -> Any:
@@ -73,8 +73,8 @@ _copied("narrow_copy", _narrow, method=True)
 _copied("permute_copy", shape.permute)
 _copied("select_copy", parts.select)
 _copied("slice_copy", parts.slice_)
-_copied("split_copy", joining.split)
-_copied("split_with_sizes_copy", joining.split_with_sizes)
+_copied("split_copy", splitting.split)
+_copied("split_with_sizes_copy", splitting.split_with_sizes)
 _copied("squeeze_copy", shape.squeeze)
 _copied("t_copy", shape.t)
 _copied("transpose_copy", shape.transpose)

@@ -13,7 +13,7 @@ from ..core.modes import no_grad
 from ..core.op import composite
 from ..core.tensor import wrap
 from ..kernels.memory import lying, zeros_lying
-from . import convolution, normalisation, pooling, resampling
+from . import batch_norm, convolution, normalisation, pooling, resampling
 from .choosing import clamp, where
 from .extrema import amax
 from .indexing import index_put
@@ -123,7 +123,7 @@ def native_batch_norm(
     input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool, momentum: float, eps: float
 ) -> Any:
     """`(batch norm, mean, 1 / deviation)`, the running statistics brought up to date; statistics are empty in evaluation."""
-    out = normalisation.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+    out = batch_norm.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
     with no_grad():
         if not training:
             return out, input.new_empty((0,)), input.new_empty((0,))

@@ -1,4 +1,4 @@
-"""Normalisation: of layers, batches, groups and instances, by root mean square, and across neighbouring channels.
+"""Normalisation: of layers and groups of channels, by root mean square, and across neighbouring channels.
 
 A row normalises and applies weight and bias at once; what differs is over which dimensions the mean and variance are
 taken. Each also has its definition in other operations, through which it is differentiated again.
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.batched import Batched, levels_of
 from ..core.op import Array, composite, general
 from ..core.tensor import wrap
 from ..kernels import normalisation as kernel
@@ -22,10 +21,10 @@ from .powers import rsqrt
 from .reductions import mean_dim
 from .shape import reshape
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
+__all__ = ["group_norm", "layer_norm", "rms_norm"]
 
 
-def _dtypes(name: str, input: Any, *others: Any) -> None:
+def check_dtypes(name: str, input: Any, *others: Any) -> None:
     if input.dtype.kind not in "fV":
         raise NotImplementedError(f"\"{name}\" not implemented for '{dtypes.of(input.dtype).tensor_type}'")
     for x in others:
@@ -33,14 +32,14 @@ def _dtypes(name: str, input: Any, *others: Any) -> None:
             raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
 
 
-def _normalised(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any, Any]:
+def normalised(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any, Any]:
     """The kernel; low precision in float32."""
     if is_half(x.dtype):
         x = x.astype(np.float32)
     return kernel.normalise(x, axes, eps)
 
 
-def _affine(y: Any, weight: Any, bias: Any, dtype: Any) -> Any:
+def affine(y: Any, weight: Any, bias: Any, dtype: Any) -> Any:
     """y * weight + bias in the memory of `y`."""
     if weight is not None:
         y *= weight
@@ -49,7 +48,7 @@ def _affine(y: Any, weight: Any, bias: Any, dtype: Any) -> Any:
     return y if y.dtype == dtype else y.astype(dtype)
 
 
-def _times(g: Any, weight: Any) -> Any:
+def times(g: Any, weight: Any) -> Any:
     return g if weight is None else g * weight
 
 
@@ -95,11 +94,11 @@ def _check_shape(input: Any, shape: Any, *named: tuple[str, Any], star: str = "*
 
 def _check_layer(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float) -> None:
     _check_shape(input, normalized_shape, ("weight", weight), ("bias", bias))
-    _dtypes("LayerNormKernelImpl", input, weight, bias)
+    check_dtypes("LayerNormKernelImpl", input, weight, bias)
 
 
 def _layer_definition(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float) -> Any:
-    y = _times(definition(input, _last(input.ndim, normalized_shape), eps), weight)
+    y = times(definition(input, _last(input.ndim, normalized_shape), eps), weight)
     return y if bias is None else y + bias
 
 
@@ -113,7 +112,7 @@ def _layer_back(g: Any, input: Any, normalized_shape: Any, weight: Any, mean: An
     "layer_norm_rows",
     outputs="out, ~mean, ~rstd",
     input=lambda g, input, normalized_shape, weight, mean, rstd: normalise_back(
-        _times(g, weight), input, mean, rstd, _last(input.ndim, normalized_shape)
+        times(g, weight), input, mean, rstd, _last(input.ndim, normalized_shape)
     ),
     weight=lambda g, input, mean, rstd: g * ((input - mean) * rstd),
     bias=lambda g: g,
@@ -132,8 +131,8 @@ def layer_norm_rows(input: Array, normalized_shape: Any, weight: Array | None, b
     if found is not None:
         y, mean, _, rstd = found
         return y, *(x.reshape(kept + (1,) * len(normalized_shape)) for x in (mean, rstd))
-    y, mean, _, rstd = _normalised(input, _last(input.ndim, normalized_shape), eps)
-    return _affine(y, weight, bias, input.dtype), mean, rstd
+    y, mean, _, rstd = normalised(input, _last(input.ndim, normalized_shape), eps)
+    return affine(y, weight, bias, input.dtype), mean, rstd
 
 
 def _shape_of(name: str, shape: Any) -> tuple[int, ...]:
@@ -180,7 +179,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
         eps = float(np.finfo(x.dtype.np).eps)
     square = x * x
     y = x * rsqrt(mean_dim(square, _last(x.ndim, shape), True) + eps)
-    return _times(y if y.dtype == input.dtype else y.to(input.dtype), weight)
+    return times(y if y.dtype == input.dtype else y.to(input.dtype), weight)
 
 
 composite("nn.functional.rms_norm", method=False)(rms_norm)
@@ -188,7 +187,12 @@ composite("nn.functional.rms_norm", method=False)(rms_norm)
 # -- groups of channels --------------------------------------------------------------------------------------------
 
 
-def _channels(weight: Any, ndim: int) -> Any:
+def more_than_one(size: Any) -> None:
+    if int(np.prod(size[:1])) * int(np.prod(size[2:])) == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+
+
+def channels(weight: Any, ndim: int) -> Any:
     """A number for each channel, so that it broadcasts over (N, C, *)."""
     return None if weight is None else reshape(weight, (1, -1) + (1,) * (ndim - 2))
 
@@ -208,7 +212,7 @@ def _check_group(input: Any, num_groups: int, weight: Any, bias: Any, eps: float
                 f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
                 f"shape {list(x.shape)} and input of shape {list(input.shape)}"
             )
-    _dtypes("GroupNormKernelImpl", input, weight, bias)
+    check_dtypes("GroupNormKernelImpl", input, weight, bias)
 
 
 def _grouped(x: Any, num_groups: int) -> Any:
@@ -217,16 +221,16 @@ def _grouped(x: Any, num_groups: int) -> Any:
 
 def _group_definition(input: Any, num_groups: int, weight: Any, bias: Any, eps: float) -> Any:
     y = reshape(definition(_grouped(input, num_groups), (2,), eps), tuple(input.shape))
-    y = _times(y, _channels(weight, input.ndim))
-    return y if bias is None else y + _channels(bias, input.ndim)
+    y = times(y, channels(weight, input.ndim))
+    return y if bias is None else y + channels(bias, input.ndim)
 
 
 def _group_weight_grad(g: Any, input: Any, mean: Any, rstd: Any) -> Any:
     y = reshape((_grouped(input, mean.shape[1]) - mean) * rstd, tuple(input.shape))
-    return _per_channel(g * y)
+    return per_channel(g * y)
 
 
-def _per_channel(g: Any) -> Any:
+def per_channel(g: Any) -> Any:
     """The sum of (N, C, *) over all but the channels."""
     from .reductions import sum_dim
 
@@ -250,7 +254,7 @@ def _group_back(g: Any, input: Any, num_groups: int, weight: Any, mean: Any, rst
     outputs="out, ~mean, ~rstd",
     input=lambda g, input, num_groups, weight, mean, rstd: reshape(
         normalise_back(
-            _grouped(_times(g, _channels(weight, input.ndim)), num_groups),
+            _grouped(times(g, channels(weight, input.ndim)), num_groups),
             _grouped(input, num_groups),
             mean,
             rstd,
@@ -259,7 +263,7 @@ def _group_back(g: Any, input: Any, num_groups: int, weight: Any, mean: Any, rst
         tuple(input.shape),
     ),
     weight=lambda g, input, mean, rstd: _group_weight_grad(g, input, mean, rstd),
-    bias=lambda g: _per_channel(g),
+    bias=lambda g: per_channel(g),
     fused=_group_back,
     check=_check_group,
     composite=_group_definition,
@@ -276,9 +280,9 @@ def group_norm_rows(input: Array, num_groups: int, weight: Array | None, bias: A
         if found is not None:
             y, mean, _, rstd = found
             return y, *(x.reshape(len(input), num_groups, 1) for x in (mean, rstd))
-    y, mean, _, rstd = _normalised(_grouped(input, num_groups), (2,), eps)
+    y, mean, _, rstd = normalised(_grouped(input, num_groups), (2,), eps)
     y = y.reshape(input.shape)
-    return _affine(y, _channels(weight, input.ndim), _channels(bias, input.ndim), input.dtype), mean, rstd
+    return affine(y, channels(weight, input.ndim), channels(bias, input.ndim), input.dtype), mean, rstd
 
 
 def group_norm(
@@ -299,214 +303,8 @@ def functional_group_norm(input: Any, num_groups: int, weight: Any = None, bias:
     if input.ndim < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
     shape = tuple(input.shape)
-    _more_than_one([shape[0] * shape[1] // num_groups, num_groups, *shape[2:]])
+    more_than_one([shape[0] * shape[1] // num_groups, num_groups, *shape[2:]])
     return group_norm_rows(input, num_groups, weight, bias, eps)
-
-
-# -- batches -----------------------------------------------------------------------------------------------------
-
-
-def _more_than_one(size: Any) -> None:
-    if int(np.prod(size[:1])) * int(np.prod(size[2:])) == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
-
-
-def _but_channels(ndim: int) -> tuple[int, ...]:
-    return tuple(d for d in range(ndim) if d != 1)
-
-
-def _batch_definition(input: Any, weight: Any, bias: Any, eps: float) -> Any:
-    axes = _but_channels(input.ndim)
-    m = mean_dim(input, axes, True)
-    away = input - m
-    var = mean_dim(away * away, axes, True)
-    y = _times(away * rsqrt(var + eps), _channels(weight, input.ndim))
-    return (y if bias is None else y + _channels(bias, input.ndim)), m.detach(), var.detach()
-
-
-def _batch_back(g: Any, input: Any, weight: Any, mean: Any, rstd: Any) -> Any:
-    """All three gradients of `batch_norm_rows` by a compiled loop; None if there is none."""
-    return kernel.channels_back_by_loop(g, input, weight, mean, rstd)
-
-
-@general(
-    "batch_norm_rows",
-    outputs="out, mean*, var*, ~rstd",
-    input=lambda g, input, weight, mean, rstd: normalise_back(
-        _times(g, _channels(weight, input.ndim)), input, mean, rstd, _but_channels(input.ndim)
-    ),
-    weight=lambda g, input, mean, rstd: _per_channel(g * ((input - mean) * rstd)),
-    bias=lambda g: _per_channel(g),
-    fused=_batch_back,
-    composite=_batch_definition,
-    node="NativeBatchNormBackward0",
-    named=False,
-    method=False,
-)
-def batch_norm_rows(input: Array, weight: Array | None, bias: Array | None, eps: float) -> Any:
-    """Batch normalisation with the batch's own statistics, which are returned too."""
-    found = kernel.channels_by_loop(input, weight, bias, eps) if input.ndim > 2 else None
-    if found is not None:
-        return found[0], *(x.reshape(1, -1, *(1,) * (input.ndim - 2)) for x in found[1:])
-    y, mean, var, rstd = _normalised(input, _but_channels(input.ndim), eps)
-    return _affine(y, _channels(weight, input.ndim), _channels(bias, input.ndim), input.dtype), mean, var, rstd
-
-
-@general(
-    "batch_norm_fixed",
-    input=lambda g, weight, mean, var, eps: g * _scale(weight, var, eps, g.ndim),
-    weight=lambda g, input, mean, var, eps: _per_channel(
-        g * ((input - _channels(mean, g.ndim)) * _scale(None, var, eps, g.ndim))
-    ),
-    bias=lambda g: _per_channel(g),
-    node="NativeBatchNormBackward0",
-    method=False,
-)
-def batch_norm_fixed(
-    input: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, eps: float
-) -> Any:
-    """Batch normalisation with given statistics, which count as constants."""
-    scale = _scale(weight, var, eps, input.ndim)
-    shift = -_channels(mean, input.ndim) * scale
-    if bias is not None:
-        shift += _channels(bias, input.ndim)
-    out = input * scale
-    out += shift
-    return out if out.dtype == input.dtype else out.astype(input.dtype)
-
-
-def _scale(weight: Any, var: Any, eps: float, ndim: int) -> Any:
-    """What a channel is multiplied by."""
-    return _channels(_times(rsqrt(var + eps), weight), ndim)
-
-
-def batch_norm(
-    input: Any,
-    weight: Any,
-    bias: Any,
-    running_mean: Any,
-    running_var: Any,
-    training: bool,
-    momentum: float,
-    eps: float,
-    cudnn_enabled: bool = True,
-) -> Any:
-    """Mean 0 and variance 1 for each channel of (N, C, *), over everything else; then weight and bias.
-
-    While `training` (or without running statistics) the batch's own, and the running ones move towards them by
-    `momentum`, in place; else the running statistics. S. Ioffe and C. Szegedy, 2015.
-    """
-    n = input.shape[1] if input.ndim > 1 else 0
-    if not training:
-        for name, x in (("running_mean", running_mean), ("running_var", running_var)):
-            if x is None:
-                raise RuntimeError(f"{name} must be defined in evaluation mode")
-    for name, x in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
-        if x is not None and x.numel() != n:
-            raise RuntimeError(f"{name} should contain {n} elements not {x.numel()}")
-    others = [getattr(x, "_array", None) for x in (weight, bias, running_mean, running_var)]
-    _dtypes("batch_norm", input._array, *others)
-    if input.numel() == 0:
-        out = input.clone() if weight is None else input * weight[0]
-        return out if bias is None else out + bias[0]
-    if not training:
-        return batch_norm_fixed(input, weight, bias, running_mean, running_var, eps)
-    if input._array.__class__ is Batched:
-        _check_running(input._array, running_mean, running_var)
-    out, m, v = batch_norm_rows(input, weight, bias, eps)
-    size = input.numel() // max(n, 1)
-    for running, found, correct in ((running_mean, m, 1.0), (running_var, v, size / max(size - 1, 1))):
-        if running is not None:
-            _move(running, found, correct, momentum)
-    return out
-
-
-def _check_running(batched: Any, *running: Any) -> None:
-    """The statistics of each example need a place of their own."""
-    if any(x is not None and not levels_of(batched) <= levels_of(x._array) for x in running):
-        raise RuntimeError(
-            "Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in place, "
-            "were not batched.\nIf you are using a module and do not need eval mode, please set `track_running_stats` to be "
-            "False. torch.func.replace_all_batch_norm_modules_(module) does that to every batch norm in a module."
-        )
-
-
-def _move(running: Any, found: Any, correct: float, momentum: float) -> None:
-    """Move a running statistic, in place, towards what a batch has."""
-    from ..core.modes import no_grad
-
-    with no_grad():
-        found = found.reshape(tuple(running.shape)).to(running.dtype)
-        running.mul_(1 - momentum).add_(found, alpha=momentum * correct)
-
-
-@composite("nn.functional.batch_norm", method=False)
-def functional_batch_norm(
-    input: Any,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Any:
-    """Mean 0 and variance 1 for each channel of (N, C, *), over everything else; then weight and bias."""
-    if training:
-        _more_than_one(input.shape)
-        if eps <= 0:
-            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
-    elif eps < 0:
-        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
-    return batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
-
-
-# -- instances ----------------------------------------------------------------------------------------------------
-
-
-def instance_norm(
-    input: Any,
-    weight: Any,
-    bias: Any,
-    running_mean: Any,
-    running_var: Any,
-    use_input_stats: bool,
-    momentum: float,
-    eps: float,
-    cudnn_enabled: bool = True,
-) -> Any:
-    """Mean 0 and variance 1 for each channel of each example of (N, C, *): a batch of one with N * C channels."""
-    if not use_input_stats and (running_mean is None or running_var is None):
-        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
-    shape = tuple(input.shape)
-    n, c = shape[:2]
-    weight, bias, m, v = (None if x is None else x.repeat(n) for x in (weight, bias, running_mean, running_var))
-    out = batch_norm(input.reshape((1, n * c, *shape[2:])), weight, bias, m, v, use_input_stats, momentum, eps)
-    if use_input_stats:
-        for running, moved in ((running_mean, m), (running_var, v)):
-            if running is not None and moved is not None:
-                running.detach().copy_(moved.reshape((n, c)).mean(0))
-    return out.reshape(shape)
-
-
-@composite("nn.functional.instance_norm", method=False)
-def functional_instance_norm(
-    input: Any,
-    running_mean: Any = None,
-    running_var: Any = None,
-    weight: Any = None,
-    bias: Any = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Any:
-    """Mean 0 and variance 1 for each channel of each example of (N, C, *); then weight and bias.
-
-    D. Ulyanov et al., 2016.
-    """
-    if use_input_stats and int(np.prod(input.shape[2:])) == 1:
-        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
-    return instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)
 
 
 # -- neighbouring channels ------------------------------------------------------------------------------------------

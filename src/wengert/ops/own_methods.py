@@ -16,7 +16,7 @@ from ..core.storage import TypedStorage, UntypedStorage
 from ..core.tensor import Tensor, legacy_array
 from ..core.tensor import wrap as leaf
 from ..core.views import bump, check_inplace
-from . import joining, places, remaking, shape, strided
+from . import places, remaking, shape, splitting, strided
 from .removed import removed
 from .special import polygamma
 
@@ -230,7 +230,7 @@ def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
 
 def unsafe_split_with_sizes(self: Tensor, split_sizes: Any, dim: int = 0) -> Any:
     """`split_with_sizes`, but copies: they may be changed in place."""
-    return joining.unsafe_split_with_sizes(self, split_sizes, dim)
+    return splitting.unsafe_split_with_sizes(self, split_sizes, dim)
 
 
 def reinforce(self: Tensor, *args: Any, **kwargs: Any) -> Any:

@@ -14,9 +14,10 @@ import numpy as np
 from ..core.op import Array, composite, general
 from ..kernels import recurrent as kernel
 from .choosing import relu
-from .joining import cat, chunk, stack
+from .joining import cat, stack
 from .matmul import affine
 from .pointwise import sigmoid, tanh
+from .splitting import chunk
 
 __all__ = ["gru_cell", "lstm_cell", "rnn_relu_cell", "rnn_tanh_cell"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import arranging, assigning, gathering, indexing, joining, meeting, places, shape, slices, strided
+from . import arranging, assigning, gathering, indexing, meeting, places, shape, slices, splitting, strided
 from .shared import shape_argument
 
 
@@ -24,8 +24,8 @@ def install(T: Any) -> None:
     T.broadcast_to = lambda self, *size, **kw: shape.broadcast_to(self, _sizes("size", size, kw))
     for f in (
         *(strided.as_strided, shape.expand_as, shape.squeeze, shape.view_as),
-        *(joining.chunk, joining.dsplit, joining.hsplit, joining.split_with_sizes),
-        *(joining.tensor_split, joining.unsafe_chunk, joining.unsafe_split, joining.vsplit),
+        *(splitting.chunk, splitting.dsplit, splitting.hsplit, splitting.split_with_sizes),
+        *(splitting.tensor_split, splitting.unsafe_chunk, splitting.unsafe_split, splitting.vsplit),
         *(places.argwhere, slices.index_add, slices.index_fill, places.nonzero, gathering.scatter),
         *(meeting.scatter_reduce, meeting.scatter_reduce_, meeting.index_reduce, meeting.index_reduce_),
         *(indexing.index_put, assigning.index_put_, assigning.index_fill_, assigning.scatter_, assigning.index_add_),
@@ -49,7 +49,7 @@ def install(T: Any) -> None:
     T.H = property(_H)
     T.mH = property(_mH)
     T.adjoint = shape.adjoint
-    T.split = lambda self, split_size, dim=0: joining.split(self, split_size, dim)
+    T.split = lambda self, split_size, dim=0: splitting.split(self, split_size, dim)
     T.is_set_to = lambda self, tensor: (
         self._array.__array_interface__ == tensor._array.__array_interface__ and self.stride() == tensor.stride()
     )

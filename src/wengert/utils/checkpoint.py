@@ -15,42 +15,29 @@ Note [Recomputing the same]
 from __future__ import annotations
 
 import contextlib
-import itertools
-import math
 import threading
-import traceback
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
-
-import numpy as np
 
 from ..autograd import backward
 from ..autograd.function import Function
 from ..autograd.graph import _current_graph_task_id, saved_tensors_hooks
-from ..core.modes import LOCAL, Observer, enable_grad, no_grad, set_mode
+from ..core.modes import LOCAL, enable_grad, no_grad, set_mode
 from ..core.saved import Packed, keep_tensor
 from ..core.tensor import Tensor
 from ..ops.random import get_rng_state, set_rng_state
+from .recomputed import Trace, alike, digest, first_difference, metadata_of
 from .selective import CheckpointPolicy as CheckpointPolicy
 from .selective import SelectiveCheckpointContext as SelectiveCheckpointContext
 from .selective import create_selective_checkpoint_contexts as create_selective_checkpoint_contexts
 
 __all__ = [
-    "CheckpointError",
-    "CheckpointFunction",
-    "CheckpointPolicy",
-    "GraphExecGroup",
-    "SelectiveCheckpointContext",
-    "checkpoint",
-    "checkpoint_sequential",
-    "create_selective_checkpoint_contexts",
-    "noop_context_fn",
-    "set_checkpoint_debug_enabled",
-    "set_checkpoint_early_stop",
-]
+    "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "GraphExecGroup", "SelectiveCheckpointContext",
+    "checkpoint", "checkpoint_sequential", "create_selective_checkpoint_contexts", "noop_context_fn",
+    "set_checkpoint_debug_enabled", "set_checkpoint_early_stop",
+]  # fmt: skip
 
 _EXPLICIT = (
     "the use_reentrant parameter should be passed explicitly. Starting in PyTorch 2.9, calling checkpoint without "
@@ -61,7 +48,6 @@ _EXPLICIT = (
 _TIP = (
     "Tip: debug=True, or `with set_checkpoint_debug_enabled(True):`, shows the operations of both runs and their lines."
 )
-_HERE = str(Path(__file__).resolve().parent.parent)
 
 
 class CheckpointError(RuntimeError):
@@ -98,72 +84,6 @@ def set_checkpoint_early_stop(enable: bool) -> Any:
 def set_checkpoint_debug_enabled(enabled: bool | None) -> Any:
     """Inside, errors of checkpoints show the operations of both runs (True), do not (False), or as `debug=` says (None)."""
     return _set("debug", enabled)
-
-
-# -- was the second run like the first? --------------------------------------------------------------------------------
-
-
-def _metadata(t: Tensor) -> dict[str, Any]:
-    return {"shape": t.shape, "dtype": t.dtype, "device": t.device}
-
-
-_TOLERANCE = {"e": 1e-2, "f": 1e-4, "d": 1e-9}
-
-
-def _digest(t: Tensor) -> tuple[float, ...] | None:
-    """A few numbers that are the same, up to rounding, if the values are; None for what has no such numbers."""
-    array = t._array
-    if not isinstance(array, np.ndarray):
-        return None
-    flat = np.ascontiguousarray(array).reshape(-1)
-    if flat.dtype.kind == "c":
-        flat = flat.view(flat.real.dtype)
-    if flat.dtype.kind not in "f":
-        return (float(flat.sum(dtype=np.float64)), float(flat[: flat.size // 2].sum(dtype=np.float64)))
-    if flat.dtype.itemsize < 4:
-        flat = flat.astype(np.float32)
-    half = flat[: flat.size // 2]
-    return float(flat.sum()), float(np.dot(flat, flat)), float(np.dot(half, half))
-
-
-def _alike(a: tuple[float, ...] | None, b: tuple[float, ...] | None, t: Tensor) -> bool:
-    if a is None or b is None or a == b:
-        return True
-    if not all(map(math.isfinite, (*a, *b))):
-        return repr(a) == repr(b)
-    if len(a) == 2:
-        return False
-    tolerance = _TOLERANCE.get(t._array.real.dtype.char, 1e-4)
-    size = 2 * t._array.size
-    scale = (math.sqrt(size * max(a[1], b[1])), max(a[1], b[1]), max(a[1], b[1]))
-    return all(abs(x - y) <= tolerance * s for x, y, s in zip(a, b, scale, strict=True))
-
-
-class _Trace(Observer):
-    """The operations of one run, and with `lines` where they were called."""
-
-    def __init__(self, lines: bool) -> None:
-        self.ops: list[str] = []
-        self.lines = lines
-        self.stacks: list[str] = []
-
-    def recorded(self, op: Any, vals: Sequence[Any], outputs: Sequence[Any]) -> None:
-        self.ops.append(op.name)
-        if self.lines:
-            frames = [f for f in traceback.extract_stack() if not f.filename.startswith((_HERE, "<wengert"))]
-            self.stacks.append("".join(traceback.format_list(frames[-3:])))
-
-    def changed(self, op: Any, vals: list[Any], target: Any) -> None:
-        self.recorded(op, vals, [target])
-
-
-def _first_difference(before: list[str], again: list[str]) -> str:
-    for i, (a, b) in enumerate(itertools.zip_longest(before, again, fillvalue=None)):
-        if a != b:
-            if b is None and i > 0:
-                return ""  # it may have been stopped early
-            return f"The first operation to differ is number {i}: {a} during forward, {b} during recomputation.\n"
-    return ""
 
 
 # -- without reentering --------------------------------------------------------------------------------------------------
@@ -219,17 +139,17 @@ class _Frame:
         self.digests: list[Any] = []
         self.done = False  # the forward is over
         self.partial = False  # backward came before that: the second run may save more
-        self.trace = _Trace(debug)
+        self.trace = Trace(debug)
         self.counts: dict[Any, int] = {}  # saved so far, by pass
-        self.again: _Trace | None = None
+        self.again: Trace | None = None
 
     # -- forward
     def pack(self, t: Tensor) -> _Holder:
         holder = _Holder()
         self.holders.append(weakref.ref(holder))
         if self.check:
-            self.metadata.append(_metadata(t))
-            self.digests.append(_digest(t) if self.check_values else None)
+            self.metadata.append(metadata_of(t))
+            self.digests.append(digest(t) if self.check_values else None)
         return holder
 
     # -- backward
@@ -260,7 +180,7 @@ class _Frame:
 
     def run_again(self, key: Any) -> None:
         self.counts[key] = 0
-        self.again = _Trace(self.debug)
+        self.again = Trace(self.debug)
         args = [a.get() if isinstance(a, _Input) else a for a in self.inputs]
         observers = set_mode("observers", (*LOCAL.observers, self.again))
         try:
@@ -307,9 +227,12 @@ class _Frame:
             t = holder.values.get(key) if holder is not None else None
             if t is None:
                 continue
-            if _metadata(t) != self.metadata[i]:
-                different += f"tensor at position {i}:\nsaved metadata: {self.metadata[i]}\nrecomputed metadata: {_metadata(t)}\n"
-            elif self.check_values and not _alike(self.digests[i], _digest(t), t):
+            if metadata_of(t) != self.metadata[i]:
+                different += (
+                    f"tensor at position {i}:\nsaved metadata: {self.metadata[i]}\n"
+                    f"recomputed metadata: {metadata_of(t)}\n"
+                )
+            elif self.check_values and not alike(self.digests[i], digest(t), t):
                 other += f"tensor at position {i}: {self.metadata[i]}\n"
         if different:
             raise self.error(
@@ -326,7 +249,7 @@ class _Frame:
 
     def error(self, what: str) -> CheckpointError:
         again = self.again.ops if self.again is not None else []
-        told = f"torch.utils.checkpoint: {what}\n{_first_difference(self.trace.ops, again)}"
+        told = f"torch.utils.checkpoint: {what}\n{first_difference(self.trace.ops, again)}"
         if not self.debug:
             return CheckpointError(told + _TIP)
         return CheckpointError(
@@ -338,7 +261,7 @@ class _Frame:
         )
 
 
-def _listed(title: str, trace: _Trace) -> str:
+def _listed(title: str, trace: Trace) -> str:
     lines = [f"\nduring the {title}:\n"]
     for i, (op, stack) in enumerate(zip(trace.ops, trace.stacks, strict=True)):
         lines.append(f"{i}: {op}\n{stack}")
@@ -428,7 +351,7 @@ class CheckpointFunction(Function):
         ctx.save_for_backward(*(args[i] for i in ctx.places))
         with no_grad():
             outputs = run_function(*args)
-        ctx.digests = [_digest(o) if isinstance(o, Tensor) else None for o in _as_tuple(outputs)]
+        ctx.digests = [digest(o) if isinstance(o, Tensor) else None for o in _as_tuple(outputs)]
         return outputs
 
     @staticmethod
@@ -448,7 +371,7 @@ class CheckpointFunction(Function):
         if not pairs:
             raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
         for k, (o, before) in enumerate(zip(outputs, ctx.digests, strict=True)):
-            if ctx.state is not None and isinstance(o, Tensor) and not _alike(before, _digest(o), o):
+            if ctx.state is not None and isinstance(o, Tensor) and not alike(before, digest(o), o):
                 raise CheckpointError(
                     f"torch.utils.checkpoint: output {k} was computed again and is not what it was during the forward pass: "
                     "the gradient would be wrong (PyTorch returns it without a word). The function depends on something that "
