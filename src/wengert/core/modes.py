@@ -139,6 +139,12 @@ class Observer:
         """A gradient has been added to a leaf's `.grad`."""
 
 
+def tell(how: str, t: Any, result: Any = None) -> None:
+    """Let observers know that a value leaves autograd."""
+    for observer in LOCAL.observers:
+        observer.left(how, t, result)
+
+
 def set_mode(name: str, value: Any) -> Any:
     """Set one switch of this thread; return what it was."""
     local = LOCAL

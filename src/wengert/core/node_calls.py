@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .counters import unseen
 from .modes import LOCAL, set_mode
 from .node import FREED_MESSAGE, Edge
-from .tensor import Tensor, unseen, wrap
+from .tensor import Tensor, wrap
 
 INFERENCE_MESSAGE = (
     "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation "

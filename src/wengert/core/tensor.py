@@ -1,7 +1,8 @@
 """Tensor: an array, and what autograd must know about it.
 
 Lives here: the class, its construction from an array, and its part in autograd (`grad`, `grad_fn`, `backward`, hooks).
-Not here: any mathematics. The tables (`wengert.ops`) hang their operations on the class as methods.
+Not here: what it answers about its array (`geometry`), what it becomes in Python and NumPy (`to_python`), copies (`copying`),
+and any mathematics. The tables (`wengert.ops`) hang their operations on the class as methods.
 
 Note [What a Tensor holds]
     _array   the numbers (an ndarray, 0-dim included, never a NumPy scalar; under vmap a batched array)
@@ -15,47 +16,24 @@ Note [What a Tensor holds]
 
 from __future__ import annotations
 
-import copy
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import dtypes
-from .device import CPU, as_device
-from .layout import lies_in
-from .modes import LOCAL, MODES
-from .node import SEQUENCE, Edge, Hooks, Node, RemovableHandle, leaf_edge
+from .copying import Copies
+from .counters import DataCounter, unseen
+from .geometry import Geometry
+from .modes import LOCAL, MODES, tell
+from .node import SEQUENCE, Edge, Hooks, Node, RemovableHandle
+from .size import Size
+from .to_python import ToPython
 
 _new = object.__new__
-
-
-class DataCounter(list[Any]):
-    """The version counter of `t.data`, `[version, views]`. PyTorch leaves `t._version` alone when `t.data` is changed
-    in place, and then computes a wrong gradient if `t` was saved. Here the counter of `t` counts such changes too, so
-    that backward notices them, and beside that how many they were, so that `t._version` can leave them out.
-    """
-
-    __slots__ = ("source",)
-
-    def __init__(self, source: list[Any]) -> None:
-        super().__init__((0, None))
-        self.source = source
-
-    def tell(self) -> None:
-        """The memory was changed: count it where `.data` was read."""
-        source = self.source
-        source[2:] = [unseen(source) + 1]
-        source[0] += 1
-        if source.__class__ is DataCounter:
-            source.tell()
-
-
-def unseen(counter: list[Any]) -> int:
-    """How many of the changes that `counter` has counted were made through `.data`."""
-    return counter[2] if len(counter) > 2 else 0
 
 
 class TensorExtra:
@@ -75,12 +53,6 @@ class TensorExtra:
     name: str | None = None
 
 
-def tell(how: str, t: Tensor, result: Tensor | None = None) -> None:
-    """Let observers know that a value leaves autograd."""
-    for observer in LOCAL.observers:
-        observer.left(how, t, result)
-
-
 class TensorMeta(type):
     """Lets `isinstance(x, Parameter)` and the like be decided by the class itself."""
 
@@ -91,7 +63,7 @@ else:
     Methods = object
 
 
-class Tensor(Methods, metaclass=TensorMeta):
+class Tensor(Geometry, ToPython, Copies, Methods, metaclass=TensorMeta):
     """A multi-dimensional array of one dtype that can record what is done to it."""
 
     __slots__ = ("__dict__", "__weakref__", "_acc", "_array", "_edge", "_extra", "_grad", "_rg", "_vc")
@@ -119,124 +91,6 @@ class Tensor(Methods, metaclass=TensorMeta):
         if self._extra is None:
             self._extra = TensorExtra()
         return self._extra
-
-    # -- shape and dtype ---------------------------------------------------------------------------------------
-    @property
-    def shape(self) -> Any:
-        return Size(self._array.shape)
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or the size of dimension `dim`."""
-        if dim is None:
-            return Size(self._array.shape)
-        from ..ops.shared import wrap_dim
-
-        return self._array.shape[wrap_dim(dim, self._array.ndim)]
-
-    @property
-    def ndim(self) -> int:
-        return self._array.ndim
-
-    def dim(self) -> int:
-        return self._array.ndim
-
-    ndimension = dim
-
-    def numel(self) -> int:
-        return self._array.size
-
-    nelement = numel
-
-    @property
-    def dtype(self) -> dtypes.dtype:
-        return dtypes.of(self._array.dtype)
-
-    @property
-    def device(self) -> Any:
-        return CPU
-
-    @property
-    def layout(self) -> Any:
-        from .layout import strided
-
-        return strided
-
-    @property
-    def is_cuda(self) -> bool:
-        return False
-
-    @property
-    def is_sparse(self) -> bool:
-        return False
-
-    @property
-    def is_quantized(self) -> bool:
-        return False
-
-    @property
-    def is_meta(self) -> bool:
-        return False
-
-    @property
-    def is_nested(self) -> bool:
-        return False
-
-    @property
-    def itemsize(self) -> int:
-        return self._array.itemsize
-
-    def element_size(self) -> int:
-        return self._array.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        return self._array.nbytes
-
-    def stride(self, dim: int | None = None) -> Any:
-        """Steps between neighbours, in elements (NumPy counts bytes)."""
-        array = self._array
-        strides = tuple(s // array.itemsize for s in array.strides)
-        if 0 in strides:
-            strides = _torch_strides(array, strides)
-        return strides if dim is None else strides[dim]
-
-    def storage_offset(self) -> int:
-        base = self._array
-        while isinstance(base.base, np.ndarray):
-            base = base.base
-        start = base.__array_interface__["data"][0]
-        return (self._array.__array_interface__["data"][0] - start) // max(self._array.itemsize, 1)
-
-    def data_ptr(self) -> int:
-        return self._array.__array_interface__["data"][0]
-
-    def get_device(self) -> int:
-        return -1
-
-    def is_floating_point(self) -> bool:
-        return self._array.dtype.kind in "fV"
-
-    def is_complex(self) -> bool:
-        return self._array.dtype.kind == "c"
-
-    def is_signed(self) -> bool:
-        return self._array.dtype.kind not in "bu"
-
-    def is_conj(self) -> bool:
-        return False
-
-    def is_neg(self) -> bool:
-        return False
-
-    def is_inference(self) -> bool:
-        return self._extra is not None and self._extra.inference
-
-    def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Are the elements in row-major order (or in that of `memory_format`) without gaps?"""
-        return lies_in(self._array, memory_format)
-
-    def is_same_size(self, other: Tensor) -> bool:
-        return self._array.shape == other._array.shape
 
     # -- autograd ----------------------------------------------------------------------------------------------
     @property
@@ -543,169 +397,11 @@ class Tensor(Methods, metaclass=TensorMeta):
     def name(self, value: str | None) -> None:
         self.more().name = value
 
-    # -- to Python and NumPy -----------------------------------------------------------------------------------
-    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
-        """The array itself, not a copy. RuntimeError if it requires grad and that is recorded, unless `force`."""
-        if self._rg and not force and LOCAL.grad:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        if MODES.active:
-            tell("numpy", self)
-        return self._array
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        array = self.numpy()
-        if dtype is not None and array.dtype != dtype:
-            if copy is False:
-                raise ValueError("Unable to avoid copy while creating an array as requested: the dtype differs.")
-            return array.astype(dtype)
-        return array.copy() if copy else array
-
-    def item(self) -> Any:
-        """The one number this tensor holds, as a Python number."""
-        array = self._array
-        if array.size != 1:
-            raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
-        if MODES.active:
-            tell("item", self)
-        return array.item()
-
-    def tolist(self) -> Any:
-        if MODES.active:
-            tell("tolist", self)
-        return self._array.tolist()
-
-    def _scalar(self, to: type) -> Any:
-        if self._rg and LOCAL.grad:
-            _warn_scalar_once()
-        value = self.item()
-        return to(value)
-
-    def __float__(self) -> float:
-        return self._scalar(float)
-
-    def __int__(self) -> int:
-        return self._scalar(int)
-
-    def __complex__(self) -> complex:
-        return self._scalar(complex)
-
-    def __bool__(self) -> bool:
-        array = self._array
-        if array.__class__ is not np.ndarray:
-            return bool(array)  # under vmap there is no one answer, and it says so
-        if array.size == 0:
-            raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
-        if array.size > 1:
-            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-        if MODES.active:
-            tell("bool", self)
-        return bool(array.item())
-
-    def __index__(self) -> int:
-        if self._array.dtype.kind not in "iub" or self._array.size != 1:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        if MODES.active:
-            tell("int", self)
-        return int(self._array.item())
-
-    def __len__(self) -> int:
-        if self._array.ndim == 0:
-            raise TypeError("len() of a 0-d tensor")
-        return self._array.shape[0]
-
-    def __iter__(self) -> Iterator[Any]:
-        if self._array.ndim == 0:
-            raise TypeError("iteration over a 0-d tensor")
-        return iter(self.unbind(0))
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __format__(self, spec: str) -> str:
-        if self._array.ndim == 0 and not self._is_batched() and type(self) is Tensor:
-            return format(self.item(), spec)
-        return object.__format__(self, spec)
-
-    def _is_batched(self) -> bool:
-        return not isinstance(self._array, np.ndarray)
-
-    def __repr__(self, *, tensor_contents: str | None = None) -> str:
-        from .show import tensor_repr
-
-        return tensor_repr(self)
-
-    def __dir__(self) -> list[str]:
-        unset = {name for name in ("_acc", "_grad") if not hasattr(self, name)}
-        return [name for name in super().__dir__() if name not in unset]
-
-    def __reversed__(self) -> Tensor:
-        return self if self._array.ndim == 0 else self.flip(0)
-
-    def __contains__(self, element: Any) -> bool:
-        if isinstance(element, (Tensor, int, float, complex, bool)):
-            return bool((self == element).any())
-        raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
-
-    # -- copies ------------------------------------------------------------------------------------------------
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        if self._edge is not None:
-            raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
-                "moment.  If you were attempting to deepcopy a module, this may be because of a torch.nn.utils."
-                "weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
-            )
-        if id(self) in memo:
-            return memo[id(self)]
-        t = _new(type(self))
-        t._array = _copy_memory(self._array, memo)
-        t._rg = self._rg
-        t._edge = None
-        t._vc = None
-        t._extra = None
-        memo[id(self)] = t
-        found = getattr(self, "_grad", None)
-        if found is not None:
-            t._grad = copy.deepcopy(found, memo)
-        t.__dict__.update(copy.deepcopy(self.__dict__, memo))
-        return t
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return (_rebuild, (type(self), np.ascontiguousarray(self._array), self._rg, self.__dict__))
-
-
-def _copy_memory(array: Any, memo: dict[int, Any]) -> Any:
-    """Copy an array; views of one buffer that are copied together stay views of one buffer."""
-    base = array
-    while isinstance(base.base, np.ndarray):
-        base = base.base
-    if base is array:
-        if id(array) not in memo:
-            memo[id(array)] = array.copy(order="K")
-            memo.setdefault(id(memo), []).append(array)
-        return memo[id(array)]
-    if id(base) not in memo:
-        memo[id(base)] = base.copy(order="K")
-        memo.setdefault(id(memo), []).append(base)
-    new = memo[id(base)]
-    if new.strides != base.strides:
-        return array.copy(order="K")
-    offset = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    return np.ndarray(
-        array.shape,
-        array.dtype,
-        buffer=new.reshape(-1).view(np.uint8).data if new.flags.c_contiguous else new.data,
-        offset=offset,
-        strides=array.strides,
-    )
-
-
-def _rebuild(cls: type, array: Any, rg: bool, attributes: dict[str, Any]) -> Tensor:
-    t = wrap(array.copy() if not array.flags.owndata else array)
-    if cls is not Tensor:
-        t.__class__ = cls
-    t._rg = rg
-    t.__dict__.update(attributes)
-    return t
+for _part in (Geometry, ToPython, Copies):
+    for _f in vars(_part).values():
+        if isinstance(_f, FunctionType):  # in Python's messages they are Tensor's
+            _f.__qualname__ = f"Tensor.{_f.__name__}"
 
 
 def wrap(array: Any, requires_grad: bool = False) -> Tensor:
@@ -752,39 +448,6 @@ def _cap_word(d: dtypes.dtype) -> str:
     return d.tensor_type
 
 
-_warned_scalar = False
-
-
-def _warn_scalar_once() -> None:
-    global _warned_scalar
-    if not _warned_scalar:
-        _warned_scalar = True
-        warnings.warn(
-            "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
-            "Consider using tensor.detach() first.",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
-def _torch_strides(array: Any, strides: tuple[int, ...]) -> tuple[int, ...]:
-    """NumPy gives a dimension of size 1 that was put in stride 0, PyTorch what a neighbour there would need.
-
-    An array without elements has no strides that matter; PyTorch's are those of a contiguous tensor.
-    """
-    found = list(strides)
-    if not array.size:
-        step = 1
-        for d in range(array.ndim - 1, -1, -1):
-            found[d] = step
-            step *= max(array.shape[d], 1)
-        return tuple(found)
-    for d in range(array.ndim - 1, -1, -1):
-        if found[d] == 0 and array.shape[d] == 1:
-            found[d] = found[d + 1] * array.shape[d + 1] if d + 1 < array.ndim else 1
-    return tuple(found)
-
-
 def legacy_array(args: tuple[Any, ...], dtype: Any = None) -> Any:
     """`Tensor(2, 3)` is an uninitialised tensor of that shape, `Tensor([1, 2])` one of those numbers."""
     d = dtypes.DEFAULT.floating.np if dtype is None else dtype
@@ -803,8 +466,3 @@ def legacy_array(args: tuple[Any, ...], dtype: Any = None) -> Any:
     if all(isinstance(a, (int, np.integer)) for a in args):
         return np.zeros(args, d)
     raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
-
-
-from .size import Size  # noqa: E402  (Size knows nothing of Tensors; here to keep the class first)
-
-__all__ = ["PLAIN_TYPES", "Size", "Tensor", "TensorExtra", "as_device", "leaf_edge", "wrap", "MODES", "Sequence"]

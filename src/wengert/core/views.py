@@ -22,10 +22,11 @@ import numpy as np
 from ..kernels.memory import owner
 from . import dtypes
 from .batched import Batched, geometry, plain
+from .counters import DataCounter
 from .modes import LOCAL, MODES
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
 from .op import TABLE, Op
-from .tensor import DataCounter, Tensor, TensorExtra, mark_inference, wrap
+from .tensor import Tensor, TensorExtra, mark_inference, wrap
 
 _new = object.__new__
 

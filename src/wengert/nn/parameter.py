@@ -10,8 +10,8 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.device import CPU, as_device
-from ..core.modes import MODES
-from ..core.tensor import PLAIN_TYPES, Tensor, TensorMeta, tell, wrap
+from ..core.modes import MODES, tell
+from ..core.tensor import PLAIN_TYPES, Tensor, TensorMeta, wrap
 
 _new = object.__new__
 

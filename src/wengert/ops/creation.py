@@ -15,8 +15,8 @@ from ..core import dtypes
 from ..core.device import as_device
 from ..core.layout import layout as layout_type
 from ..core.layout import strided
-from ..core.modes import LOCAL, MODES
-from ..core.tensor import Tensor, mark_inference, tell, wrap
+from ..core.modes import LOCAL, MODES, tell
+from ..core.tensor import Tensor, mark_inference, wrap
 from .conversion import convert
 from .conversion import to_dtype as to_dtype
 
