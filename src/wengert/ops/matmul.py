@@ -15,6 +15,7 @@ from ..core import dtypes
 from ..core.modes import LOCAL
 from ..core.op import Array, composite, general, linear
 from ..kernels import blas
+from ..kernels.products import matmul as product
 from .reductions import sum as sum_
 from .reductions import sum_dim
 from .shape import expand, unsqueeze
@@ -67,8 +68,8 @@ def _matmul(a: Any, b: Any) -> Any:
     if blas.untouched and b.size > 1 << 14:
         blas.touch_buffers()
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous and a.dtype.kind != "V":
-        return np.matmul(a.reshape((prod(a.shape[:-1]), a.shape[-1])), b).reshape((*a.shape[:-1], b.shape[-1]))
-    return np.matmul(a, b) if a.dtype.kind != "V" else np.matmul(a, b).astype(a.dtype)
+        return product(a.reshape((prod(a.shape[:-1]), a.shape[-1])), b).reshape((*a.shape[:-1], b.shape[-1]))
+    return product(a, b) if a.dtype.kind != "V" else np.matmul(a, b).astype(a.dtype)
 
 
 def _shape(a: Any) -> str:
@@ -84,8 +85,8 @@ def _check_mm(input: Any, mat2: Any) -> None:
 
 @_bilinear(
     "mm",
-    input=lambda g, mat2: g @ mat2.T.conjugate(),
-    mat2=lambda g, input: input.T.conjugate() @ g,
+    input=lambda g, mat2: mm(g, mat2.T.conjugate()),
+    mat2=lambda g, input: mm(input.T.conjugate(), g),
     check=_check_mm,
 )
 def mm(input: Array, mat2: Array) -> Any:
@@ -252,9 +253,9 @@ def _check_linear(input: Any, weight: Any, bias: Any) -> None:
 
 def _weight_grad(g: Any, input: Any) -> Any:
     if input.ndim == 2:
-        return g.T @ input.conjugate()
+        return mm(g.T, input.conjugate())
     rows = prod(input.shape[:-1])
-    return g.reshape((rows, g.shape[-1])).T @ input.reshape((rows, input.shape[-1])).conjugate()
+    return mm(g.reshape((rows, g.shape[-1])).T, input.reshape((rows, input.shape[-1])).conjugate())
 
 
 def _affine_back(g: Any, input: Any, weight: Any) -> Any:
@@ -264,8 +265,8 @@ def _affine_back(g: Any, input: Any, weight: Any) -> Any:
     rows = g.reshape(-1, g.shape[-1])
     at = input.reshape(-1, input.shape[-1])
     return (
-        np.matmul(rows, weight.conjugate()).reshape(input.shape),
-        np.matmul(rows.T, at.conjugate()),
+        product(rows, weight.conjugate()).reshape(input.shape),
+        product(rows.T, at.conjugate()),
         np.add.reduce(rows, axis=0),
     )
 
@@ -273,7 +274,7 @@ def _affine_back(g: Any, input: Any, weight: Any) -> Any:
 @general(
     "affine",
     precision="lower",
-    input=lambda g, weight: g @ weight.conjugate(),
+    input=lambda g, weight: matmul(g, weight.conjugate()),
     weight=lambda g, input: _weight_grad(g, input),
     bias=lambda g, bias_shape: sum_dim(g, tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
     fused=lambda g, input, weight: _affine_back(g, input, weight),
