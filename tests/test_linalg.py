@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -192,3 +193,32 @@ def test_the_compiled_lu_is_the_same(kind: Any, monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_allclose(looped[0], plain[0], rtol=1e-3 if kind is np.float32 else 1e-10, atol=1e-5)
     np.testing.assert_array_equal(looped[1], plain[1])
     assert looped[2] == plain[2] == 37
+
+
+@pytest.mark.parametrize("by_blas", [True, False])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
+def test_triangular_systems_however_they_lie(dtype: str, by_blas: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against the general solver: rows, columns or every other element in memory; batches; sizes on both sides of a block."""
+    from wengert.kernels import blas, linalg
+
+    if not by_blas:
+        monkeypatch.setattr(blas, "_solver", lambda char: None)
+    r = np.random.default_rng(0)
+
+    def some(*shape: int) -> np.ndarray:
+        x = r.standard_normal(shape)
+        return (x + 1j * r.standard_normal(shape) if dtype[0] == "c" else x).astype(dtype)
+
+    lying = (np.asarray, np.asfortranarray, lambda x: np.repeat(x, 2, axis=-1)[..., ::2])
+    for (n, m), batch in (((17, 5), ()), ((70, 1), (2,)), ((130, 40), ())):
+        a, b = some(*batch, n, n) / n + np.eye(n, dtype=dtype), some(*batch, n, m)
+        for lie_a, lie_b, upper, unit in itertools.product(lying, lying, (False, True), (False, True)):
+            t = np.triu(a) if upper else np.tril(a)
+            if unit:
+                t[..., range(n), range(n)] = 1
+            given, right = lie_a(a), lie_b(b)
+            x = linalg.solve_triangular(given, right, upper, unit)
+            assert x.dtype == dtype
+            tolerance = 1e-4 if dtype in ("f4", "c8") else 1e-11
+            np.testing.assert_allclose(x, np.linalg.solve(t.astype("c16"), b), rtol=tolerance, atol=tolerance)
+            np.testing.assert_array_equal(right, b)

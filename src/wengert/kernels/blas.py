@@ -1,6 +1,5 @@
-"""How many threads NumPy's BLAS uses: asked of, and told to, the OpenBLAS that NumPy brings along.
-
-NumPy has no function for this. Where another BLAS is at work, or none is found, nothing is steered.
+"""The OpenBLAS that NumPy brings along, asked for what NumPy has no function for: how many threads it uses, and triangular
+systems. Where another BLAS is at work, or none is found, nothing is steered, and the callers solve systems with NumPy.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ import numpy as np
 
 
 @functools.cache
-def _functions() -> tuple[Any, Any] | None:
-    """OpenBLAS's (get, set) functions for the number of threads; None if it is not there."""
+def _library() -> tuple[Any, str, str] | None:
+    """OpenBLAS, and what stands before and after the names of its functions; None if it is not there."""
     import ctypes
 
     home = Path(np.__file__).parent
@@ -27,14 +26,25 @@ def _functions() -> tuple[Any, Any] | None:
             library = ctypes.CDLL(str(path))
         except OSError:
             continue
-        for prefix in ("scipy_openblas", "openblas"):
-            for suffix in ("64_", ""):
-                names = [f"{prefix}_{verb}_num_threads{suffix}" for verb in ("get", "set")]
-                if all(hasattr(library, name) for name in names):
-                    found = getattr(library, names[0]), getattr(library, names[1])
-                    found[0].restype, found[1].argtypes, found[1].restype = ctypes.c_int, [ctypes.c_int], None
-                    return found
+        for before in ("scipy_", ""):
+            for after in ("64_", ""):
+                if all(hasattr(library, f"{before}openblas_{verb}_num_threads{after}") for verb in ("get", "set")):
+                    return library, before, after
     return None
+
+
+@functools.cache
+def _functions() -> tuple[Any, Any] | None:
+    """OpenBLAS's (get, set) functions for the number of threads; None if it is not there."""
+    import ctypes
+
+    found = _library()
+    if found is None:
+        return None
+    library, before, after = found
+    get, set_to = (getattr(library, f"{before}openblas_{verb}_num_threads{after}") for verb in ("get", "set"))
+    get.restype, set_to.argtypes, set_to.restype = ctypes.c_int, [ctypes.c_int], None
+    return get, set_to
 
 
 def steerable() -> bool:
@@ -79,3 +89,61 @@ def touch_buffers() -> None:
     global untouched
     untouched = False
     np.matmul(np.ones((64, 320), np.float32), np.ones((320, 352), np.float32))  # more than one block of OpenBLAS's
+
+
+# -- triangular systems ------------------------------------------------------------------------------------------
+
+_ROWS, _COLUMNS, _LEFT = 101, 102, 141  # the words of CBLAS
+_LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}
+
+
+@functools.cache
+def _solver(char: str) -> Any:
+    """CBLAS's `trsm` for arrays of this kind, taking what factors there are by their address, and the number 1 for it."""
+    import ctypes
+
+    found = _library()
+    if found is None or char not in _LETTERS:
+        return None
+    library, before, after = found
+    function = getattr(library, f"{before}cblas_{_LETTERS[char]}trsm{after}", None)
+    if function is None:
+        return None
+    number = ctypes.c_int64 if after else ctypes.c_int
+    real = {"f": ctypes.c_float, "d": ctypes.c_double}.get(char)
+    one: Any = 1.0 if real else np.ones((), char)
+    function.restype = None
+    function.argtypes = [
+        *[ctypes.c_int] * 5, number, number, real or ctypes.c_void_p, ctypes.c_void_p, number, ctypes.c_void_p, number,
+    ]  # fmt: skip
+    return function, one if real else one.ctypes.data, one
+
+
+def _lies(a: Any) -> int:
+    """How the matrix `a` lies in memory: by rows, by columns, or neither (0)."""
+    k, (m, n) = a.itemsize, a.shape
+    if a.strides[1] == k and a.strides[0] >= n * k and a.strides[0] % k == 0:
+        return _ROWS
+    if a.strides[0] == k and a.strides[1] >= m * k and a.strides[1] % k == 0:
+        return _COLUMNS
+    return 0
+
+
+def solve_triangular(a: Any, b: Any, upper: bool, unit: bool) -> Any:
+    """X with A X = B for one matrix A, of which a triangle is read; None if there is no such function for the dtype."""
+    found = _solver(a.dtype.char)
+    if found is None or a.dtype != b.dtype:
+        return None
+    function, one, _ = found
+    x = np.array(b, order="F" if _lies(b) == _COLUMNS else "C")
+    order = _COLUMNS if _lies(b) == _COLUMNS else _ROWS
+    how = _lies(a)
+    if not how:
+        a, how = np.ascontiguousarray(a), _ROWS
+    across = how != order  # then it is the transpose that lies there
+    step = max(a.strides) // a.itemsize, max(x.strides) // x.itemsize
+    function(
+        *(order, _LEFT, 121 if upper != across else 122, 112 if across else 111, 132 if unit else 131),
+        *(*x.shape, one, a.ctypes.data, step[0], x.ctypes.data, step[1]),
+    )
+    return x

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from . import blas
 from .compiled import compiled
 
 _PANEL = 32  # columns factored one by one, before the rest is updated by one matrix product
+_SMALL = 16  # triangular systems up to this size are solved together, by LAPACK
 _BLOCK = 64  # triangular systems up to this size go to LAPACK as they are
 _FEW = 4  # so many large matrices are factored one by one
 
@@ -177,7 +179,8 @@ def _triangle(n: int, strict: bool) -> Any:
 def solve_triangular(a: Any, b: Any, upper: bool, unit: bool = False) -> Any:
     """X with A X = B, A triangular (the other triangle is not read). A zero on the diagonal gives infinities.
 
-    By blocks: one product takes off what is known, then LAPACK solves with the block on the diagonal.
+    Large matrices one by one by BLAS. Without it by blocks: one product takes off what is known, then LAPACK solves with
+    the block on the diagonal.
     """
     n = a.shape[-1]
     kind = np.result_type(a, b)
@@ -185,6 +188,10 @@ def solve_triangular(a: Any, b: Any, upper: bool, unit: bool = False) -> Any:
         return np.zeros((*batch_of(a, b), *b.shape[-2:]), kind)
     if not unit and not np.all(np.diagonal(a, 0, -2, -1)):
         return _substitute(np.triu(a) if upper else np.tril(a), b, upper)
+    if n > _SMALL and a.dtype == b.dtype:
+        x = _solve_by_blas(a, b, upper, unit)
+        if x is not None:
+            return x
     if n <= _BLOCK:
         return _solve_block(a, b, upper, unit)
     x = np.empty((*batch_of(a, b), *b.shape[-2:]), kind)
@@ -196,6 +203,21 @@ def solve_triangular(a: Any, b: Any, upper: bool, unit: bool = False) -> Any:
         if known.start != known.stop:
             rest = rest - a[..., rows, known] @ x[..., known, :]
         x[..., rows, :] = _solve_block(a[..., rows, rows], rest, upper, unit)
+    return x
+
+
+def _solve_by_blas(a: Any, b: Any, upper: bool, unit: bool) -> Any:
+    """The systems one by one; None if there is no BLAS to ask."""
+    if a.ndim == 2 and b.ndim == 2:
+        return blas.solve_triangular(a, b, upper, unit)
+    batch = batch_of(a, b)
+    x = np.empty((*batch, *b.shape[-2:]), b.dtype)
+    a, b = np.broadcast_to(a, (*batch, *a.shape[-2:])), np.broadcast_to(b, x.shape)
+    for i in np.ndindex(batch):
+        one = blas.solve_triangular(a[i], b[i], upper, unit)
+        if one is None:
+            return None
+        x[i] = one
     return x
 
 
