@@ -23,6 +23,8 @@ CASES = [
     (2, 3, 33, 41, 7, (3, 3), (2, 3), (0, 2), (2, 3)),
     (2, 6, 12, 17, 5, (1, 1), (1, 2), (0, 0), (1, 1)),
     (1, 7, 8, 8, 6, (3, 3), (1, 1), (2, 2), (1, 1)),
+    (2, 6, 18, 17, 8, (2, 3), (3, 2), (0, 1), (1, 1)),
+    (2, 4, 31, 29, 8, (3, 4), (2, 3), (2, 0), (2, 2)),
     (2, 3, 8, 6, 5, (3, 3), (1, 1), (1, 1), (1, 1)),
     (2, 5, 14, 10, 17, (4, 1), (1, 1), (2, 0), (1, 1)),
     (1, 2, 28, 28, 34, (3, 3), (1, 1), (2, 2), (1, 1)),
@@ -38,19 +40,21 @@ def test_tiles_agree_with_columns(case: Any, dtype: type, threads: int, monkeypa
     torch.set_num_threads(threads)
     monkeypatch.setattr(tiles, "_WORTH", 0)
     x, w = R.standard_normal((n, c, height, width)).astype(dtype), R.standard_normal((o, c, *kernel)).astype(dtype)
-    bias = R.standard_normal(o).astype(dtype)
+    bias, bias_back = R.standard_normal(o).astype(dtype), R.standard_normal(c).astype(dtype)
     options = stride, padding, dilation, 1
     results = []
     for wish in "01":
         monkeypatch.setenv("WENGERT_NUMBA", wish)
         out = convolution.forward(x, w, bias, *options)
         g = results[0][0] if results else out
-        back = convolution.input_grad(g, w, None, (height, width), *options)
+        back = convolution.input_grad(g, w, bias_back, (height, width), *options)
         results.append((out, convolution.weight_grad(x, g, w.shape, *options), back))
     torch.set_num_threads(before)
     places = results[0][0].shape[2:]
     assert tiles.forward(x, w, bias, stride, padding, dilation, places) is not None
     assert tiles.weight_grad(x, results[0][0], w.shape, stride, padding, dilation) is not None
+    if max(stride) > 1 and c > 3:
+        assert tiles.input_grad(g, w, None, (height, width), stride, padding, dilation) is not None
     tolerance = 2e-5 if dtype is np.float32 else 1e-13
     for a, b in zip(*results, strict=True):
         assert a.dtype == b.dtype == dtype

@@ -195,18 +195,22 @@ def _phases(to, x, n, stride, padding, size):
 
 
 @_loop
-def direct(out, x, w, bias, offsets, targets, sources, line, stride, padding, size, low, high):
-    """Convolution of x (N, C, H, W) to out (N, O, *): w (blocks, C * kernel, CHANNELS) and bias (blocks * CHANNELS,) in
-    blocks of channels, of which those from `low` to `high` are done, counted through all images.
+def direct(out, x, w, bias, offsets, targets, sources, line, places, stride, padding, size, low, high):
+    """Convolution of x (N, C, H, W) to `places` (first row, step, how many; columns alike) of out (N, O, *): w (blocks,
+    C * kernel, CHANNELS) and bias (blocks * CHANNELS,) in blocks of channels, of which those from `low` to `high` are
+    done, counted through all images.
 
     Vectors of places are read from `sources` and written to `targets`, where a row has length `line`: that of `out`, or
     that of the phases, and what is between two rows is left out afterwards."""
-    channels, rows, across = out.shape[1], out.shape[2], out.shape[3]
+    channels, height, width = out.shape[1], out.shape[2], out.shape[3]
+    top, down, rows, left, over, across = places
+    whole = rows == height and across == width and line == across
     lanes = 32 // x.itemsize
     count, vectors, blocks = len(offsets), len(targets), len(w)
     to = np.zeros(x.shape[1] * stride[0] * stride[1] * size[0] * size[1] + lanes, x.dtype)
     flat, weights = out.reshape(-1), w.reshape(-1)
     room = targets[-1] + lanes
+    whole = whole and room <= height * width
     rest = np.empty(CHANNELS * room, x.dtype)
     before = -1
     for item in range(low, high):
@@ -215,9 +219,9 @@ def direct(out, x, w, bias, offsets, targets, sources, line, stride, padding, si
             _phases(to, x, n, stride, padding, size)
             before = n
         first = block * CHANNELS
-        at = (n * channels + first) * rows * across
-        straight = line == across and room <= rows * across and first + CHANNELS <= channels
-        result, begin, step = (flat, at, rows * across) if straight else (rest, 0, room)
+        at = (n * channels + first) * height * width
+        straight = whole and first + CHANNELS <= channels
+        result, begin, step = (flat, at, height * width) if straight else (rest, 0, room)
         j = 0
         while j + 3 <= vectors:
             _tile_of_3(result, begin, step, targets, to, sources, j, offsets, weights, first * count, bias, first)
@@ -229,8 +233,13 @@ def direct(out, x, w, bias, offsets, targets, sources, line, stride, padding, si
         if not straight:
             for i in range(min(CHANNELS, channels - first)):
                 for r in range(rows):
-                    for t in range(across):
-                        flat[at + (i * rows + r) * across + t] = rest[i * room + r * line + t]
+                    to_row, row = at + (i * height + top + r * down) * width + left, i * room + r * line
+                    if over == 1:
+                        for t in range(across):
+                            flat[to_row + t] = rest[row + t]
+                    else:
+                        for t in range(across):
+                            flat[to_row + t * over] = rest[row + t]
 
 
 @_loop

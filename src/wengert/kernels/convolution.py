@@ -240,6 +240,10 @@ def input_grad(g: Any, w: Any, bias: Any, size: Ints, stride: Ints, padding: Int
             return direct
         if 2 * o <= 3 * c:  # it is g that is unfolded here, which may have many more channels
             return forward(g, turned, bias, stride, rest, dilation, groups)
+    elif groups == 1:
+        found = tiles.input_grad(g, w, bias, size, stride, padding, dilation)
+        if found is not None:
+            return found
     length = math.prod(out)
     gm = np.ascontiguousarray(g).reshape(n, groups, o // groups, length)
     matrix = np.ascontiguousarray(w).reshape(groups, o // groups, -1).swapaxes(-1, -2)

@@ -6,7 +6,8 @@ Shapes and options as in `kernels/convolution`, which asks here first.
 from __future__ import annotations
 
 import functools
-from typing import Any
+import itertools
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,6 +66,17 @@ def _suited(x: Any, other: Any, work: int) -> bool:
     return x.ndim == 4 and x.dtype.char in "fd" and x.dtype == other.dtype and work >= _WORTH
 
 
+def _blocks(w: Any, bias: Any) -> tuple[Any, Any]:
+    """Weights (O, C, *kernel) in blocks of channels: (blocks, C * kernel, CHANNELS); and a bias (O,) or None for them."""
+    o, count = len(w), w.size // len(w)
+    blocks = -(-o // CHANNELS)
+    packed, biases = np.zeros((blocks * CHANNELS, count), w.dtype), np.zeros(blocks * CHANNELS, w.dtype)
+    packed[:o] = w.reshape(o, count)
+    if bias is not None:
+        biases[:o] = bias
+    return np.ascontiguousarray(packed.reshape(blocks, CHANNELS, count).swapaxes(1, 2)), biases
+
+
 def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, out: Ints) -> Any:
     """Cross-correlation of (N, C, H, W) with (O, C, *kernel), and a bias (O,) or None."""
     n, c = x.shape[:2]
@@ -78,18 +90,82 @@ def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: In
     if out[0] * out[1] < _USED * len(targets) * (32 // x.itemsize):
         return None
     offsets = _offsets(c, kernel, stride, dilation, phase)
-    blocks = -(-o // CHANNELS)
-    packed, biases = np.zeros((blocks * CHANNELS, count), x.dtype), np.zeros(blocks * CHANNELS, x.dtype)
-    packed[:o] = w.reshape(o, count)
-    if bias is not None:
-        biases[:o] = bias
-    packed = np.ascontiguousarray(packed.reshape(blocks, CHANNELS, count).swapaxes(1, 2))
+    packed, biases = _blocks(w, bias)
     result = np.empty((n, o, *out), x.dtype)
-    values = result, x, packed, biases, offsets, targets, sources, line, stride, padding, phase
+    places = (0, 1, out[0], 0, 1, out[1])
+    values = result, x, packed, biases, offsets, targets, sources, line, places, stride, padding, phase
     loop = machine("conv_loops.direct", result.size * 8, *values, 0, 0)
     if loop is None:
         return None
-    threads.share(lambda low, high: loop(*values, low, high), n * blocks, result.size * count)
+    threads.share(lambda low, high: loop(*values, low, high), n * len(packed), result.size * count)
+    return result
+
+
+class _Class(NamedTuple):
+    """Of one dimension: the places of the input with one remainder modulo the stride, as (first, step, how many).
+
+    They are a convolution without strides of the result, `before` and `after` which there must be zeros (or of which so
+    many elements do not count, if negative), with some `taps` of the kernel."""
+
+    places: Ints
+    taps: slice
+    dilation: int
+    before: int
+    after: int
+
+
+def _classes(n: int, length: int, k: int, s: int, p: int, d: int) -> list[_Class]:
+    """Size of the input and of the result, kernel, stride, padding and dilation."""
+    found = []
+    for first in range(min(s, n)):
+        start, remainder = divmod(first + p, s)
+        many = len(range(first, n, s))
+        taps = [q for q in range(k) if d * q % s == remainder]  # tap q of the window at l meets place l + d q // s
+        reach = [d * q // s for q in taps] or [0]
+        step, dilation = (b[1] - b[0] if len(b) > 1 else 1 for b in (taps, reach))
+        ends = reach[-1] - start, start + many - reach[0] - length
+        found.append(
+            _Class((first, s, many), slice(*taps[:1], taps[-1] + 1, step) if taps else slice(0), dilation, *ends)
+        )
+    return found
+
+
+def input_grad(g: Any, w: Any, bias: Any, size: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:
+    """Transpose with respect to an input of that size which was walked over in strides; a bias (C,) or None is added."""
+    n, (o, c) = len(g), w.shape[:2]
+    if c < CHANNELS or not _suited(g, w, g.size * (w.size // o)):
+        return None
+    g = np.ascontiguousarray(g)
+    lanes = 32 // g.itemsize
+    axes = [_classes(*axis) for axis in zip(size, g.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)]
+    margins = [[max(0, *end) for end in zip(*((a.before, a.after) for a in axis), strict=True)] for axis in axes]
+    phase = tuple(length + before + after for length, (before, after) in zip(g.shape[2:], margins, strict=True))
+    pads = tuple(before for before, _ in margins)
+    every, computed = [], 0
+    for down, across in itertools.product(*axes):
+        part = np.flip(w[:, :, down.taps, across.taps].swapaxes(0, 1), (2, 3))
+        if not part.size:
+            continue
+        skip = (pads[0] - down.before) * phase[1] + pads[1] - across.before
+        offsets = _offsets(o, part.shape[2:], (1, 1), (down.dilation, across.dilation), phase) + skip
+        vectors = _vectors((down.places[2], across.places[2]), phase, len(offsets), lanes)
+        computed += len(vectors[0]) * lanes
+        every.append((*_blocks(part, bias), offsets, *vectors, (*down.places, *across.places)))
+    if not every or size[0] * size[1] < _USED * computed:
+        return None
+    result = np.empty((n, c, *size), g.dtype)
+    if len(every) < len(axes[0]) * len(axes[1]):  # there are places that no tap meets
+        result[...] = 0 if bias is None else bias[:, None, None]
+    rest = (1, 1), pads, phase
+    loop = machine("conv_loops.direct", result.size * 8, result, g, *every[0], *rest, 0, 0)
+    if loop is None:
+        return None
+
+    def work(low: int, high: int) -> None:
+        for values in every:
+            loop(result, g, *values, *rest, low, high)
+
+    threads.share(work, n * -(-c // CHANNELS), g.size * (w.size // o))
     return result
 
 
