@@ -1,8 +1,8 @@
-"""`python -m benchmarks [NAME ...] [--quick] [--without-numba] [--write]`: print the table of ratios; `--write` puts it in
-RESULTS.md, of a run without Numba the ratios alone, beside the others.
+"""`python -m benchmarks [NAME ...] [--only TEXT] [--quick] [--without-numba] [--write]`: print the table of ratios.
 
-Needs the extras `conformance` (torch) and `bench` (HIPS autograd). A ratio is Wengert's time over PyTorch's, medians of
-interleaved rounds in one process: below 1 Wengert is faster.
+`--write` puts the rows of each group into RESULTS.md as soon as they are there, of a run without Numba the ratios alone,
+beside the others. Needs the extra `conformance` (torch); with the extra `bench` JAX and HIPS autograd are timed too.
+A ratio is another library's time over PyTorch's, medians of interleaved rounds in one process.
 """
 
 from __future__ import annotations
@@ -10,230 +10,193 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 import wengert
 
-from . import timing, workloads, workloads_explain, workloads_functional
+from . import memory, results, timing, workloads, workloads_explain, workloads_functional
 from .adbench import ADBENCH
 from .models import MODELS
 from .operators import OPERATORS
+from .program import Program, Step, Workload
+from .results import BAR, COST, MOST, RATIO, THEIR_COST, Row, marked
 
-Row = tuple[str, str, str, str, str]  # workload, wengert, torch, ratio, hips
+SECONDS = 6.0  # for each row, about
 
 
-def _seconds(s: float) -> str:
+class Options(argparse.Namespace):
+    names: list[str]
+    only: str
+    quick: bool
+    without_numba: bool
+    write: bool
+
+    @property
+    def seconds(self) -> float:
+        return 1.0 if self.quick else SECONDS
+
+    def wants(self, row: str) -> bool:
+        return re.search(self.only, row) is not None
+
+
+def _time(s: float) -> str:
     return f"{s * 1e6:.2f} us" if s < 1e-3 else f"{s * 1e3:.2f} ms" if s < 1 else f"{s:.2f} s"
 
 
-def _paired(name: str, make: Callable[[Any], Any], hips: Any, rounds: int, per: int = 1) -> Row:
-    steps = {"wengert": make(wengert), "torch": make(torch)}
-    if hips is not None:
-        steps["hips"] = hips
-    t = timing.interleave(steps, rounds)
-    shown = {k: _seconds(v / per) for k, v in t.items()}
-    hips_ratio = f"{t['hips'] / t['torch']:.2f}" if hips is not None else ""
-    return (name, shown["wengert"], shown["torch"], f"{t['wengert'] / t['torch']:.2f}", hips_ratio)
+def _versus(name: str, ours: float, theirs: float, show: Callable[[float], str], bar: float | None = None) -> Row:
+    row = {"workload": name, "Wengert": show(ours), "PyTorch": show(theirs), RATIO: marked(ours / theirs, bar)}
+    return row if bar is None else {**row, BAR: f"{bar:g}"}
 
 
-def chains(rounds: int) -> list[Row]:
-    """(a) 300 x (multiply, sin, add): time an operation, forward and backward."""
-    return [
-        _paired(
-            f"a: chain of multiply, sin, add on {shape}, per operation",
-            lambda lib, s=shape: workloads.chain(lib, s),
-            workloads.chain_hips(shape),
-            rounds,
-            300,
+def _steps(program: Step) -> list[Step]:
+    """The step, and the forward and the gradient, where the workload has them."""
+    if not isinstance(program, Program):
+        return [program]
+    return [program, program.forward, program.gradient] if program.opt else [program, program.forward]
+
+
+def _row(name: str, w: Workload, options: Options) -> Row:
+    ours = w(wengert)
+    turns = {"wengert": _steps(ours), "torch": _steps(w(torch))}
+    if w.jax and find_spec("jax") and not options.without_numba:
+        from . import in_jax
+
+        turns["JAX"] = [in_jax.step_of(w.jax, w.options, ours)]
+    if w.hips and find_spec("autograd") and not options.without_numba:
+        turns["HIPS"] = [w.hips()]
+    t = timing.interleave(turns, options.seconds, seldom=("JAX", "HIPS"))
+    row = _versus(name, t["wengert"][0] / w.per, t["torch"][0] / w.per, _time, w.bar)
+    row |= {f"{lib} / PyTorch": f"{t[lib][0] / t['torch'][0]:.2f}" for lib in ("JAX", "HIPS") if lib in t}
+    if len(t["wengert"]) > 1:  # where there is no update, the step is the gradient
+        row[COST], row[THEIR_COST] = (
+            marked(t[lib][-1 if len(t[lib]) > 2 else 0] / t[lib][1], bar)
+            for lib, bar in (("wengert", MOST), ("torch", None))
         )
-        for shape in ((), (100,))
-    ]
+    return row
 
 
-def small_network(rounds: int) -> list[Row]:
-    """(b) a 64-64-64-10 tanh network, batch 32, SGD step."""
-    sizes = (64, 64, 64, 10)
-    return [
-        _paired(
-            "b: 64-64-64-10 tanh, batch 32, SGD step",
-            lambda lib: workloads.training_step(lib, sizes, 32, "Tanh", "SGD", 0.01),
-            workloads.training_step_hips(sizes, 32, "Tanh", 0.01),
-            rounds,
-        )
-    ]
+def _suite(suite: dict[str, Workload]) -> Callable[[Options], list[Row]]:
+    return lambda options: [_row(name, w, options) for name, w in suite.items() if options.wants(name)]
 
 
-def large_network(rounds: int) -> list[Row]:
-    """(c) 784-512-512-10, batch 128, Adam step."""
-    sizes = (784, 512, 512, 10)
-    return [
-        _paired(
-            "c: 784-512-512-10 relu, batch 128, Adam step",
-            lambda lib: workloads.training_step(lib, sizes, 128, "ReLU", "Adam", 1e-3),
-            None,
-            rounds,
-        )
-    ]
-
-
-def long_chain(rounds: int) -> list[Row]:
+def long_chain(options: Options) -> list[Row]:
     """(d) a chain of a million nodes: time, freeing, peak memory, in processes of their own."""
-    n = 1_000_000 if rounds > 10 else 100_000
+    n = 100_000 if options.quick else 1_000_000
+    shown = {
+        "seconds": ("forward and backward", _time),
+        "free": ("freeing", _time),
+        "MB": ("peak memory", "{:.0f} MB".format),
+    }
+    names = {key: f"d: chain of {n:,} nodes, {label}" for key, (label, _) in shown.items()}
+    if not any(map(options.wants, names.values())):
+        return []
     ours, theirs = timing.long_chain("wengert", n), timing.long_chain("torch", n)
-    rows = []
-    for key, label in (("seconds", "forward and backward"), ("free", "freeing"), ("MB", "peak memory")):
-        shown = [f"{r[key]:.0f} MB" if key == "MB" else _seconds(r[key]) for r in (ours, theirs)]
-        rows.append((f"d: chain of {n:,} nodes, {label}", shown[0], shown[1], f"{ours[key] / theirs[key]:.2f}", ""))
-    return rows
+    return [_versus(name, ours[key], theirs[key], shown[key][1]) for key, name in names.items()]
 
 
-def imports(rounds: int) -> list[Row]:
+def imports(options: Options) -> list[Row]:
     """(e) import time beyond NumPy's."""
-    ours, theirs = (timing.import_seconds(m, 3 if rounds <= 10 else 7) for m in ("wengert", "torch"))
-    return [("e: import, beyond NumPy", _seconds(ours), _seconds(theirs), f"{ours / theirs:.2f}", "")]
+    name = "e: import, beyond NumPy"
+    if not options.wants(name):
+        return []
+    ours, theirs = (timing.import_seconds(m, 3 if options.quick else 5) for m in ("wengert", "torch"))
+    return [_versus(name, ours, theirs, _time)]
 
 
-def _suite(makers: dict[str, Callable[[Any], Any]], rounds: int) -> list[Row]:
-    """Each of a suite, with fewer rounds; what Wengert cannot run yet is a row too."""
+def peaks(options: Options) -> list[Row]:
+    """What a training step takes of memory."""
+    wanted = {f"peak memory of a step: {name}": name for name in memory.MEASURED}
     rows = []
-    for name, make in makers.items():
-        try:
-            rows.append(_paired(name, make, None, max(3, rounds // 3)))
-        except (AttributeError, NotImplementedError) as error:
-            rows.append((name, f"not run: {error}", "", "", ""))
+    for name, of in wanted.items():
+        if options.wants(name):
+            ours, theirs = (memory.peak_of_step(lib, of) for lib in ("wengert", "torch"))
+            rows.append(_versus(name, ours, theirs, "{:.1f} MB".format, 1.0))
     return rows
 
 
-def single_operators(rounds: int) -> list[Row]:
-    """Operators at the sizes of real models, forward and backward."""
-    return _suite(OPERATORS, rounds)
-
-
-def training_steps(rounds: int) -> list[Row]:
-    """Whole models."""
-    return _suite(MODELS, rounds)
-
-
-def adbench(rounds: int) -> list[Row]:
-    """Objectives of ADBench with their gradients."""
-    return _suite(ADBENCH, rounds)
-
-
-def second_order(rounds: int) -> list[Row]:
-    """Second derivatives and function transforms."""
-    return _suite(
-        {
-            "functional: Hessian-vector product, 3-layer softplus network": workloads_functional.hessian_vector,
-            "functional: func.hessian of 50-dim Rosenbrock": workloads_functional.full_hessian,
-            "functional: vmap(grad) of 64-64-64-10 tanh, batch 32": workloads_functional.per_sample,
-        },
-        rounds,
-    )
-
-
-def looking(rounds: int) -> list[Row]:
+def looking(options: Options) -> list[Row]:
     """What it costs to have 10,000 nodes explained, against the plain run; PyTorch has nothing to compare with."""
     nodes = 10_000
+    if not options.wants(f"explain: {nodes:,} nodes"):
+        return []
     steps = {
         "plain": workloads_explain.plain(nodes),
         "under trace(), with its ledger": workloads_explain.traced(nodes),
         "explain(loss), with its forward": workloads_explain.explained(nodes),
         "under trace(), and printed": workloads_explain.shown(nodes),
     }
-    t = timing.interleave(steps, max(3, rounds // 3), clean=True)
+    t = {
+        name: s[0]
+        for name, s in timing.interleave({k: [v] for k, v in steps.items()}, 4 * options.seconds, True).items()
+    }
     plain = t.pop("plain")
-    rows = [
-        (f"explain: {nodes:,} nodes, {name}", _seconds(s), f"plain {_seconds(plain)}", f"{s / plain:.2f}", "")
-        for name, s in t.items()
+    off = timing.run_python(workloads_explain.OFF.format(nodes=nodes, rounds=3 if options.quick else 10))
+    found = {f"explain: {nodes:,} nodes, {name}": (s, plain, "plain") for name, s in t.items()}
+    found["explain: off again, after use"] = off["after"], off["before"], "never used"
+    return [
+        {"workload": name, "Wengert": _time(s), "PyTorch": f"{than} {_time(base)}", RATIO: f"{s / base:.2f}"}
+        for name, (s, base, than) in found.items()
     ]
-    off = timing.run_python(workloads_explain.OFF.format(nodes=nodes, rounds=max(3, rounds // 3)))
-    shown = [_seconds(off[k]) for k in ("after", "before")]
-    ratio = f"{off['after'] / off['before']:.2f}"
-    return [*rows, ("explain: off again, after use", shown[0], f"never used {shown[1]}", ratio, "")]
 
 
-ALL = {
-    "a": chains,
-    "b": small_network,
-    "c": large_network,
+ALL: dict[str, Callable[[Options], list[Row]]] = {
+    "a": _suite(workloads.CHAINS),
+    "b": _suite(workloads.SMALL_NETWORK),
+    "c": _suite(workloads.LARGE_NETWORK),
     "d": long_chain,
     "e": imports,
-    "operators": single_operators,
-    "models": training_steps,
-    "functional": second_order,
-    "adbench": adbench,
+    "operators": _suite(OPERATORS),
+    "models": _suite(MODELS),
+    "functional": _suite(workloads_functional.FUNCTIONAL),
+    "adbench": _suite(ADBENCH),
+    "memory": peaks,
     "explain": looking,
 }
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> str:
-    head = ("workload", "Wengert", "PyTorch", "ratio", "HIPS / PyTorch", "ratio without Numba")
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    lines += ["| " + " | ".join((*r, "")[: len(head)]) + " |" for r in rows]
-    return "\n".join(lines)
+def versions() -> str:
+    found = [f"Python {platform.python_version()}", f"NumPy {np.__version__}", f"PyTorch {torch.__version__}"]
+    for name, package in (("Numba", "numba"), ("JAX", "jax"), ("HIPS autograd", "autograd")):
+        try:
+            found.append(f"{name} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"no {name}")
+    return ", ".join(found) + ", 2 threads."
 
 
-def write(where: Path, rows: list[Row], plain: bool = False) -> None:
-    """Put the rows into the table; those of other workloads, and what is written below the table, stay.
-
-    `plain`: the rows are of a run without Numba, whose ratios have a column of their own.
-    """
-    known: dict[str, tuple[str, ...]] = {}
-    below: list[str] = []
-    for line in where.read_text(encoding="utf-8").splitlines() if where.exists() else []:
-        if line.startswith("| ") and not line.startswith("| workload"):
-            cells = tuple(cell.strip() for cell in line.strip().strip("|").split("|"))
-            known[cells[0]] = (*cells, "", "", "", "", "", "")[:6]
-        elif known and not line.startswith("|"):
-            below.append(line)
-    for row in rows:
-        before = known.get(row[0], (row[0], "", "", "", "", ""))
-        known[row[0]] = (*before[:5], row[3]) if plain else (*row, before[5])
-    where.write_text(
-        "# Results\n\nWritten by `python -m benchmarks --write`. Medians of interleaved rounds in one process; a ratio below 1 "
-        "means that Wengert is faster than PyTorch eager.\n\n"
-        f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}, {_numba()}, 2 threads.\n\n"
-        f"{table(list(known.values()))}\n" + "\n".join(below).rstrip() + "\n",
-        encoding="utf-8",
-    )
-
-
-def _numba() -> str:
-    try:
-        return f"Numba {version('numba')}"
-    except PackageNotFoundError:
-        return "no Numba"
-
-
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"which of {', '.join(ALL)} (default: all)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="rows whose name has it, a regular expression")
     parser.add_argument("--quick", action="store_true", help="few rounds: is it broken, not how fast is it")
     parser.add_argument("--without-numba", action="store_true", help="NumPy alone computes")
     parser.add_argument("--write", action="store_true", help="put the rows into benchmarks/RESULTS.md")
-    args = parser.parse_args()
-    unknown = [n for n in args.names if n not in ALL]
+    options = parser.parse_args(argv, Options())
+    unknown = [n for n in options.names if n not in ALL]
     if unknown:
         parser.error(f"no benchmark {unknown[0]!r}: choose from {', '.join(ALL)}")
-    if args.without_numba:
+    if options.without_numba:
         os.environ["WENGERT_NUMBA"] = "0"
-    torch.set_num_threads(2)
-    rounds = 5 if args.quick else 31
-    rows: list[Row] = []
-    for name in args.names or ALL:
-        found = ALL[name](rounds)
-        rows += found
-        print(table(found), flush=True)
-    if args.write:
-        where = Path(__file__).with_name("RESULTS.md")
-        write(where, rows, args.without_numba)
+    for lib in (torch, wengert):
+        lib.set_num_threads(2)
+    where = Path(__file__).with_name("RESULTS.md")
+    found: list[Row] = []
+    for name in options.names or ALL:
+        rows = ALL[name](options)
+        found += rows
+        print(results.table(rows), flush=True)
+        if options.write:
+            results.write(where, versions(), rows, options.without_numba)
+    if options.write:
         print(f"written to {where.name}")
+    print("\n".join(["", "over the bar:", *results.missed(found)]) if results.missed(found) else "\nno bar is missed")
 
 
 if __name__ == "__main__":

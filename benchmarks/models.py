@@ -8,18 +8,7 @@ from typing import Any
 
 import numpy as np
 
-Step = Callable[[], Any]
-
-
-def _step(lib: Any, model: Any, loss_of: Callable[[], Any], opt: Any) -> Step:
-    def step() -> Any:
-        opt.zero_grad()
-        loss = loss_of()
-        loss.backward()
-        opt.step()
-        return loss
-
-    return step
+from .program import Program, Workload, differentiated, trained
 
 
 def _images(lib: Any, batch: int, channels: int, size: int) -> tuple[Any, Any]:
@@ -28,7 +17,7 @@ def _images(lib: Any, batch: int, channels: int, size: int) -> tuple[Any, Any]:
     return x, lib.tensor(rng.integers(0, 10, batch))
 
 
-def convolutional(lib: Any) -> Step:
+def convolutional(lib: Any) -> Program:
     """The classic MNIST network: two convolutions, pooling, dropout, two dense layers; batch 64, SGD."""
     nn = lib.nn
     lib.manual_seed(0)
@@ -38,10 +27,10 @@ def convolutional(lib: Any) -> Step:
     )
     x, y = _images(lib, 64, 1, 28)
     opt = lib.optim.SGD(model.parameters(), lr=0.01)
-    return _step(lib, model, lambda: nn.functional.cross_entropy(model(x), y), opt)
+    return trained(lib, model, lambda x, y: nn.functional.cross_entropy(model(x), y), opt, x, y)
 
 
-def resnet20(lib: Any) -> Step:
+def resnet20(lib: Any) -> Program:
     """ResNet-20 for 32x32 images, batch 32, SGD with momentum."""
     nn = lib.nn
     lib.manual_seed(0)
@@ -70,10 +59,10 @@ def resnet20(lib: Any) -> Step:
     model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
     x, y = _images(lib, 32, 3, 32)
     opt = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    return _step(lib, model, lambda: nn.functional.cross_entropy(model(x), y), opt)
+    return trained(lib, model, lambda x, y: nn.functional.cross_entropy(model(x), y), opt, x, y)
 
 
-def transformer(lib: Any) -> Step:
+def transformer(lib: Any) -> Program:
     """A small GPT: 4 layers, 4 heads, 128 wide, block 64, batch 12, AdamW."""
     nn, F = lib.nn, lib.nn.functional
     lib.manual_seed(0)
@@ -111,25 +100,18 @@ def transformer(lib: Any) -> Step:
     rng = np.random.default_rng(0)
     x, y = (lib.tensor(rng.integers(0, words, (12, block))) for _ in range(2))
     opt = lib.optim.AdamW(model.parameters(), lr=1e-3)
-    return _step(lib, model, lambda: F.cross_entropy(model(x).view(-1, words), y.view(-1)), opt)
+    return trained(lib, model, lambda x, y: F.cross_entropy(model(x).view(-1, words), y.view(-1)), opt, x, y)
 
 
-def lstm(lib: Any) -> Step:
+def lstm(lib: Any) -> Program:
     """`nn.LSTM` 64 to 128, 50 steps, batch 32: forward and backward."""
     lib.manual_seed(0)
     model = lib.nn.LSTM(64, 128)
     x = lib.tensor(np.random.default_rng(0).random((50, 32, 64), dtype=np.float32))
-
-    def step() -> Any:
-        model.zero_grad()
-        out = model(x)[0].sum()
-        out.backward()
-        return out
-
-    return step
+    return Program(lib, lambda: model(x)[0].sum(), [*model.parameters(), x])
 
 
-def lstm_cells(lib: Any) -> Step:
+def lstm_cells(lib: Any) -> Program:
     """The same LSTM written out cell by cell."""
     lib.manual_seed(0)
     bound = 1 / math.sqrt(128)
@@ -137,8 +119,7 @@ def lstm_cells(lib: Any) -> Step:
     b = lib.zeros(512).requires_grad_()
     x = lib.tensor(np.random.default_rng(0).random((50, 32, 64), dtype=np.float32))
 
-    def step() -> Any:
-        w.grad = b.grad = None
+    def value(w: Any, b: Any, x: Any) -> Any:
         h, c = lib.zeros(32, 128), lib.zeros(32, 128)
         total = 0
         for t in range(50):
@@ -146,43 +127,38 @@ def lstm_cells(lib: Any) -> Step:
             c = lib.sigmoid(f) * c + lib.sigmoid(i) * lib.tanh(g)
             h = lib.sigmoid(o) * lib.tanh(c)
             total = total + h.sum()
-        total.backward()
         return total
 
-    return step
+    return differentiated(lib, value, w, b, x)
 
 
-def black_scholes(dtype: str, n: int = 1_000_000) -> Callable[[Any], Step]:
+def black_scholes(dtype: str, n: int = 1_000_000) -> Callable[[Any], Program]:
     """Price of `n` call options and its five first derivatives."""
 
-    def make(lib: Any) -> Step:
+    def make(lib: Any) -> Program:
         rng = np.random.default_rng(0)
         draws = [(50, 150), (50, 150), (0.1, 2), (0.01, 0.05), (0.1, 0.5)]
-        spot, strike, time, rate, vol = leaves = [
-            lib.tensor(rng.uniform(*d, n).astype(dtype), requires_grad=True) for d in draws
-        ]
 
-        def step() -> Any:
-            for x in leaves:
-                x.grad = None
+        def price(spot: Any, strike: Any, time: Any, rate: Any, vol: Any) -> Any:
             spread = vol * time.sqrt()
             d1 = ((spot / strike).log() + (rate + vol * vol / 2) * time) / spread
             cdf = [0.5 * (1 + lib.erf(d * (1 / math.sqrt(2)))) for d in (d1, d1 - spread)]
-            price = spot * cdf[0] - strike * (-rate * time).exp() * cdf[1]
-            price.sum().backward()
-            return price
+            return (spot * cdf[0] - strike * (-rate * time).exp() * cdf[1]).sum()
 
-        return step
+        leaves = (lib.tensor(rng.uniform(*d, n).astype(dtype), requires_grad=True) for d in draws)
+        return differentiated(lib, price, *leaves)
 
     return make
 
 
-MODELS: dict[str, Callable[[Any], Step]] = {
-    "MNIST convolutional network, batch 64, SGD step": convolutional,
-    "ResNet-20, 32x32, batch 32, SGD step": resnet20,
-    "transformer, 4 layers of 128, batch 12x64, AdamW step": transformer,
-    "nn.LSTM 64 to 128, 50 steps, batch 32": lstm,
-    "the same LSTM written with cells": lstm_cells,
-    "Black-Scholes, 1,000,000 options, float32": black_scholes("float32"),
-    "Black-Scholes, 1,000,000 options, float64": black_scholes("float64"),
+MODELS: dict[str, Workload] = {
+    "MNIST convolutional network, batch 64, SGD step": Workload(convolutional, bar=1.0, memory=True),
+    "ResNet-20, 32x32, batch 32, SGD step": Workload(resnet20, bar=1.0, memory=True),
+    "transformer, 4 layers of 128, batch 12x64, AdamW step": Workload(
+        transformer, bar=0.8, jax="transformer", options=(4,), memory=True
+    ),
+    "nn.LSTM 64 to 128, 50 steps, batch 32": Workload(lstm, bar=1.0, jax="lstm", memory=True),
+    "the same LSTM written with cells": Workload(lstm_cells, bar=0.7, jax="lstm_cells", memory=True),
+    "Black-Scholes, 1,000,000 options, float32": Workload(black_scholes("float32"), bar=0.8, jax="black_scholes"),
+    "Black-Scholes, 1,000,000 options, float64": Workload(black_scholes("float64"), bar=0.8, jax="black_scholes"),
 }

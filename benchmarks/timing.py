@@ -9,41 +9,57 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Collection
 from typing import Any
+
+from .program import Step
 
 PAUSE = 0.15  # seconds: the threads of the library that had its turn (BLAS's, OpenMP's) go on spinning for 0.1 s
 WARM = 0.1  # seconds: a core that had nothing to do wakes up, which takes 0.05 s here
 TURN = 0.02  # seconds that are timed at least
 
 
-def interleave(steps: dict[str, Callable[[], Any]], rounds: int, clean: bool = False) -> dict[str, float]:
-    """Median seconds of one step of each, the libraries taking turns in every round.
+def interleave(
+    turns: dict[str, list[Step]], seconds: float, clean: bool = False, seldom: Collection[str] = ()
+) -> dict[str, list[float]]:
+    """Median seconds of each of the steps of each library, the libraries taking turns in every round, for about `seconds`.
 
-    Programs run steps one after another, and so does a turn: after the pause steps are run without being timed for `WARM`,
-    then as many as fill `TURN`.
+    Programs run steps one after another, and so does a turn: after the pause the first step is run without being timed for
+    `WARM`, then each as often as fills `TURN`.
     `clean`: what one leaves for the collector is collected before the next begins, which would pay for it otherwise.
+    `seldom`: libraries that are not compared to the last digit, and have their turn in every third round alone.
     """
-    repeat = {}
-    for name, step in steps.items():
-        for _ in range(3):
-            start = time.perf_counter()
-            step()
-        repeat[name] = max(1, round(TURN / (time.perf_counter() - start)))
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
+    repeat: dict[str, list[int]] = {}
+    warms: dict[str, bool] = {}
+    per_round = 0.0
+    for name, steps in turns.items():
+        taken = [min(_seconds(step) for _ in range(2)) for step in steps]
+        taken = [_seconds(step) if t < 1 else t for step, t in zip(steps, taken, strict=True)]
+        repeat[name] = [max(1, round(TURN / t)) for t in taken]
+        warms[name] = not clean and taken[0] < 10 * WARM  # a long step is hardly the longer for the core's waking
+        turn = PAUSE + max(WARM, taken[0]) * warms[name] + sum(max(TURN, t) for t in taken)
+        per_round += turn / 3 if name in seldom else turn
+    times: dict[str, list[list[float]]] = {name: [[] for _ in steps] for name, steps in turns.items()}
+    for at in range(max(3, min(31, round(seconds / per_round)))):
+        for name, steps in turns.items():
+            if name in seldom and at % 3:
+                continue
             if clean:
                 gc.collect()
             time.sleep(PAUSE)
             warm = time.perf_counter() + WARM
-            while not clean and time.perf_counter() < warm:
-                step()
-            start = time.perf_counter()
-            for _ in range(repeat[name]):
-                step()
-            times[name].append((time.perf_counter() - start) / repeat[name])
-    return {name: statistics.median(t) for name, t in times.items()}
+            while warms[name] and time.perf_counter() < warm:
+                steps[0]()
+            for step, n, into in zip(steps, repeat[name], times[name], strict=True):
+                into.append(_seconds(step, n) / n)
+    return {name: [statistics.median(t) for t in each] for name, each in times.items()}
+
+
+def _seconds(step: Step, times: int = 1) -> float:
+    start = time.perf_counter()
+    for _ in range(times):
+        step()
+    return time.perf_counter() - start
 
 
 def run_python(code: str) -> dict[str, Any]:
@@ -53,9 +69,10 @@ def run_python(code: str) -> dict[str, Any]:
 
 
 LONG_CHAIN = """
-import json, resource, time
+import json, time
+from benchmarks.memory import resident
 import {module} as lib
-base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+base = resident()["VmHWM"]
 x = lib.tensor(1.0, requires_grad=True)
 start = time.perf_counter()
 y = x
@@ -66,8 +83,7 @@ run = time.perf_counter() - start
 start = time.perf_counter()
 del y
 free = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({{"seconds": run, "free": free, "MB": (peak - base) / 1024, "grad": x.grad.item()}}))
+print(json.dumps({{"seconds": run, "free": free, "MB": resident()["VmHWM"] - base, "grad": x.grad.item()}}))
 """
 
 

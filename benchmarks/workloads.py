@@ -1,34 +1,28 @@
-"""What is timed. A workload takes a library shaped like torch and returns one step to repeat.
-
-Lives here: the work, written once for every library. Not here: how it is timed (`timing`) and printed (`__main__`).
-"""
+"""Chains of small operations and dense networks, written once for every library shaped like torch; for HIPS autograd beside."""
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-Step = Callable[[], Any]
+from .program import Program, Step, Workload, differentiated, trained
 
 
-def chain(lib: Any, shape: tuple[int, ...], times: int = 100) -> Step:
+def chain(lib: Any, shape: tuple[int, ...], times: int = 100) -> Program:
     """`times` x (multiply, sin, add), forward and backward, float64."""
     rng = np.random.default_rng(0)
-    x0, w0 = np.asarray(rng.random(shape)), np.asarray(rng.random(shape))
+    x, w = (lib.tensor(rng.random(shape), dtype=lib.float64, requires_grad=True) for _ in range(2))
 
-    def step() -> Any:
-        x = lib.tensor(x0, requires_grad=True)
-        w = lib.tensor(w0, requires_grad=True)
+    def f(x: Any, w: Any) -> Any:
         y = x
         for _ in range(times):
             y = (y * w).sin() + x
-        (y.sum() if shape else y).backward()
-        return x.grad
+        return y.sum() if shape else y
 
-    return step
+    return differentiated(lib, f, x, w)
 
 
 def chain_hips(shape: tuple[int, ...], times: int = 100) -> Step:
@@ -59,7 +53,7 @@ def _network(lib: Any, sizes: tuple[int, ...], activation: str) -> Any:
     return lib.nn.Sequential(*layers)
 
 
-def training_step(lib: Any, sizes: tuple[int, ...], batch: int, activation: str, optimiser: str, lr: float) -> Step:
+def training_step(lib: Any, sizes: tuple[int, ...], batch: int, activation: str, optimiser: str, lr: float) -> Program:
     """One step of training a dense classifier: forward, loss, backward, update. float32."""
     model = _network(lib, sizes, activation)
     loss_of = lib.nn.CrossEntropyLoss()
@@ -67,15 +61,7 @@ def training_step(lib: Any, sizes: tuple[int, ...], batch: int, activation: str,
     rng = np.random.default_rng(0)
     x = lib.tensor(rng.random((batch, sizes[0]), dtype=np.float32))
     y = lib.tensor(rng.integers(0, sizes[-1], batch))
-
-    def step() -> Any:
-        opt.zero_grad()
-        loss = loss_of(model(x), y)
-        loss.backward()
-        opt.step()
-        return loss
-
-    return step
+    return trained(lib, model, lambda x, y: loss_of(model(x), y), opt, x, y)
 
 
 def training_step_hips(sizes: tuple[int, ...], batch: int, activation: str, lr: float) -> Step:
@@ -109,3 +95,37 @@ def training_step_hips(sizes: tuple[int, ...], batch: int, activation: str, lr: 
             b -= lr * db
 
     return step
+
+
+CHAINS: dict[str, Workload] = {
+    f"a: chain of multiply, sin, add on {shape}, per operation": Workload(
+        functools.partial(chain, shape=shape),
+        bar=0.6,
+        per=300,
+        jax="chain",
+        hips=functools.partial(chain_hips, shape),
+    )
+    for shape in ((), (100,))
+}
+
+SMALL, LARGE = (64, 64, 64, 10), (784, 512, 512, 10)
+
+SMALL_NETWORK = {
+    "b: 64-64-64-10 tanh, batch 32, SGD step": Workload(
+        lambda lib: training_step(lib, SMALL, 32, "Tanh", "SGD", 0.01),
+        bar=0.6,
+        jax="network",
+        options=("tanh", "sgd", 0.01),
+        hips=lambda: training_step_hips(SMALL, 32, "Tanh", 0.01),
+    )
+}
+
+LARGE_NETWORK = {
+    "c: 784-512-512-10 relu, batch 128, Adam step": Workload(
+        lambda lib: training_step(lib, LARGE, 128, "ReLU", "Adam", 1e-3),
+        bar=0.7,
+        jax="network",
+        options=("relu", "adam", 1e-3),
+        memory=True,
+    )
+}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-Step = Callable[[], Any]
+from .program import Step, Workload
 
 
 def hessian_vector(lib: Any, width: int = 256, batch: int = 64) -> Step:
@@ -63,3 +62,10 @@ def per_sample(lib: Any, batch: int = 32) -> Step:
 
     derivative = lib.vmap(lib.func.grad(loss), in_dims=(None, 0, 0))
     return lambda: derivative(params, xs, ys)
+
+
+FUNCTIONAL: dict[str, Workload] = {
+    "functional: Hessian-vector product, 3-layer softplus network": Workload(hessian_vector),
+    "functional: func.hessian of 50-dim Rosenbrock": Workload(full_hessian),
+    "functional: vmap(grad) of 64-64-64-10 tanh, batch 32": Workload(per_sample),
+}
