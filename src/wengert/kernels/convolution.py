@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import tiles
+from . import tiles, winograd
 from .threads import share_products
 
 Ints = tuple[int, ...]
@@ -131,6 +131,14 @@ class _Unfolding:
         return found.reshape(math.prod(view.shape[: rank + 1]), -1)
 
 
+def _by_loops(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, out: Ints) -> Any:
+    """The result of a compiled loop, or None."""
+    found = None
+    if all(s == 1 for s in stride) and all(d == 1 for d in dilation):
+        found = winograd.forward(x, w, bias, padding, out)
+    return tiles.forward(x, w, bias, stride, padding, dilation, out) if found is None else found
+
+
 @_half
 def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
     """Cross-correlation of (N, C, *S) with (O, C / groups, *K), and a bias (O,) or None."""
@@ -150,7 +158,7 @@ def forward(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: In
 
         share_products(multiply, n, result.size * k)
         return _add_bias(result, bias)
-    found = tiles.forward(x, w, bias, stride, padding, dilation, out) if groups == 1 else None
+    found = _by_loops(x, w, bias, stride, padding, dilation, out) if groups == 1 else None
     if found is not None:
         return found
     pieces = _pieces(n, out, c * math.prod(kernel) * math.prod(out) * x.itemsize)
@@ -235,7 +243,7 @@ def input_grad(g: Any, w: Any, bias: Any, size: Ints, stride: Ints, padding: Int
         turned = w.reshape(groups, o // groups, c // groups, *kernel).swapaxes(1, 2)
         turned = np.flip(turned, tuple(range(3, turned.ndim))).reshape(c, o // groups, *kernel)
         rest = tuple(r - p for r, p in zip(reach, padding, strict=True))
-        direct = tiles.forward(g, turned, bias, stride, rest, dilation, size) if groups == 1 else None
+        direct = _by_loops(g, turned, bias, stride, rest, dilation, size) if groups == 1 else None
         if direct is not None:
             return direct
         if 2 * o <= 3 * c:  # it is g that is unfolded here, which may have many more channels

@@ -1,0 +1,149 @@
+# mypy: ignore-errors
+"""Convolution with kernels of 3 x 3 in fewer products: 16 for four places of the result, where they take 36.
+
+Only `compiled.machine` imports this module, for it needs Numba. `kernels/winograd` says what is computed.
+
+The padded image is copied into the phases of `conv_loops` for strides of two: in them neighbouring tiles are neighbours,
+so that the patches of 4 x 4 of some tiles are 16 vectors, and so is what becomes of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from .conv_loops import _INDEX, _Emitter, _loop, _phases, _tile_of_1, _tile_of_2, _tile_of_3
+from .tiles import CHANNELS
+
+POINTS = 16  # of a tile: products for each pair of channels
+
+
+@intrinsic
+def _patch(typingctx: Any, v: Any, at: Any, step: Any, x: Any, x_at: Any, plane: Any, pitch: Any) -> Any:
+    """v[at + p step + l] = point p of the patches of tiles l: B' d B, B' and A' as in `winograd`."""
+    index = types.int64
+    signature = types.void(v, index, index, x, index, index, index)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        e = _Emitter(context, builder, signature, args, v.dtype)
+        result, image = e.data(0), e.data(3)
+        at, step, x_at, plane, pitch = (args[i] for i in (1, 2, 4, 5, 6))
+        sub, add = builder.fsub, builder.fadd
+
+        def points(d: list[Any]) -> list[Any]:
+            return [sub(d[0], d[2]), add(d[1], d[2]), sub(d[2], d[1]), sub(d[1], d[3])]
+
+        rows = []
+        for y in range(4):
+            line = builder.add(x_at, builder.mul(pitch, _INDEX(y // 2)))
+            row = [(builder.mul(plane, _INDEX(y % 2 * 2 + c % 2)), _INDEX(c // 2)) for c in range(4)]
+            rows.append(points([e.load(e.place(image, line, *where)) for where in row]))
+        for b in range(4):
+            for a, value in enumerate(points([row[b] for row in rows])):
+                e.store(value, e.place(result, at, builder.mul(step, _INDEX(4 * a + b))))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def _result(typingctx: Any, y: Any, at: Any, step: Any, m: Any, m_at: Any, m_step: Any, bias: Any, b_at: Any,
+            odd: Any) -> Any:  # fmt: skip
+    """y[at + k step + l] = bias[b_at] + place k of the four of tiles l, from the points m[m_at + p m_step + l]: A' m A.
+
+    What is not finite makes `odd` NaN."""
+    index = types.int64
+    signature = types.void(y, index, index, m, index, index, bias, index, odd)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        e = _Emitter(context, builder, signature, args, y.dtype)
+        result, given, biases, found = (e.data(i) for i in (0, 3, 6, 8))
+        at, step, m_at, m_step, b_at = (args[i] for i in (1, 2, 4, 5, 7))
+        sub, add = builder.fsub, builder.fadd
+
+        def places(m: list[Any]) -> list[Any]:
+            both, apart = add(m[1], m[2]), sub(m[1], m[2])
+            return [add(m[0], both), sub(apart, m[3])]
+
+        b = e.spread(builder.load(e.place(biases, b_at)))
+        columns = []
+        for c in range(4):
+            where = [builder.mul(m_step, _INDEX(4 * a + c)) for a in range(4)]
+            columns.append(places([e.load(e.place(given, m_at, w)) for w in where]))
+        total = None
+        for r in range(2):
+            for c, value in enumerate(places([column[r] for column in columns])):
+                value = add(value, b)
+                e.store(value, e.place(result, at, builder.mul(step, _INDEX(2 * r + c))))
+                total = value if total is None else add(total, value)
+        zero = e.spread(e.kind(0.0))
+        e.store(add(e.load(found), builder.fmul(total, zero)), found)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@_loop
+def forward(out, x, w, bias, padding, size, some, odd, low, high):
+    """Convolution of x (N, C, H, W) to out (N, O, *): w (16, blocks, C, CHANNELS), bias (blocks * CHANNELS,); `size` of the
+    phases; `some` vectors of tiles at a time; images `low` to `high`."""
+    inputs, channels, height, width = x.shape[1], out.shape[1], out.shape[2], out.shape[3]
+    lanes = 32 // x.itemsize
+    rows, pitch = size[0] - 1, size[1]
+    plane = size[0] * size[1]
+    vectors = ((rows - 1) * pitch + pitch - 1 + lanes - 1) // lanes
+    times = (vectors + some - 1) // some
+    blocks, room = w.shape[1], some * lanes
+    to = np.zeros(inputs * 4 * plane + pitch + 2 * lanes, x.dtype)
+    # Points lie a line of the cache further apart than they need, or else all 16 would compete for a place in it.
+    step_in, step = inputs * room + 2 * lanes, blocks * CHANNELS * room + 2 * lanes
+    points, products = np.empty(POINTS * step_in, x.dtype), np.empty(POINTS * step, x.dtype)
+    result = np.empty(channels * 4 * vectors * lanes, x.dtype)
+    offsets, places = np.arange(inputs) * room, np.arange(some) * lanes
+    nothing = np.zeros(CHANNELS, x.dtype)
+    weights = w.reshape(-1)
+    long = vectors * lanes
+    for n in range(low, high):
+        _phases(to, x, n, (2, 2), padding, size)
+        for time in range(times):
+            first = time * some
+            many = min(some, vectors - first)
+            for c in range(inputs):
+                for v in range(many):
+                    _patch(points, c * room + v * lanes, step_in, to, c * 4 * plane + (first + v) * lanes, plane, pitch)
+            for p in range(POINTS):
+                source = points[p * step_in :]
+                for block in range(blocks):
+                    at, at_w = p * step + block * CHANNELS * room, (p * blocks + block) * inputs * CHANNELS
+                    j = 0
+                    while j + 3 <= many:
+                        _tile_of_3(products, at, room, places, source, places, j, offsets, weights, at_w, nothing, 0)
+                        j += 3
+                    if j + 2 == many:
+                        _tile_of_2(products, at, room, places, source, places, j, offsets, weights, at_w, nothing, 0)
+                    elif j < many:
+                        _tile_of_1(products, at, room, places, source, places, j, offsets, weights, at_w, nothing, 0)
+            for o in range(channels):
+                for v in range(many):
+                    _result(
+                        result,
+                        o * 4 * long + (first + v) * lanes,
+                        long,
+                        products,
+                        o * room + v * lanes,
+                        step,
+                        bias,
+                        o,
+                        odd,
+                    )
+        for o in range(channels):
+            for r in range(height):
+                line = (o * 4 + r % 2 * 2) * long + r // 2 * pitch
+                for t in range(width // 2):
+                    out[n, o, r, 2 * t] = result[line + t]
+                    out[n, o, r, 2 * t + 1] = result[line + long + t]
+                if width % 2:
+                    out[n, o, r, width - 1] = result[line + width // 2]
