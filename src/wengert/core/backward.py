@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import narrow
 from ..kernels.threads import LARGE
 from . import dtypes
 from .batched import Batched, settle
@@ -154,6 +155,8 @@ def walk(
                 mine = node in owned or _own(g)  # on a line of its own: a call holds its other arguments
                 _accumulate(node, g, mine, create, undo, observers)
                 continue
+            elif node.part is not None and _add_part(node, g, pending, owned):
+                grads = (None,)
             else:
                 grads = node.run(g, keep)
             for (target, nr), g in zip(node.next, grads):  # noqa: B905  (the fast road; counts are the rule's affair)
@@ -213,6 +216,22 @@ def walk(
         if LOCAL.saved_hooks is not hooks:
             set_mode("saved_hooks", hooks)  # an unpack hook that entered or left a context has no effect after the pass
     return found
+
+
+def _add_part(node: Any, g: Any, pending: dict[Any, Any], owned: set[Any]) -> bool:
+    """Add the gradient of a part (say, of a slice) where it lies in what is pending for the whole, if that is the walk's own."""
+    target = node.next[0][0]
+    known = pending.get(target)
+    if known.__class__ is not np.ndarray or g.__class__ is Batched:
+        return False
+    if target not in owned:
+        if not _own(known, 1):
+            return False
+        owned.add(target)
+    place = node.part(known)
+    if g.__class__ is not np.ndarray or g.size < narrow.FROM or narrow.pair(np.add, place, g, place) is None:
+        place += g
+    return True
 
 
 def _special_step(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import narrow
 from ..kernels.threads import LARGE, get_num_threads, share
 
 LOOPED = 1 << 13  # elements from which a compiled loop pays for being looked for
@@ -45,7 +46,7 @@ def _by_loop(entry: tuple[Callable[..., Any], tuple[Any, ...]], flat: list[Any],
 
 def enough(function: Callable[..., Any]) -> int:
     """The number of elements from which `blockwise` gains something for this function."""
-    return LOOPED if function in COMPILED else LARGE
+    return LOOPED if function in COMPILED else narrow.FROM if function in narrow.FUNCTIONS else LARGE
 
 
 def rowwise(function: Callable[..., Any], axis: int, *arrays: Any) -> Any:
@@ -107,7 +108,8 @@ def blockwise(function: Callable[..., Any], *values: Any) -> Any:
             if shape is None:
                 shape = v.shape
             if v.shape != shape or not v.flags.c_contiguous:
-                return function(*values)
+                found = narrow.pair(function, *values) if function in narrow.FUNCTIONS else None
+                return function(*values) if found is None else found
             arrays.append(k)
     if shape is None:
         return function(*values)

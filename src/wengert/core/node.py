@@ -117,6 +117,7 @@ class Node:
     op: ClassVar[Op | None] = None
     n_outputs: ClassVar[int] = 1
     user_code: ClassVar[bool] = False  # runs a user's Function: grad mode must be set for it
+    part: ClassVar[Any] = None  # of a row with `part`: the part of an array that its result was of the argument
 
     seq: int
     next: tuple[Edge, ...]

@@ -114,6 +114,7 @@ class Op:
     batch: Any = None  # how vmap maps it: see func.batching
     view: Any = False  # the result shares the first argument's memory (True), or may do so ("maybe")
     multi_view: bool = False  # ... and there are several results
+    part: bool = False  # ... being a part of it: backward may add to the argument's gradient where the part lies in it
     out: bool = False  # accepts out=
     inplace: bool = False  # has an in-place form
     method: bool = True

@@ -178,6 +178,11 @@ class Variant:
         execute(source, f"{op.name} {self.pattern} backward", env)
         for name in ("run", "run_recorded", "release"):
             setattr(cls, name, env[name])
+        if op.part:
+            options = ", ".join(f"n.{p.name}" for p in op.params[1:])
+            env["FORWARD"] = op.forward
+            part = execute(f"def part(n, whole): return FORWARD(whole, {options})", f"{op.name} part", env)["part"]
+            setattr(cls, "part", part)  # noqa: B010
         if op.composite is not None:
             from .node_calls import run_composite
 

@@ -139,15 +139,34 @@ def machine(name: str, n: int, *values: Any) -> Any:
     return found
 
 
+def narrow(name: str, n: int, dtype: Any) -> Any:
+    """The loop `name` of `narrow_loops`, for float32 or float64, on `n` elements; None if NumPy should compute it."""
+    key = ("narrow", name, dtype.char)
+    if dtype.char not in "fd" or os.environ.get("WENGERT_NUMBA") == "0" or _broken:
+        return None
+    found = _loops.get(key)
+    if found is None:
+        with _lock:
+            if key not in _loops and _worth(n):
+                found = _prepared("narrow_loops", name, (dtype,))
+                if found is not None:
+                    _loops[key] = found
+    return found
+
+
 def _prepared(module: str, name: str, values: tuple[Any, ...]) -> Any:
-    """A loop, compiled for such values; or None, with a warning, if that fails."""
+    """A loop, compiled for such values (or as its module says how); or None, with a warning, if that fails."""
     global _broken
     start = time.perf_counter()
     try:
         import numba
 
-        loop = getattr(importlib.import_module(f".{module}", __package__), name)
-        loop.compile(tuple(numba.typeof(v) for v in values))
+        home = importlib.import_module(f".{module}", __package__)
+        loop = getattr(home, name)
+        if hasattr(home, "prepare"):
+            home.prepare(loop, *values)
+        else:
+            loop.compile(tuple(numba.typeof(v) for v in values))
         _announce(loop, time.perf_counter() - start)
     except Exception as error:
         _broken = True

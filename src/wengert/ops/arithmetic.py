@@ -10,6 +10,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.inplace import inplace
 from ..core.op import Array, composite, elementwise
+from ..kernels import narrow
 
 __all__ = [
     "add", "div", "divide", "floor_divide", "fmod", "mul", "multiply", "neg", "negative", "positive", "reciprocal",
@@ -187,6 +188,7 @@ mul = elementwise(
     of_numbers=True,
     input=lambda other: other,
     other=lambda input: input,
+    fused=lambda g, input, other: narrow.product_back(g, input, other),
     inplace=True,
     tex=r"{input} \cdot {other}",
 )
@@ -197,6 +199,7 @@ over = elementwise(
     promote="float",
     input=lambda other: 1 / other,
     other=lambda input, other: -input / other / other,  # other * other might overflow
+    fused=lambda g, input, other: narrow.quotient_back(g, input, other),
     inplace=True,
     method=False,
     tex=r"\frac{{{input}}}{{{other}}}",

@@ -38,6 +38,7 @@ def _basic(name: str, node: str) -> Any:
         forward,
         input=lambda g, input_shape, index: getitem_back(g, input_shape, index),
         view=True,
+        part=True,
         method=False,
         node=node,
     )

@@ -17,7 +17,9 @@ __all__ = ["diagonal", "narrow", "select", "unfold"]
 # -- parts -----------------------------------------------------------------------------------------------------
 
 
-@linear("select", input=lambda g, input_shape, dim, index: select_back(g, input_shape, dim, index), view=True)
+@linear(
+    "select", input=lambda g, input_shape, dim, index: select_back(g, input_shape, dim, index), view=True, part=True
+)
 def select(input: Array, dim: int, index: int) -> Any:
     """The slice `index` along `dim`, a view without that dimension."""
     if not input.ndim:
@@ -41,6 +43,7 @@ def select_back(input: Array, shape: Any, dim: int, index: int) -> Any:
     "slice",
     input=lambda g, input_shape, dim, start, end, step: slice_back(g, input_shape, dim, start, end, step),
     view=True,
+    part=True,
     method=False,
 )
 def slice_(input: Array, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
@@ -90,6 +93,7 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     "diagonal",
     input=lambda g, input_shape, offset, dim1, dim2: diagonal_back(g, input_shape, offset, dim1, dim2),
     view=True,
+    part=True,
 )
 def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """The diagonal of two dimensions as the last dimension of a view."""
