@@ -4,6 +4,7 @@ Source. S. Winograd, Arithmetic Complexity of Computations (1980); A. Lavin and 
 result is computed in tiles of 2 x 2, each from a patch d of 4 x 4:
 
     A' [(G w G') * (B' d B)] A       B' d = (d0 - d2, d1 + d2, d2 - d1, d1 - d3),  A' m = (m0 + m1 + m2, m1 - m2 - m3)
+                                     G w = (w0, (w0 + w1 + w2) / 2, (w0 - w1 + w2) / 2, w2)
 
 The products (*) of the 16 points, summed over channels, are 4 / 9 of those that the definition takes. In float32 the
 error is some two to three times that of the definition, of which tests hold the bounds; float64 is left to it. A number
@@ -16,13 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from . import blas, threads
+from . import threads
 from .compiled import machine
 from .tiles import CHANNELS
 
 Ints = tuple[int, ...]
-_G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-_POINTS = np.kron(_G, _G).astype(np.float32)  # (16, 9): the points of a kernel
 _ROOM = 1 << 17  # bytes for the points of some tiles: they stay in the second cache
 _FEW = 16  # channels from which it pays
 
@@ -43,10 +42,11 @@ def forward(x: Any, w: Any, bias: Any, padding: Ints, out: Ints) -> Any:
         return None
     some = min(vectors, max(1, _ROOM // (16 * c * 4 * 3 * lanes)) * 3)
     blocks = -(-o // CHANNELS)
-    padded = w if o == blocks * CHANNELS else np.concatenate([w, np.zeros((blocks * CHANNELS - o, c, 3, 3), w.dtype)])
-    places = padded.reshape(blocks, CHANNELS, c, 9).transpose(3, 0, 2, 1).reshape(9, -1)
-    with blas.one_thread():
-        points = np.matmul(_POINTS, places).reshape(16, blocks, c, CHANNELS)
+    points, w = np.empty((16, blocks, c, CHANNELS), w.dtype), np.ascontiguousarray(w)
+    transform = machine("winograd_loops.points_of", w.size, points, w)
+    if transform is None:
+        return None
+    transform(points, w)
     biases = np.zeros(o, x.dtype) if bias is None else np.ascontiguousarray(bias)
     result, odd = np.empty((n, o, *out), x.dtype), np.zeros((threads.get_num_threads(), lanes), x.dtype)
     values = result, np.ascontiguousarray(x), points, biases, padding, (rows + 1, columns + 1), some

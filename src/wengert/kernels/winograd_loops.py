@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .conv_loops import _INDEX, _Emitter, _loop, _phases, _tile_of_1, _tile_of_2, _tile_of_3
+from .conv_loops import _INDEX, _Emitter, _loop, _tile_of_1, _tile_of_2, _tile_of_3
 from .tiles import CHANNELS
 
 POINTS = 16  # of a tile: products for each pair of channels
@@ -86,11 +87,124 @@ def _result(typingctx: Any, y: Any, at: Any, step: Any, m: Any, m_at: Any, m_ste
     return signature, generate
 
 
+def _pairs(many: int) -> tuple[Any, Any]:
+    """Vector instructions that take `many` pairs of neighbours apart, and put them together."""
+
+    def mask(*numbers: int) -> Any:
+        return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), list(numbers))
+
+    def pointers(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        e = _Emitter(context, builder, signature, args, signature.args[0].dtype)
+
+        def at(i: int, place: Any, n: int) -> Any:
+            return builder.bitcast(e.place(e.data(i), place), ir.VectorType(e.kind, n).as_pointer())
+
+        return at, e.align, ir.Constant(ir.VectorType(e.kind, many), ir.Undefined)
+
+    index = types.int64
+
+    @intrinsic
+    def apart(typingctx: Any, to: Any, even: Any, odd: Any, x: Any, x_at: Any) -> Any:
+        """to[even + l] = x[x_at + 2 l] and to[odd + l] = x[x_at + 2 l + 1]; x in rows."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            at, align, _ = pointers(context, builder, signature, args)
+            both = builder.load(at(3, args[4], 2 * many), align=align)
+            nothing = ir.Constant(both.type, ir.Undefined)
+            for k in range(2):
+                half = builder.shuffle_vector(both, nothing, mask(*range(k, 2 * many, 2)))
+                builder.store(half, at(0, args[1 + k], many), align=align)
+            return context.get_dummy_value()
+
+        return types.void(to, index, index, x, index), generate
+
+    @intrinsic
+    def together(typingctx: Any, to: Any, at: Any, x: Any, even: Any, odd: Any) -> Any:
+        """to[at + 2 l] = x[even + l] and to[at + 2 l + 1] = x[odd + l]; to in rows."""
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            at, align, _ = pointers(context, builder, signature, args)
+            halves = [builder.load(at(2, args[3 + k], many), align=align) for k in range(2)]
+            order = [k * many + i for i in range(many) for k in range(2)]
+            builder.store(builder.shuffle_vector(*halves, mask(*order)), at(0, args[1], 2 * many), align=align)
+            return context.get_dummy_value()
+
+        return types.void(to, index, x, index, index), generate
+
+    return apart, together
+
+
+_apart_8, _together_8 = _pairs(8)
+_apart_4, _together_4 = _pairs(4)
+
+
+@_loop
+def _halves(to, x, n, padding, size):
+    """Image n of x (N, C, H, W), as if padded with zeros, into the flat `to`, whose zeros stay: phases of `size`, for strides
+    of two. See `conv_loops`."""
+    channels, height, width = x.shape[1], x.shape[2], x.shape[3]
+    flat = x.reshape(-1)
+    rows, columns = size
+    half = width // 2
+    for c in range(channels):
+        for r in range(height):
+            line, v = ((n * channels + c) * height + r) * width, r + padding[0]
+            even = (((c * 2 + v % 2) * 2 + padding[1] % 2) * rows + v // 2) * columns + padding[1] // 2
+            odd = (((c * 2 + v % 2) * 2 + (padding[1] + 1) % 2) * rows + v // 2) * columns + (padding[1] + 1) // 2
+            t = 0
+            if half >= 8:
+                while t < half:
+                    at = min(t, half - 8)
+                    _apart_8(to, even + at, odd + at, flat, line + 2 * at)
+                    t += 8
+            elif half >= 4:
+                while t < half:
+                    at = min(t, half - 4)
+                    _apart_4(to, even + at, odd + at, flat, line + 2 * at)
+                    t += 4
+            else:
+                for i in range(half):
+                    to[even + i] = flat[line + 2 * i]
+                    to[odd + i] = flat[line + 2 * i + 1]
+            if width % 2:
+                to[even + half] = flat[line + width - 1]
+
+
+@_loop
+def _whole(out, n, x, long, pitch):
+    """Image n of the result, whose four places of the tiles lie in x, `long` numbers each; rows of tiles by `pitch`."""
+    channels, height, width = out.shape[1], out.shape[2], out.shape[3]
+    flat = out.reshape(-1)
+    half = width // 2
+    for o in range(channels):
+        for r in range(height):
+            line = ((n * channels + o) * height + r) * width
+            even = (o * 4 + r % 2 * 2) * long + r // 2 * pitch
+            odd = even + long
+            t = 0
+            if half >= 8:
+                while t < half:
+                    at = min(t, half - 8)
+                    _together_8(flat, line + 2 * at, x, even + at, odd + at)
+                    t += 8
+            elif half >= 4:
+                while t < half:
+                    at = min(t, half - 4)
+                    _together_4(flat, line + 2 * at, x, even + at, odd + at)
+                    t += 4
+            else:
+                for i in range(half):
+                    flat[line + 2 * i] = x[even + i]
+                    flat[line + 2 * i + 1] = x[odd + i]
+            if width % 2:
+                flat[line + width - 1] = x[even + half]
+
+
 @_loop
 def forward(out, x, w, bias, padding, size, some, odd, low, high):
     """Convolution of x (N, C, H, W) to out (N, O, *): w (16, blocks, C, CHANNELS), bias (blocks * CHANNELS,); `size` of the
     phases; `some` vectors of tiles at a time; images `low` to `high`."""
-    inputs, channels, height, width = x.shape[1], out.shape[1], out.shape[2], out.shape[3]
+    inputs, channels = x.shape[1], out.shape[1]
     lanes = 32 // x.itemsize
     rows, pitch = size[0] - 1, size[1]
     plane = size[0] * size[1]
@@ -107,7 +221,7 @@ def forward(out, x, w, bias, padding, size, some, odd, low, high):
     weights = w.reshape(-1)
     long = vectors * lanes
     for n in range(low, high):
-        _phases(to, x, n, (2, 2), padding, size)
+        _halves(to, x, n, padding, size)
         for time in range(times):
             first = time * some
             many = min(some, vectors - first)
@@ -139,11 +253,33 @@ def forward(out, x, w, bias, padding, size, some, odd, low, high):
                         o,
                         odd,
                     )
-        for o in range(channels):
-            for r in range(height):
-                line = (o * 4 + r % 2 * 2) * long + r // 2 * pitch
-                for t in range(width // 2):
-                    out[n, o, r, 2 * t] = result[line + t]
-                    out[n, o, r, 2 * t + 1] = result[line + long + t]
-                if width % 2:
-                    out[n, o, r, width - 1] = result[line + width // 2]
+        _whole(out, n, result, long, pitch)
+
+
+@_loop
+def points_of(points, w):
+    """The points G w G' of w (O, C, 3, 3) in (16, blocks, C, CHANNELS)."""
+    half = w.dtype.type(0.5)
+    line = np.empty((4, 3, CHANNELS), w.dtype)
+    for block in range(points.shape[1]):
+        first = block * CHANNELS
+        many = min(CHANNELS, w.shape[0] - first)
+        line[:, :, many:] = 0
+        for c in range(w.shape[1]):
+            for i in range(many):
+                o = first + i
+                for j in range(3):
+                    both = (w[o, c, 0, j] + w[o, c, 2, j]) * half
+                    middle = w[o, c, 1, j] * half
+                    line[0, j, i] = w[o, c, 0, j]
+                    line[1, j, i] = both + middle
+                    line[2, j, i] = both - middle
+                    line[3, j, i] = w[o, c, 2, j]
+            for a in range(4):
+                for i in range(CHANNELS):
+                    both = (line[a, 0, i] + line[a, 2, i]) * half
+                    middle = line[a, 1, i] * half
+                    points[4 * a, block, c, i] = line[a, 0, i]
+                    points[4 * a + 1, block, c, i] = both + middle
+                    points[4 * a + 2, block, c, i] = both - middle
+                    points[4 * a + 3, block, c, i] = line[a, 2, i]
