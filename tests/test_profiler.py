@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,44 @@ def test_time_inside_a_named_stretch_is_its_childrens() -> None:
     assert step.self_cpu_time_total == pytest.approx(step.cpu_time_total - sum(e.cpu_time_total for e in others))
 
 
+def test_memory_is_that_of_new_results_and_of_what_ran_inside() -> None:
+    with profile(profile_memory=True) as prof:
+        with record_function("step"):
+            x = torch.ones(1000, requires_grad=True)
+            (x.view(10, 100) + 1).exp().sum().backward()
+    memory = {e.name: (e.cpu_memory_usage, e.self_cpu_memory_usage) for e in prof.events()}
+    assert memory["aten::view"] == (0, 0)
+    assert memory["aten::exp"] == (4000, 4000)
+    assert memory["ExpBackward0"] == (4000, 4000)
+    assert memory["AddBackward0"] == (0, 0)  # hands its gradient on
+    assert memory["step"] == (sum(own for _, own in memory.values()), 0)
+    text = prof.key_averages().table(sort_by="self_cpu_memory_usage")
+    assert "Self CPU Mem" in text
+    assert "3.91 KB" in text
+
+
+def test_events_know_what_ran_inside() -> None:
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
+            return x.sin() * 2
+
+        @staticmethod
+        def backward(ctx: object, g: torch.Tensor) -> torch.Tensor:
+            return g * 2
+
+    with profile() as prof:
+        Twice.apply(torch.ones(3, requires_grad=True))
+        torch.ones(3).cos()
+    events = {e.name: e for e in prof.events()}
+    twice = events["Twice"]
+    assert [e.name for e in twice.cpu_children] == ["aten::sin", "aten::mul"]
+    assert events["aten::sin"].cpu_parent is twice
+    assert events["aten::cos"].cpu_parent is None
+    assert twice.time_range.elapsed_us() == twice.cpu_time_total > twice.self_cpu_time_total > 0
+    assert twice.cpu_time_total_str.endswith(("us", "ms"))
+
+
 def test_sums_by_name_and_the_table() -> None:
     with profile(record_shapes=True, with_stack=True) as prof:
         work()
@@ -70,6 +109,11 @@ def test_the_trace_file_has_bars_and_arrows(tmp_path: Path) -> None:
     assert {e["ph"] for e in events} == {"X", "s", "f"}
     starts = {e["id"] for e in events if e["ph"] == "s"}
     assert {e["id"] for e in events if e["ph"] == "f"} <= starts
+    prof.add_metadata("who", "me")
+    prof.add_metadata_json("what", "[1, 2]")
+    prof.export_chrome_trace(tmp_path / "trace.json")
+    trace = json.loads((tmp_path / "trace.json").read_text())
+    assert (trace["who"], trace["what"]) == ("me", [1, 2])
 
 
 def test_a_schedule_records_some_steps() -> None:
@@ -99,6 +143,57 @@ def test_the_older_names_and_what_is_refused() -> None:
         torch.autograd.profiler.emit_nvtx()
     with pytest.raises(RuntimeError, match="only the CPU can be watched"):
         profile(activities=[torch.profiler.ProfilerActivity.CUDA])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: profile().events(), AssertionError, "Profiler must be initialized before accessing events"),
+        (lambda: profile().key_averages(), AssertionError, "Profiler must be initialized before getting key averages"),
+        (
+            lambda: profile().export_chrome_trace("x"),
+            AssertionError,
+            "must be initialized before exporting chrome trace",
+        ),
+        (lambda: profile(activities=[]), AssertionError, "No valid profiler activities found"),
+        (lambda: profile(recordshapes=True), TypeError, "unexpected keyword argument 'recordshapes'"),
+        (lambda: profile(with_flops=True), NotImplementedError, "operations are not counted"),
+        (lambda: profile(execution_trace_observer=1), NotImplementedError, "use on_trace_ready"),
+        (lambda: profile().export_memory_timeline("x"), NotImplementedError, "profile_memory=True"),
+        (lambda: schedule(wait=-1, warmup=0, active=1), AssertionError, r"Got wait=-1 \(need >= 0\), warmup=0"),
+        (lambda: schedule(wait=0, warmup=0, active=1)(-1), AssertionError, "Step must be non-negative. Got -1."),
+        (
+            lambda: record_function(3),
+            RuntimeError,
+            "Expected a value of type 'str' for argument 'name' but .* type 'int'",
+        ),
+    ],
+)
+def test_what_the_profiler_refuses(make: Callable[[], object], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_an_error_inside_leaves_what_was_seen_and_nobody_looking() -> None:
+    def fail() -> None:
+        torch.ones(3).sin()
+        raise ZeroDivisionError
+
+    prof = profile()
+    with pytest.raises(ZeroDivisionError), prof:
+        fail()
+    torch.ones(3).cos()
+    assert [e.name for e in prof.events()] == ["aten::sin"]
+    assert not torch.core.modes.MODES.active
+
+
+def test_cycles_of_a_schedule_are_added_up_if_one_asks() -> None:
+    for acc, count in ((False, 1), (True, 3)):
+        with profile(schedule=schedule(wait=1, warmup=0, active=1), acc_events=acc) as prof:
+            for _ in range(6):
+                torch.ones(3).sin()
+                prof.step()
+        assert [e.name for e in prof.events()] == ["aten::sin"] * count
 
 
 def test_nobody_looks_on_afterwards() -> None:

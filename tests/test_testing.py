@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 
 import wengert as torch
 from wengert.testing import assert_close, make_tensor
-from wengert.utils.benchmark import Compare, Measurement, TaskSpec, Timer, select_unit
+from wengert.utils.benchmark import Compare, Language, Measurement, TaskSpec, Timer, select_unit
 
 T = torch.tensor
 NAN = float("nan")
@@ -214,11 +215,29 @@ def test_a_table_of_measurements() -> None:
         table.extend_results([3])  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize(("rowwise", "best"), [(False, [2.0, 9.0]), (True, [2.0, 5.0])])
+def test_the_best_times_are_coloured(rowwise: bool, best: list[float]) -> None:
+    times = {("r", "a"): 2.0, ("r", "b"): 9.0, ("s", "a"): 5.0, ("s", "b"): 99.0}
+    table = Compare([
+        measured([s] * 5, label="L", sub_label=row, description=column) for (row, column), s in times.items()
+    ])  # fmt: skip
+    assert "\033" not in str(table)
+    table.colorize(rowwise=rowwise)
+    found = re.findall(r"\033\[92m\033\[1m *([0-9.]+) *\033\[0m\033\[0m", str(table))
+    assert [float(s) for s in found] == best
+    assert [re.sub(r"\033\[\d+m", "", line) for line in str(table).splitlines()] == str(
+        Compare(table._results)
+    ).splitlines()
+    assert re.search(r"\033\[31m\033\[1m *99.0", str(table))  # more than five times the best
+    assert re.search(r"\033\[2m\033\[91m *(5|9).0", str(table))  # more than twice
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
         (lambda: Timer(abs), ValueError, "Currently only a `str` stmt is supported."),
         (lambda: Timer("f();", language="c++"), NotImplementedError, "statements are Python"),
+        (lambda: Timer("f();", language=Language.CPP), NotImplementedError, "statements are Python"),
         (lambda: Timer("1", global_setup="x"), ValueError, "global_setup is C.. only"),
         (lambda: Timer("1").collect_callgrind(), NotImplementedError, "instructions are not counted here"),
         (lambda: Timer("1").repeat(), NotImplementedError, "See `Timer.blocked_autorange.`"),

@@ -10,6 +10,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable
+from time import perf_counter_ns
 from typing import Any
 
 from ..core.forward_ad import has_tangents, strip, tangent_level
@@ -130,6 +131,7 @@ class Function(metaclass=FunctionMeta):
             plain = tuple(strip(a, level) for a in args)
         versions = {id(a): a._vc[0] if a._vc is not None else 0 for a in plain if isinstance(a, Tensor)}
         watch = Watch(plain) if records else None
+        began = perf_counter_ns() if LOCAL.observers else 0
         before = set_mode("grad", False)
         pushing, LOCAL.push = LOCAL.push, False
         observers = set_mode("observers", (*LOCAL.observers, watch)) if watch is not None else LOCAL.observers
@@ -148,6 +150,8 @@ class Function(metaclass=FunctionMeta):
         results = hang(node, plain, outputs, records, versions, level >= 0)
         if watch is not None:
             keep(node, plain, args, results, watch)
+        if began:
+            LOCAL.began = began
         for observer in observers:
             observer.applied(node, args, results)
         if level >= 0:

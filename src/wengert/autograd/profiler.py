@@ -21,6 +21,8 @@ class profile(_profile):
     def start(self) -> None:
         if self.enabled:
             super().start()
+        else:
+            self._events = EventList()
 
 
 def _refused(name: str) -> NoReturn:

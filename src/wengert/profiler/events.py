@@ -8,11 +8,49 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
-class FunctionEvent:
-    """One operation, node of the graph, or `record_function` block that ran."""
+class Interval(NamedTuple):
+    """When something ran."""
+
+    start: float
+    end: float
+
+    def elapsed_us(self) -> float:
+        return self.end - self.start
+
+
+class _Times:
+    """Times in words, beside the numbers."""
+
+    cpu_time: Any
+    cpu_time_total: Any
+    self_cpu_time_total: Any
+
+    @property
+    def cpu_time_str(self) -> str:
+        return _time(self.cpu_time)
+
+    @property
+    def cpu_time_total_str(self) -> str:
+        return _time(self.cpu_time_total)
+
+    @property
+    def self_cpu_time_total_str(self) -> str:
+        return _time(self.self_cpu_time_total)
+
+    @property
+    def device_time_total(self) -> int:
+        return 0  # there is the CPU only
+
+
+class FunctionEvent(_Times):
+    """One operation, node of the graph, or `record_function` block that ran.
+
+    What ran inside are its `cpu_children`; its times and memory contain theirs, `self_cpu_time_total` and
+    `self_cpu_memory_usage` do not.
+    """
 
     def __init__(
         self,
@@ -35,8 +73,13 @@ class FunctionEvent:
         self.input_shapes = input_shapes or []
         self.stack = stack or []
         self.self_cpu_memory_usage = self.cpu_memory_usage = memory
-        self.children_time = 0.0  # of what ran inside
+        self.cpu_parent: FunctionEvent | None = None
+        self.cpu_children: list[FunctionEvent] = []
         self.count = 1
+
+    @property
+    def time_range(self) -> Interval:
+        return Interval(self.start, self.end)
 
     @property
     def cpu_time_total(self) -> float:
@@ -46,7 +89,7 @@ class FunctionEvent:
 
     @property
     def self_cpu_time_total(self) -> float:
-        return max(self.cpu_time_total - self.children_time, 0.0)
+        return max(self.cpu_time_total - sum(e.cpu_time_total for e in self.cpu_children), 0.0)
 
     @property
     def is_async(self) -> bool:
@@ -59,7 +102,7 @@ class FunctionEvent:
         )
 
 
-class FunctionEventAvg:
+class FunctionEventAvg(_Times):
     """All events of one name (and shapes, if they were grouped by them), summed."""
 
     def __init__(self, first: FunctionEvent | None = None) -> None:
@@ -69,10 +112,6 @@ class FunctionEventAvg:
         self.count = 0
         self.cpu_time_total = self.self_cpu_time_total = 0.0
         self.cpu_memory_usage = self.self_cpu_memory_usage = 0
-
-    @property
-    def device_time_total(self) -> int:
-        return 0  # there is the CPU only
 
     def add(self, event: FunctionEvent | FunctionEventAvg) -> FunctionEventAvg:
         if self.key is None:
@@ -172,6 +211,7 @@ class EventList(list[Any]):
         ]
         if memory:
             columns.append(("CPU Mem", lambda e: _memory(e.cpu_memory_usage)))
+            columns.append(("Self CPU Mem", lambda e: _memory(e.self_cpu_memory_usage)))
         columns.append(("# of Calls", lambda e: str(e.count)))
         if shapes:
             columns.append(("Input Shapes", lambda e: _short(str(e.input_shapes), max_shapes_column_width)))
@@ -187,9 +227,10 @@ class EventList(list[Any]):
     def __str__(self) -> str:
         return self.table()
 
-    def export_chrome_trace(self, path: Any) -> None:
-        """Write the events as a trace for chrome://tracing or ui.perfetto.dev."""
-        Path(path).write_text(json.dumps({"schemaVersion": 1, "traceEvents": list(_trace(self))}), encoding="utf-8")
+    def export_chrome_trace(self, path: Any, **beside: Any) -> None:
+        """Write the events as a trace for chrome://tracing or ui.perfetto.dev; `beside` is written next to them."""
+        text = json.dumps({"schemaVersion": 1, **beside, "traceEvents": list(_trace(self))})
+        Path(path).write_text(text, encoding="utf-8")
 
 
 def _short(text: str, width: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import os
 import socket
 import time
@@ -38,7 +39,10 @@ def schedule(
 ) -> Callable[[int], ProfilerAction]:
     """Steps are passed over (`wait`), run up to speed (`warmup`), recorded (`active`), over and over or `repeat` times."""
     if not (wait >= 0 and warmup >= 0 and active > 0 and repeat >= 0 and skip_first >= 0):
-        raise AssertionError("Invalid profiler schedule arguments")
+        raise AssertionError(
+            f"Invalid profiler schedule arguments. Got wait={wait} (need >= 0), warmup={warmup} (need >= 0), "
+            f"active={active} (need > 0), repeat={repeat} (need >= 0), skip_first={skip_first} (need >= 0)."
+        )
 
     def action(step: int) -> ProfilerAction:
         if step < 0:
@@ -94,19 +98,30 @@ class profile:
         with_flops: bool = False,
         with_modules: bool = False,
         experimental_config: Any = None,
+        execution_trace_observer: Any = None,
+        acc_events: bool = False,
         use_cuda: bool | None = None,
-        **ignored: Any,
+        custom_trace_id_callback: Callable[[], str] | None = None,
+        post_processing_timeout_s: float | None = None,
     ) -> None:
         if with_flops:
             raise NotImplementedError("profile(with_flops=True): operations are not counted; use record_shapes=True")
-        if use_cuda or (activities is not None and ProfilerActivity.CPU not in set(activities)):
+        if execution_trace_observer is not None:
+            raise NotImplementedError(
+                "profile(execution_trace_observer=...): use on_trace_ready and export_chrome_trace"
+            )
+        if activities is not None and not (activities := set(activities)):
+            raise AssertionError("No valid profiler activities found")
+        if use_cuda or (activities is not None and ProfilerActivity.CPU not in activities):
             raise RuntimeError("profile: only the CPU can be watched, ProfilerActivity.CPU")
         self._wish = (record_shapes, with_stack, profile_memory)
         self._schedule = schedule
         self.on_trace_ready = on_trace_ready
         self.step_num = 0
         self._recorder: Recorder | None = None
-        self._events = EventList()
+        self._acc = acc_events
+        self._events: EventList | None = None
+        self._metadata: dict[str, Any] = {}
 
     def __enter__(self) -> profile:
         self.start()
@@ -125,7 +140,8 @@ class profile:
             self._recorder.start()
         elif not record and self._recorder is not None:
             self._recorder.stop()
-            self._events = self._recorder.finished()
+            before = self._events if self._acc and self._events else []
+            self._events = EventList([*before, *self._recorder.finished()])
             self._recorder = None
 
     def start(self) -> None:
@@ -148,14 +164,22 @@ class profile:
 
     # -- what was found ------------------------------------------------------------------------------------------------
     def events(self) -> EventList:
-        return self._recorder.finished() if self._recorder is not None else self._events
+        """All that ran, by beginning. AssertionError before the profiler was started."""
+        return self._found("accessing events")
+
+    def _found(self, wish: str) -> EventList:
+        if self._recorder is not None:
+            return self._recorder.finished()
+        if self._events is None:
+            raise AssertionError(f"Profiler must be initialized before {wish}")
+        return self._events
 
     @property
     def function_events(self) -> EventList:
         return self.events()
 
     def key_averages(self, group_by_input_shape: bool = False, group_by_stack_n: int = 0) -> EventList:
-        return self.events().key_averages(group_by_input_shape, group_by_stack_n)
+        return self._found("getting key averages").key_averages(group_by_input_shape, group_by_stack_n)
 
     def total_average(self) -> Any:
         return self.events().total_average()
@@ -168,7 +192,23 @@ class profile:
         return self.events().self_cpu_time_total
 
     def export_chrome_trace(self, path: Any) -> None:
-        self.events().export_chrome_trace(path)
+        self._found("exporting chrome trace").export_chrome_trace(path, **self._metadata)
+
+    def add_metadata(self, key: str, value: str) -> None:
+        """Put a word beside the events of the trace file."""
+        self._metadata[key] = value
+
+    def add_metadata_json(self, key: str, value: str) -> None:
+        """Put what is written as JSON beside the events of the trace file."""
+        self._metadata[key] = json.loads(value)
+
+    preset_metadata_json = add_metadata_json
+
+    def export_memory_timeline(self, path: Any, device: Any = None) -> None:
+        """NotImplementedError: what memory is for is shown by `wengert.explain`."""
+        raise NotImplementedError(
+            "profile.export_memory_timeline: use profile(profile_memory=True) and key_averages().table(), or wengert.explain"
+        )
 
     def export_stacks(self, path: Any, metric: str = "self_cpu_time_total") -> None:
         """Write the stacks as a flame graph's input: `outer;...;inner microseconds`."""

@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import Any
 
+import numpy as np
+
 from ..core.modes import LOCAL, Observer, set_mode
 from ..core.node import AccumulateGrad
 from ..core.tensor import Tensor
 from ..explain.notation import public_name
+from ..kernels.memory import owner
 from .events import EventList, FunctionEvent
 
 _RECORDERS: list[Recorder] = []  # of all threads: record_function tells each
@@ -45,12 +48,15 @@ class Recorder(Observer):
         events = EventList(sorted(self.events, key=lambda e: (e.start, -e.end)))
         inside: list[FunctionEvent] = []
         for e in events:
-            e.children_time = 0.0
+            e.cpu_parent, e.cpu_children, e.cpu_memory_usage = None, [], e.self_cpu_memory_usage
         for e in events:
             while inside and (inside[-1].end <= e.start or inside[-1].thread != e.thread):
                 inside.pop()
             if inside:
-                inside[-1].children_time += e.cpu_time_total
+                e.cpu_parent = inside[-1]
+                inside[-1].cpu_children.append(e)
+            for outer in inside:
+                outer.cpu_memory_usage += e.self_cpu_memory_usage
             inside.append(e)
         return events
 
@@ -86,7 +92,7 @@ class Recorder(Observer):
 
     def applied(self, node: Any, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         name = type(node).__name__.removesuffix("Backward")
-        self.note(name, "operation", perf_counter_ns(), sequence_nr=getattr(node, "seq", -1))
+        self.note(name, "operation", LOCAL.began, sequence_nr=getattr(node, "seq", -1))
 
     def before(self, node: Any, g: Any) -> None:
         self._open.append((node, perf_counter_ns()))
@@ -96,7 +102,8 @@ class Recorder(Observer):
             opened, began = self._open.pop()
             if opened is node:
                 shapes = _shapes(g if isinstance(g, (list, tuple)) else [g]) if self.shapes else None
-                self.note(node.name(), "backward", began, sequence_nr=node.seq, input_shapes=shapes)
+                memory = _made(g, grads) if self.memory else 0
+                self.note(node.name(), "backward", began, sequence_nr=node.seq, input_shapes=shapes, memory=memory)
                 return
 
     def accumulated(self, node: Any, g: Any, leaf: Any) -> None:
@@ -111,6 +118,18 @@ def _name(op: Any) -> str:
 
 def _shapes(values: Any) -> list[list[int]]:
     return [list(v.shape) for v in values if hasattr(v, "shape")]
+
+
+def _made(g: Any, grads: Any) -> int:
+    """Bytes of the gradients that a node made of `g`, where they are not the memory of `g` itself."""
+    given = {id(a) for a in _memories(g if isinstance(g, (list, tuple)) else [g])}
+    made = {id(a): a for a in _memories(grads) if id(a) not in given}
+    return sum(a.nbytes for a in made.values())
+
+
+def _memories(values: Any) -> list[Any]:
+    arrays = (v._array if isinstance(v, Tensor) else v for v in values)
+    return [owner(a) for a in arrays if isinstance(a, np.ndarray)]
 
 
 def _stack() -> list[str]:
@@ -130,6 +149,11 @@ class record_function:
     """A name for a stretch of the program, as a context or a decorator: it becomes an event of the profile."""
 
     def __init__(self, name: str, args: str | None = None) -> None:
+        if not isinstance(name, str):
+            raise RuntimeError(
+                "profiler::_record_function_enter_new() Expected a value of type 'str' for argument 'name' but instead found "
+                f"type '{type(name).__name__}'."
+            )
         self.name = name
         self.args = args
 

@@ -8,5 +8,6 @@ from .measuring import TaskSpec as TaskSpec
 from .measuring import select_unit as select_unit
 from .measuring import trim_sigfig as trim_sigfig
 from .measuring import unit_to_english as unit_to_english
+from .timing import Language as Language
 from .timing import Timer as Timer
 from .timing import timer as timer

@@ -5,6 +5,7 @@ One thread computes unless told otherwise, so that statements can be compared; a
 
 from __future__ import annotations
 
+import enum
 import textwrap
 import time
 import timeit
@@ -18,6 +19,13 @@ from ...kernels.threads import get_num_threads, set_num_threads
 from .measuring import Measurement, TaskSpec
 
 timer = time.perf_counter
+
+
+class Language(enum.Enum):
+    """In what a statement is written: Python, here."""
+
+    PYTHON = 0
+    CPP = 1
 
 
 @contextmanager
@@ -45,11 +53,11 @@ class Timer:
     def __init__(
         self, stmt: str = "pass", setup: str = "pass", global_setup: str = "", timer: Callable[[], float] = timer,
         globals: dict[str, Any] | None = None, label: str | None = None, sub_label: str | None = None,
-        description: str | None = None, env: str | None = None, num_threads: int = 1, language: Any = "python",
+        description: str | None = None, env: str | None = None, num_threads: int = 1, language: Any = Language.PYTHON,
     ) -> None:  # fmt: skip
         if not isinstance(stmt, str):
             raise ValueError("Currently only a `str` stmt is supported.")
-        if str(getattr(language, "value", language)).lower() not in ("python", "py", "0"):
+        if language is not Language.PYTHON and str(language).lower() not in ("python", "py"):
             raise NotImplementedError(
                 f"Timer(language={language!r}): statements are Python; time other programs from outside"
             )
