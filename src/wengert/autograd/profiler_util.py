@@ -31,13 +31,10 @@ class FunctionEvent(events.FunctionEvent):
         super().__init__(name, "user", start_us, end_us, thread, sequence_nr, input_shapes, stack, cpu_memory_usage)
         self.id = id
         self.node_id = node_id
-        self.cpu_parent: FunctionEvent | None = None
-        self.cpu_children: list[FunctionEvent] = []
 
     def append_cpu_child(self, child: FunctionEvent) -> None:
         self.cpu_children.append(child)
         child.cpu_parent = self
-        self.children_time += child.cpu_time_total
 
 
 class EventList(events.EventList):

@@ -62,8 +62,8 @@ class Compare:
             if threads not in heads:
                 heads[threads] = len(grid)
             shown = f"      {f'({env}) ' if env else ''}{name}"
-            row = [found.get(((threads, env, name), c)) for c in columns]
-            grid.append([shown, *("" if m is None else self._cell(m, scale) for m in row)])
+            across = [found.get(((threads, env, name), c)) for c in columns]
+            grid.append([shown, *("" if m is None else self._cell(m, scale) for m in across)])
         widths = [max(len(row[i]) for row in grid) for i in range(len(columns) + 1)]
         widths[0] = max(widths[0], len("1 threads: "))
         width = sum(widths) + 5 * len(columns)
