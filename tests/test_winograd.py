@@ -60,6 +60,33 @@ def test_the_error_is_that_of_the_definition(case: Any) -> None:
     np.testing.assert_allclose(without + bias32[:, None, None], found, atol=1e-4)
 
 
+@pytest.mark.parametrize("case", CASES[:1] + CASES[2:], ids=str)
+def test_the_error_of_the_weights_gradient(case: Any) -> None:
+    x, w, _, padding, size = _drawn(case)
+    g = R.standard_normal((len(x), len(w), *size))
+    exact = convolution.weight_grad(x, g, w.shape, ONE, padding, ONE, 1)
+    x32, g32 = x.astype(np.float32), g.astype(np.float32)
+    found = winograd.weight_grad(x32, g32, padding)
+    usual = tiles.weight_grad(x32, g32, w.shape, ONE, padding, ONE)
+    assert found.dtype == np.float32
+    assert found.shape == exact.shape
+    assert np.abs(found - exact).max() <= 4 * np.abs(usual - exact).max()
+    np.testing.assert_array_equal(convolution.weight_grad(x32, g32, w.shape, ONE, padding, ONE, 1), found)
+    odd = np.asfortranarray(x32)
+    np.testing.assert_array_equal(winograd.weight_grad(odd, g32[::-1][::-1], padding), found)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_reaches_only_its_weights(value: float) -> None:
+    x, w, _, padding, size = _drawn(CASES[0])
+    x32, g = x.astype(np.float32), np.ones((len(x), len(w), *size), np.float32)
+    x32[1, 3, 6, 8] = value
+    assert winograd.weight_grad(x32, g, padding) is None
+    found = convolution.weight_grad(x32, g, w.shape, ONE, padding, ONE, 1)
+    np.testing.assert_array_equal(found[:, 3], np.full_like(found[:, 3], value))
+    assert np.isfinite(np.delete(found, 3, 1)).all()
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
 def test_the_error_is_relative(scale: float) -> None:
     x, w, _, padding, size = _drawn(CASES[0])
@@ -96,7 +123,10 @@ def test_what_is_not_finite_reaches_only_what_it_should(value: float) -> None:
 )
 def test_what_does_not_pay_is_left(shape: Any, weight: Any, dtype: Any) -> None:
     size = (shape[2], shape[3] + 3 - weight[3])
-    assert winograd.forward(np.ones(shape, dtype), np.ones(weight, dtype), None, ONE, size) is None
+    x = np.ones(shape, dtype)
+    assert winograd.forward(x, np.ones(weight, dtype), None, ONE, size) is None
+    if weight[3] == 3:
+        assert winograd.weight_grad(x, np.ones((len(x), weight[0], *size), dtype), ONE) is None
 
 
 def test_the_gradients_of_a_network_agree_with_those_of_double_precision() -> None:

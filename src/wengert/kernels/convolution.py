@@ -198,7 +198,11 @@ def weight_grad(x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints,
     k = (c // groups) * math.prod(kernel)
     plain = _plain(kernel, stride, padding)
     if groups == 1 and not plain:
-        found = tiles.weight_grad(x, g, weight_shape, stride, padding, dilation)
+        found = None
+        if kernel == (3, 3) and all(s == 1 for s in (*stride, *dilation)):
+            found = winograd.weight_grad(x, g, padding)
+        if found is None:
+            found = tiles.weight_grad(x, g, weight_shape, stride, padding, dilation)
         if found is not None:
             return found
     pieces = _pieces(n, out, c * math.prod(kernel) * math.prod(out) * x.itemsize)

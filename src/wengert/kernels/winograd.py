@@ -6,9 +6,10 @@ result is computed in tiles of 2 x 2, each from a patch d of 4 x 4:
     A' [(G w G') * (B' d B)] A       B' d = (d0 - d2, d1 + d2, d2 - d1, d1 - d3),  A' m = (m0 + m1 + m2, m1 - m2 - m3)
                                      G w = (w0, (w0 + w1 + w2) / 2, (w0 - w1 + w2) / 2, w2)
 
-The products (*) of the 16 points, summed over channels, are 4 / 9 of those that the definition takes. In float32 the
-error is some two to three times that of the definition, of which tests hold the bounds; float64 is left to it. A number
-that is not finite would reach all four places of a tile: then, too, the definition is computed.
+and so the gradient of the weights is G' [sum of (A g A') * (B' d B)] G. The products (*) of the 16 points, summed over
+channels (or places), are 4 / 9 of those that the definition takes. In float32 the error is that of the definition to
+within a small factor, which tests state; float64 is left to the definition. A number that is not finite would reach all
+four places of a tile (or all nine weights): then, too, the definition is computed.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from . import threads
+from . import blas, threads
 from .compiled import machine
 from .tiles import CHANNELS
 
 Ints = tuple[int, ...]
+_G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
 _ROOM = 1 << 17  # bytes for the points of some tiles: they stay in the second cache
 _FEW = 16  # channels from which it pays
+INPUTS, _WIDE = 4, 16  # channels of the input and of the result in a tile of the weights' gradient
 
 
 def forward(x: Any, w: Any, bias: Any, padding: Ints, out: Ints) -> Any:
@@ -56,3 +59,42 @@ def forward(x: Any, w: Any, bias: Any, padding: Ints, out: Ints) -> Any:
     spare = iter(odd)
     threads.share(lambda low, high: loop(*values, next(spare), low, high), n, result.size * c)
     return None if np.isnan(odd).any() else result
+
+
+def weight_grad(x: Any, g: Any, padding: Ints) -> Any:
+    """Transpose with respect to weights (O, C, 3, 3), without strides: (N, C, H, W) with (N, O, *places)."""
+    if x.ndim != 4 or x.dtype != np.float32 or g.dtype != np.float32:
+        return None
+    n, c = x.shape[:2]
+    o, height, width = g.shape[1:]
+    if min(c, o) < _FEW or n < threads.get_num_threads() or min(height, width) < 3:
+        return None
+    rows, columns = -(-height // 2), -(-width // 2)
+    blocks, inputs = -(-o // _WIDE), -(-c // INPUTS) * INPUTS
+    some = max(1, min(128, max(32, _ROOM // (64 * max(c, o)))) // columns)
+    # In products of a vector, as above; every sum that is begun costs some.
+    there = (
+        rows * (-(-columns // 8) * 80 * c + columns * blocks * _WIDE // 8 * 40) + blocks * 4 * inputs * rows / some * 60
+    )
+    if 2 * blocks * 16 * rows * columns * inputs + there > 2 * blocks * 9 * c * height * width:
+        return None
+    x, g = np.ascontiguousarray(x), np.ascontiguousarray(g)
+    shape = 16, blocks, inputs, _WIDE
+    values = g, x, padding, (rows + 1, columns + 1), some
+    loop = machine("winograd_loops.weights_back", g.size * 8, np.empty(shape, x.dtype), *values, 0, 0)
+    if loop is None:
+        return None
+    parts: dict[int, Any] = {}
+
+    def work(low: int, high: int) -> None:
+        parts[low] = np.zeros(shape, x.dtype)
+        loop(parts[low], *values, low, high)
+
+    threads.share(work, n, g.size * c)
+    total = parts.pop(0)
+    for low in sorted(parts):
+        total += parts[low]
+    with blas.one_thread():
+        found = np.matmul(np.kron(_G, _G).T, total.reshape(16, -1)).reshape(9, blocks, inputs, _WIDE)
+    found = np.ascontiguousarray(found.transpose(1, 3, 2, 0).reshape(-1, inputs, 9)[:o, :c]).reshape(o, c, 3, 3)
+    return found if np.isfinite(found).all() else None

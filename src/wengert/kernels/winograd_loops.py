@@ -16,8 +16,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .conv_loops import _INDEX, _Emitter, _loop, _tile_of_1, _tile_of_2, _tile_of_3
+from .conv_loops import _INDEX, _Emitter, _loop, _tile_of_1, _tile_of_2, _tile_of_3, _weight_tile
 from .tiles import CHANNELS
+from .winograd import INPUTS
 
 POINTS = 16  # of a tile: products for each pair of channels
 
@@ -85,6 +86,35 @@ def _result(typingctx: Any, y: Any, at: Any, step: Any, m: Any, m_at: Any, m_ste
         return context.get_dummy_value()
 
     return signature, generate
+
+
+@intrinsic
+def _points_of_result(typingctx: Any, z: Any, at: Any, step: Any, y: Any, y_at: Any, row: Any, column: Any) -> Any:
+    """z[at + p step + l] = point p of the four places y[y_at + a row + b column + l] of a tile, for channels l: A y A'."""
+    index = types.int64
+    signature = types.void(z, index, index, y, index, index, index)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        e = _Emitter(context, builder, signature, args, z.dtype)
+        result, given = e.data(0), e.data(3)
+        at, step, y_at, row, column = (args[i] for i in (1, 2, 4, 5, 6))
+
+        def points(y: list[Any]) -> list[Any]:
+            return [y[0], builder.fadd(*y), builder.fsub(*y), builder.fneg(y[1])]
+
+        rows = []
+        for a in range(2):
+            line = builder.add(y_at, builder.mul(row, _INDEX(a)))
+            rows.append(points([e.load(e.place(given, line, builder.mul(column, _INDEX(b)))) for b in range(2)]))
+        for b in range(4):
+            for a, value in enumerate(points([r[b] for r in rows])):
+                e.store(value, e.place(result, at, builder.mul(step, _INDEX(4 * a + b))))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+_quads = _weight_tile(2, INPUTS)
 
 
 def _pairs(many: int) -> tuple[Any, Any]:
@@ -283,3 +313,53 @@ def points_of(points, w):
                     points[4 * a + 1, block, c, i] = both + middle
                     points[4 * a + 2, block, c, i] = both - middle
                     points[4 * a + 3, block, c, i] = line[a, 2, i]
+
+
+@_loop
+def weights_back(total, g, x, padding, size, some, low, high):
+    """The points of the weights' gradient from images `low` to `high`, added to total (16, blocks, C, channels of a block),
+    C a multiple of INPUTS; x (N, C, H, W), g (N, O, *), `size` of the phases; `some` rows of tiles at a time."""
+    inputs = x.shape[1]
+    channels, height, width = g.shape[1], g.shape[2], g.shape[3]
+    blocks, places, wide = total.shape[1], total.shape[2], total.shape[3]
+    lanes = 32 // x.itemsize
+    rows, columns, pitch = size[0] - 1, size[1] - 1, size[1]
+    plane, every = size[0] * size[1], blocks * wide
+    room = some * columns + lanes
+    step_in, step = places * room + 2 * lanes, some * columns * every + 2 * lanes  # see `forward`
+    to = np.zeros(inputs * 4 * plane + pitch + 2 * lanes, x.dtype)
+    points, given = np.zeros(POINTS * step_in, x.dtype), np.zeros(POINTS * step, x.dtype)
+    turned = np.zeros(4 * columns * every, x.dtype)  # two rows of g, the channels of a place together
+    offsets, sums = np.arange(places) * room, total.reshape(-1)
+    count = 0
+    for n in range(low, high):
+        _halves(to, x, n, padding, size)
+        for i in range(rows):
+            for c in range(inputs):
+                for t in range(0, columns, lanes):  # what is too much at the end of a row, the next one overwrites
+                    _patch(
+                        points, c * room + count * columns + t, step_in, to, c * 4 * plane + i * pitch + t, plane, pitch
+                    )
+            for a in range(2):
+                y = 2 * i + a
+                if y == height:
+                    turned[a * 2 * columns * every :] = 0
+                    break
+                for o in range(channels):
+                    for t in range(width):
+                        turned[(a * 2 * columns + t) * every + o] = g[n, o, y, t]
+            for block in range(blocks):
+                for t in range(columns):
+                    at = ((block * some + count) * columns + t) * wide
+                    for k in range(0, wide, lanes):
+                        _points_of_result(given, at + k, step, turned, 2 * t * every + block * wide + k,
+                                          2 * columns * every, every)  # fmt: skip
+            count += 1
+            if count == some or (n == high - 1 and i == rows - 1):
+                for p in range(POINTS):
+                    for block in range(blocks):
+                        first = p * step + block * some * columns * wide
+                        for k in range(0, places, INPUTS):
+                            at = ((p * blocks + block) * places + k) * wide
+                            _quads(sums, at, given, points, p * step_in, offsets, k, 1, count * columns, 0, first)
+                count = 0
