@@ -15,12 +15,26 @@ pytest.importorskip("numba")
 
 N = 1 << 18
 # The errors in units in the last place, of float32 and of float64.
-ULP = {"exp": (2, 2), "sigmoid": (3, 3), "tanh": (3, 4), "erf": (2, 6), "log": (1, 1), "softplus": (3, 3)}
+ULP = {
+    "exp": (2, 2), "sigmoid": (3, 3), "tanh": (3, 4), "erf": (2, 6), "log": (1, 1), "softplus": (3, 3), "sin": (0, 1),
+    "cos": (0, 1),
+}  # fmt: skip
+    "exp": (2, 2),
+    "sigmoid": (3, 3),
+    "tanh": (3, 4),
+    "erf": (2, 6),
+    "log": (1, 1),
+    "softplus": (3, 3),
+    "sin": (0, 1),
+    "cos": (0, 1),
+}
 EXACT: dict[str, Any] = {  # in the widest floats there are, at least float64
     "exp": np.exp,
     "log": np.log,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "tanh": np.tanh,
+    "sin": np.sin,
+    "cos": np.cos,
     "softplus": lambda x: np.where(x > 20, x, np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)),
     "erf": lambda x: np.array([math.erf(v) for v in x]),  # itself right to one unit in the last place
 }
@@ -33,8 +47,13 @@ WIDE = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 @pytest.mark.parametrize("name", ULP)
 def test_errors_in_units_in_the_last_place(name: str, dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WENGERT_NUMBA", "1")
+    if name in ("sin", "cos") and dtype is np.float32:
+        pytest.skip("NumPy's are fast")
     rng = np.random.default_rng(0)
-    data = {"exp": rng.uniform(-80, 80, N), "log": np.exp(rng.uniform(-80, 80, N))}.get(name, rng.uniform(-6, 6, N))
+    waves = rng.uniform(-1, 1, N) * 10.0 ** rng.uniform(-12, 6, N)
+    waves[: N // 2] = np.pi / 2 * rng.integers(-1_000_000, 1_000_000, N // 2)  # near where they are 0
+    known = {"exp": rng.uniform(-80, 80, N), "log": np.exp(rng.uniform(-80, 80, N)), "sin": waves, "cos": waves}
+    data = known.get(name, rng.uniform(-6, 6, N))
     x = data.astype(dtype)
     loop = compiled.vector(f"{name}_loop", N, x)
     assert loop is not None
@@ -49,6 +68,8 @@ def test_errors_in_units_in_the_last_place(name: str, dtype: type, monkeypatch: 
 @pytest.mark.parametrize("name", ULP)
 def test_special_values(name: str, dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WENGERT_NUMBA", "1")
+    if name in ("sin", "cos") and dtype is np.float32:
+        pytest.skip("NumPy's are fast")
     x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1000, -1000, 1e-40], dtype)
     loop = compiled.vector(f"{name}_loop", N, x)
     out = np.empty_like(x)
@@ -65,6 +86,8 @@ CALLS: dict[str, Any] = {
     "log": lambda x: torch.log(x * x + 0.5),
     "sqrt": lambda x: torch.sqrt(x * x + 0.5),
     "div": lambda x: (x + 3) / (x * x + 0.5),
+    "sin": torch.sin,
+    "cos": torch.cos,
     "exp": torch.exp,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
+
 from ..core.blocks import COMPILED
 from ..kernels.compiled import vector
 from . import activations, arithmetic, choosing, pointwise, powers, special
@@ -22,6 +24,15 @@ def _backward(op: Any, loop: str, *rest: Any, name: str = "input") -> None:
     COMPILED[op.rules[name].fn] = functools.partial(vector, loop), rest
 
 
+def _double(loop: str, size: int, *arrays: Any) -> Any:
+    """A loop for float64 alone."""
+    return vector(loop, size, *arrays) if arrays[0].dtype.char == "d" else None
+
+
+COMPILED[np.sin] = functools.partial(_double, "sin_loop"), ()
+COMPILED[np.cos] = functools.partial(_double, "cos_loop"), ()
+COMPILED[pointwise.sin.op.rules["input"].fn] = functools.partial(_double, "sin_back_loop"), ()
+COMPILED[pointwise.cos.op.rules["input"].fn] = functools.partial(_double, "cos_back_loop"), ()
 _forward(pointwise.exp.op, "exp_loop")
 _forward(pointwise.sigmoid.op, "sigmoid_loop")
 _forward(pointwise.tanh.op, "tanh_loop")
