@@ -19,15 +19,6 @@ ULP = {
     "exp": (2, 2), "sigmoid": (3, 3), "tanh": (3, 4), "erf": (2, 6), "log": (1, 1), "softplus": (3, 3), "sin": (0, 1),
     "cos": (0, 1),
 }  # fmt: skip
-    "exp": (2, 2),
-    "sigmoid": (3, 3),
-    "tanh": (3, 4),
-    "erf": (2, 6),
-    "log": (1, 1),
-    "softplus": (3, 3),
-    "sin": (0, 1),
-    "cos": (0, 1),
-}
 EXACT: dict[str, Any] = {  # in the widest floats there are, at least float64
     "exp": np.exp,
     "log": np.log,
