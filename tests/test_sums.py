@@ -1,4 +1,4 @@
-"""Sums along short last axes, which take a way of their own, are NumPy's."""
+"""Sums along short last axes and those before them, which take a way of their own, are NumPy's."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ R = np.random.default_rng(0)
 @pytest.mark.parametrize(
     ("shape", "axes"),
     [((700, 3), (1,)), ((20, 30, 10), (2,)), ((300, 4, 5), (1, 2)), ((300, 4, 5), (2, 1)), ((300, 1), (1,)),
+     ((700, 3), (0,)), ((4, 300, 5), (1,)), ((20, 30, 5), (0, 1)), ((5000, 3), (0,)), ((2, 4100, 3), (1,)), ((700, 2), ()),
      ((4, 300), (0,)), ((6, 700), None), ((300, 200), (1,)), ((0, 3), (1,)), ((300, 0), (1,))],
 )  # fmt: skip
 @pytest.mark.parametrize("keepdims", [False, True])

@@ -7,6 +7,7 @@ layout, a broadcast, few elements) is computed as it stands. Nothing here knows 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -52,10 +53,15 @@ def enough(function: Callable[..., Any]) -> int:
 def rowwise(function: Callable[..., Any], axis: int, *arrays: Any) -> Any:
     """`function(*arrays, axis, out)`, which has the arrays' shape and works along `axis`: large ones by parts of axis 0."""
     first = arrays[0]
-    rows = first.shape[0] if first.ndim > 1 else 1
-    if first.size < LARGE or axis == 0 or rows < 2 or get_num_threads() == 1:
+    if first.size < LARGE or first.ndim < 2 or axis == 0 or get_num_threads() == 1:
         return function(*arrays, axis)
     if any(a.shape != first.shape or a.dtype != first.dtype for a in arrays):
+        return function(*arrays, axis)
+    rows = first.shape[0]
+    if axis > 1 and rows < 16 and all(a.flags.c_contiguous for a in arrays):  # more rows can be shared more evenly
+        shape = (-1, *first.shape[axis:])
+        return rowwise(function, 1, *(a.reshape(shape) for a in arrays)).reshape(first.shape)
+    if rows < 2:
         return function(*arrays, axis)
     result = np.empty_like(first, order="C")
 
@@ -79,6 +85,25 @@ def add_to(total: Any, g: Any) -> None:
             np.add(to[low:high], what[low:high], out=to[low:high])
 
     share(work, to.size, to.size)
+
+
+def doubled(g: Any, x: Any) -> Any:
+    """`2 * (g * x)` of arrays of one shape and dtype, which x has by rows: the gradient of a square."""
+    if g.flags.c_contiguous and g.ndim > 1:
+        return doubled(g.reshape(-1), x.reshape(-1)).reshape(x.shape)
+    out = np.empty(x.shape, x.dtype)
+    rows = len(x)
+    few = max(1, _BLOCK * rows // x.size)
+
+    def work(start: int, stop: int) -> None:
+        with np.errstate(all="ignore") if start else nullcontext():
+            for low in range(start, stop, few):
+                part = out[low : min(low + few, stop)]
+                np.multiply(g[low : low + len(part)], x[low : low + len(part)], out=part)
+                np.add(part, part, out=part)
+
+    share(work, rows, x.size)
+    return out
 
 
 def stored(function: Any, out: Any, values: list[Any]) -> None:
@@ -108,8 +133,7 @@ def blockwise(function: Callable[..., Any], *values: Any) -> Any:
             if shape is None:
                 shape = v.shape
             if v.shape != shape or not v.flags.c_contiguous:
-                found = narrow.pair(function, *values) if function in narrow.FUNCTIONS else None
-                return function(*values) if found is None else found
+                return _pair(function, *values) if function in narrow.FUNCTIONS else function(*values)
             arrays.append(k)
     if shape is None:
         return function(*values)
@@ -139,6 +163,26 @@ def blockwise(function: Callable[..., Any], *values: Any) -> Any:
 
     share(work, -(-size // _BLOCK) - 1, size)
     return result.reshape(shape)
+
+
+def _pair(function: Any, a: Any, b: Any) -> Any:
+    """A ufunc of two operands that do not lie alike: narrow matrices by a loop, large ones by parts of axis 0."""
+    found = narrow.pair(function, a, b)
+    if found is not None:
+        return found
+    if a.__class__ is not np.ndarray or b.__class__ is not np.ndarray or a.ndim != b.ndim or a.dtype is not b.dtype:
+        return function(a, b)
+    shape = tuple(m if n == 1 else n for m, n in zip(a.shape, b.shape, strict=True))
+    if shape[0] < 2 or math.prod(shape) < LARGE or any(n not in (m, 1) for m, n in zip(shape, a.shape, strict=True)):
+        return function(a, b)  # also where they do not fit
+    out = np.empty(shape, a.dtype)
+
+    def work(low: int, high: int) -> None:
+        with np.errstate(all="ignore") if low else nullcontext():
+            function(a if len(a) == 1 else a[low:high], b if len(b) == 1 else b[low:high], out=out[low:high])
+
+    share(work, shape[0], out.size)
+    return out
 
 
 def _halved(function: Any, flat: list[Any], arrays: list[int], size: int) -> Any:

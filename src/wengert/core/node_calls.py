@@ -8,6 +8,7 @@ import numpy as np
 
 from . import dtypes
 from .counters import unseen
+from .fitting import reducible, sum_to
 from .modes import LOCAL, set_mode
 from .node import FREED_MESSAGE, Edge
 from .tensor import Tensor, wrap
@@ -100,6 +101,13 @@ def materialise(n: Any, k: int, recorded: bool) -> Any:
     shape, dtype = n.outs[k]
     zeros = np.zeros(shape, dtype)
     return wrap(zeros) if recorded else zeros
+
+
+def opposite(g: Any, node: Any) -> Any:
+    """`-g` for the large gradient of something smaller that was broadcast, which is `node`'s result: summed first."""
+    if node is not None and node.shape is not None and g.shape != node.shape and reducible(g.shape, node.shape):
+        return -sum_to(g, node.shape)
+    return -g
 
 
 def run_composite(n: Any, g: Any, keep: bool) -> tuple[Any, ...]:

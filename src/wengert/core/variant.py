@@ -11,9 +11,10 @@ import numpy as np
 
 from .batched import Batched
 from .blocks import COMPILED, blockwise, enough
+from ..kernels.threads import LARGE
 from .modes import MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
-from .node_calls import check_version, materialise, saved_output, versions_of
+from .node_calls import check_version, materialise, opposite, saved_output, versions_of
 from .op import LIST, Op, Rule
 from .signatures import execute
 from .tensor import PLAIN_TYPES, Tensor, wrap
@@ -57,6 +58,7 @@ GLOBALS: dict[str, Any] = {
     "wrap": wrap,
     "FUSED_FROM": 1 << 14,
     "blockwise": blockwise,
+    "opposite": opposite,
     "F32": np.dtype(np.float32),
     "F64": np.dtype(np.float64),
 }
@@ -278,6 +280,8 @@ class Variant:
                 lines, args = self._reads(rule.names, recorded)
                 if rule.constant:
                     value = {1: "g", -1: "-g"}.get(rule.fn, f"g * {rule.fn!r}")
+                    if rule.fn == -1 and not recorded and len(self.pattern) > 1:
+                        value += f" if g.__class__ is not ndarray or g.size < {LARGE} else opposite(g, n.next[{i}][0])"
                 elif rule.takes_g:
                     value = f"RULE_{p.name}({args})"
                     if op.kind == "elementwise" and not recorded:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.blocks import doubled
 from ..core.inplace import inplace
+from ..core.modes import LOCAL
 from ..core.op import Array, composite, elementwise
 from ..kernels import narrow
 
@@ -182,13 +184,25 @@ def positive(input: Any) -> Any:
 
 # -- * and / ---------------------------------------------------------------------------------------------------
 
+
+def _product_back(g: Any, a: Any, b: Any) -> Any:
+    """Both gradients of a product at once, where that saves something; those of a square are one, doubled."""
+    if LOCAL.observers:  # who are told what each argument gets
+        return None
+    if a is not b:
+        return narrow.product_back(g, a, b)
+    if a.shape != g.shape or a.dtype is not g.dtype or not a.flags.c_contiguous:
+        return None
+    return doubled(g, a), None
+
+
 mul = elementwise(
     "mul",
     np.multiply,
     of_numbers=True,
     input=lambda other: other,
     other=lambda input: input,
-    fused=lambda g, input, other: narrow.product_back(g, input, other),
+    fused=lambda g, input, other: _product_back(g, input, other),
     inplace=True,
     tex=r"{input} \cdot {other}",
 )
@@ -199,7 +213,7 @@ over = elementwise(
     promote="float",
     input=lambda other: 1 / other,
     other=lambda input, other: -input / other / other,  # other * other might overflow
-    fused=lambda g, input, other: narrow.quotient_back(g, input, other),
+    fused=lambda g, input, other: None if LOCAL.observers else narrow.quotient_back(g, input, other),
     inplace=True,
     method=False,
     tex=r"\frac{{{input}}}{{{other}}}",

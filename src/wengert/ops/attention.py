@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.blocks import rowwise
 from ..core.op import Array, composite, general
 from ..core.tensor import wrap
 from ..kernels import softmax as kernel
@@ -28,11 +29,10 @@ from .softmax import softmax_back, softmax_rows
 def safe_softmax(input: Array, dim: int) -> Any:
     """`softmax`, but zeros where everything along `dim` is -inf: a query that may look at nothing."""
     axis = dim % max(input.ndim, 1)
-    out = kernel.softmax(input, axis)
-    if input.size:
+    out = rowwise(kernel.softmax, axis, input)
+    if input.size and np.isnan(out.take(0, axis) if out.ndim else out).any():  # so are all of a lost row
         lost = np.maximum.reduce(input, axis=axis, keepdims=True) == -np.inf
-        if lost.any():
-            out[np.broadcast_to(lost, out.shape)] = 0
+        out[np.broadcast_to(lost, out.shape)] = 0
     return out
 
 
