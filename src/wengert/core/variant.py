@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.threads import LARGE
 from .batched import Batched
 from .blocks import COMPILED, blockwise, enough
-from ..kernels.threads import LARGE
 from .modes import MODES
 from .node import FREED_MESSAGE, NO_EDGE, SEQUENCE, Node, leaf_edge
 from .node_calls import check_version, materialise, opposite, saved_output, versions_of
