@@ -13,7 +13,7 @@ import numpy as np
 
 from .compiled import narrow
 
-FROM = 1 << 14  # elements from which a loop is looked for
+FROM = 1 << 13  # elements from which a loop is looked for
 _WIDEST = 16
 
 _PAIRS = {np.add: 0, np.subtract: 1, np.multiply: 2, np.true_divide: 3}  # as `narrow_loops` numbers them
