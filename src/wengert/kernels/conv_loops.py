@@ -169,6 +169,59 @@ def _weight_tile(vectors: int, places: int) -> Any:
     return tile
 
 
+@intrinsic
+def _turn(typingctx: Any, to: Any, at: Any, step: Any, x: Any, x_at: Any, x_step: Any) -> Any:
+    """to[at + k step + i] = x[x_at + i x_step + k] for i and k below the lanes of a vector: a transposition."""
+    index = types.int64
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        e = _Emitter(context, builder, signature, args, to.dtype)
+        result, given = e.data(0), e.data(3)
+        at, step, x_at, x_step = (args[i] for i in (1, 2, 4, 5))
+        half = e.lanes // 2
+
+        def choose(a: Any, b: Any, *order: int) -> Any:
+            mask = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order))
+            return builder.shuffle_vector(a, b, mask)
+
+        def part(i: int, k: int) -> Any:
+            where = e.place(given, x_at, builder.mul(x_step, _INDEX(i)), _INDEX(k))
+            return builder.load(builder.bitcast(where, ir.VectorType(e.kind, half).as_pointer()), align=e.align)
+
+        for k in range(0, e.lanes, half):  # the halves of vectors are turned next to each other
+            v = [choose(part(i, k), part(i + half, k), *range(e.lanes)) for i in range(half)]
+            if half == 4:
+                low, high = (0, 8, 1, 9, 4, 12, 5, 13), (2, 10, 3, 11, 6, 14, 7, 15)
+                t = [choose(v[i], v[i + 1], *order) for i in (0, 2) for order in (low, high)]
+                first, second = (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15)
+                v = [choose(t[i], t[i + 2], *order) for i in (0, 1) for order in (first, second)]
+            else:
+                v = [choose(v[0], v[1], *order) for order in ((0, 4, 2, 6), (1, 5, 3, 7))]
+            for j, value in enumerate(v):
+                e.store(value, e.place(result, at, builder.mul(step, _INDEX(k + j))))
+        return context.get_dummy_value()
+
+    return types.void(to, index, index, x, index, index), generate
+
+
+@_loop
+def _channels_together(to, at, width, x, x_at, x_step, channels, length):
+    """`length` places of x, of channels that lie x_step apart, to `to` in blocks of so many channels (`width`), of which the
+    numbers of a place lie together."""
+    lanes = 32 // x.itemsize
+    whole = channels // lanes * lanes if length >= lanes else 0
+    for o in range(0, whole, lanes):
+        block, t = at + o // width * length * width + o % width, 0
+        while t < length:
+            k = min(t, length - lanes)  # the last overlaps the one before: its numbers are the same
+            _turn(to, block + k * width, width, x, x_at + o * x_step + k, x_step)
+            t += lanes
+    for o in range(whole, channels):
+        block = at + o // width * length * width + o % width
+        for t in range(length):
+            to[block + t * width] = x[x_at + o * x_step + t]
+
+
 _tile_of_3, _tile_of_2, _tile_of_1 = _tile(3), _tile(2), _tile(1)
 _wide_tile, _narrow_tile = _weight_tile(2, WIDE), _weight_tile(1, NARROW)
 
@@ -253,16 +306,13 @@ def weights_back(total, g, x, offsets, stride, padding, size, low, high):
     some = min(rows, max(1, LENGTH // across))  # rows whose numbers stay in the first cache
     to = np.zeros(x.shape[1] * stride[0] * stride[1] * size[0] * size[1] + lanes, x.dtype)
     given = np.zeros(blocks * some * across * width, x.dtype)
-    sums = total.reshape(-1)
+    sums, flat = total.reshape(-1), g.reshape(-1)
     for n in range(low, high):
         _phases(to, x, n, stride, padding, size)
         for top in range(0, rows, some):
             many = min(some, rows - top)
-            for o in range(channels):
-                at = o // width * many * across * width + o % width
-                for r in range(many):
-                    for t in range(across):
-                        given[at + (r * across + t) * width] = g[n, o, top + r, t]
+            first = (n * channels * rows + top) * across
+            _channels_together(given, 0, width, flat, first, rows * across, channels, many * across)
             for block in range(blocks):
                 begin = block * many * across * width
                 if width == lanes:

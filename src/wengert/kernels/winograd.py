@@ -24,6 +24,7 @@ from .tiles import CHANNELS
 
 Ints = tuple[int, ...]
 _G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
+_BACK = np.kron(_G, _G).T.copy()  # (9, 16)
 _ROOM = 1 << 17  # bytes for the points of some tiles: they stay in the second cache
 _FEW = 16  # channels from which it pays
 INPUTS, _WIDE = 4, 16  # channels of the input and of the result in a tile of the weights' gradient
@@ -95,6 +96,6 @@ def weight_grad(x: Any, g: Any, padding: Ints) -> Any:
     for low in sorted(parts):
         total += parts[low]
     with blas.one_thread():
-        found = np.matmul(np.kron(_G, _G).T, total.reshape(16, -1)).reshape(9, blocks, inputs, _WIDE)
+        found = np.matmul(_BACK, total.reshape(16, -1)).reshape(9, blocks, inputs, _WIDE)
     found = np.ascontiguousarray(found.transpose(1, 3, 2, 0).reshape(-1, inputs, 9)[:o, :c]).reshape(o, c, 3, 3)
     return found if np.isfinite(found).all() else None

@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .conv_loops import _INDEX, _Emitter, _loop, _tile_of_1, _tile_of_2, _tile_of_3, _weight_tile
+from .conv_loops import _INDEX, _channels_together, _Emitter, _loop, _tile_of_1, _tile_of_2, _tile_of_3, _weight_tile
 from .tiles import CHANNELS
 from .winograd import INPUTS
 
@@ -330,7 +330,7 @@ def weights_back(total, g, x, padding, size, some, low, high):
     to = np.zeros(inputs * 4 * plane + pitch + 2 * lanes, x.dtype)
     points, given = np.zeros(POINTS * step_in, x.dtype), np.zeros(POINTS * step, x.dtype)
     turned = np.zeros(4 * columns * every, x.dtype)  # two rows of g, the channels of a place together
-    offsets, sums = np.arange(places) * room, total.reshape(-1)
+    offsets, sums, flat = np.arange(places) * room, total.reshape(-1), g.reshape(-1)
     count = 0
     for n in range(low, high):
         _halves(to, x, n, padding, size)
@@ -345,9 +345,8 @@ def weights_back(total, g, x, padding, size, some, low, high):
                 if y == height:
                     turned[a * 2 * columns * every :] = 0
                     break
-                for o in range(channels):
-                    for t in range(width):
-                        turned[(a * 2 * columns + t) * every + o] = g[n, o, y, t]
+                first = (n * channels * height + y) * width
+                _channels_together(turned, a * 2 * columns * every, every, flat, first, height * width, channels, width)
             for block in range(blocks):
                 for t in range(columns):
                     at = ((block * some + count) * columns + t) * wide
