@@ -17,6 +17,11 @@ from .core.batched import FALLBACK
 from .core.modes import LOCAL
 from .core.modes import is_grad_enabled as is_grad_enabled
 from .core.node import AccumulateGrad, Node
+from .core.overriding import STATE
+from .core.overriding import DisableTorchFunction as DisableTorchFunction
+from .core.overriding import DisableTorchFunctionSubclass as DisableTorchFunctionSubclass
+from .core.overriding import disabled as _disabled_torch_function_impl  # noqa: F401
+from .core.overriding import modes_are_asked as _is_torch_function_mode_enabled  # noqa: F401
 from .core.saved import SavedTensor, make_saved_tensor
 from .core.tensor import Tensor
 from .ops.conversion import to_arguments
@@ -173,3 +178,18 @@ def _current_graph_task_execution_order() -> list[Any]:
                 if not waiting[target]:
                     heappush(ready, (-target.seq, len(order) + len(nodes), target))
     return order
+
+
+def _is_torch_function_enabled() -> bool:
+    """Is an argument's `__torch_function__` asked?"""
+    return not STATE.off
+
+
+def _len_torch_function_stack() -> int:
+    """How many TorchFunctionModes are on."""
+    return len(STATE.modes)
+
+
+def _get_function_stack_at(index: int) -> Any:
+    """One of the TorchFunctionModes that are on, the outermost first."""
+    return STATE.modes[index]

@@ -123,7 +123,7 @@ def _emit_road(op: Op, pattern: str, env: dict[str, Any], records: bool) -> list
 def _first_call(*args: Any, **kwargs: Any) -> Any:
     """The code of every row's function until it is called: see `compile_function`. Its globals are the row's own."""
     COMPILE(OP)  # type: ignore[name-defined]  # noqa: F821
-    return OP.function(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
+    return OP.body(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
 
 
 def compile_function(op: Op) -> Any:
@@ -143,7 +143,7 @@ _COMPILING = threading.RLock()
 def write(op: Op) -> None:
     """Write the row's source and give its function that code."""
     with _COMPILING:
-        function = op.function
+        function = op.body
         if function.__code__ is not _first_call.__code__:
             return  # another thread was first
         env = function.__globals__

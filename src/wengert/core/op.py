@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from .modes import LOCAL, MODES, set_mode
+from .overriding import FRONTS, met
 from .returned import named_result
 
 TENSOR, OPTIONAL, LIST, PLAIN = "tensor", "optional", "list", "plain"
@@ -130,6 +131,7 @@ class Op:
     node_name: str = ""
     node_names: dict[str, str] = field(default_factory=dict)  # other names, by pattern of arguments
     function: Any = None
+    body: Any = None  # the function that holds its code: `function`, unless that asks first (see overriding)
     unwatched: Any = None  # the same where observers look on: see record
     unrecorded: Any = None  # ... and where nothing is recorded
     doc: str = ""
@@ -261,7 +263,7 @@ def _make(kind: str, name: str, forward: Any, rules: dict[str, Any], options: di
         if arg not in names:
             raise ValueError(f"{name}: a rule for {arg!r}, which is not an argument")
     TABLE[name] = op
-    op.function = compile_function(op)
+    op.function = op.body = compile_function(op)
     return op.function
 
 
@@ -326,7 +328,13 @@ def _cast_under_autocast(function: Callable[..., Any], precision: str) -> Callab
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         if not MODES.active or LOCAL.autocast is None or kwargs.get("out") is not None:
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except (AttributeError, TypeError):  # an argument may be the first that is to be asked: see overriding
+                found = met(run, args, kwargs)
+                if found is NotImplemented:
+                    raise
+                return found
         before = LOCAL.autocast
         args, kwargs = before.cast(precision, args), before.cast(precision, kwargs)
         set_mode("autocast", None)
@@ -335,6 +343,7 @@ def _cast_under_autocast(function: Callable[..., Any], precision: str) -> Callab
         finally:
             set_mode("autocast", before)
 
+    FRONTS.add(run.__code__)  # type: ignore[attr-defined]
     return run
 
 

@@ -18,6 +18,7 @@ from .modes import LOCAL, MODES
 from .node import NO_EDGE, SEQUENCE, Node, leaf_edge
 from .node_calls import versions_of
 from .op import LIST, OPTIONAL, Op
+from .overriding import FOREIGN
 from .tensor import PLAIN_TYPES, Tensor, mark_inference, wrap
 from .variant import ARRAY_TYPES, NUMBER_TYPES, Variant, variant
 
@@ -103,6 +104,8 @@ def classify(op: Op, values: tuple[Any, ...]) -> tuple[list[Any], bool, Any]:
                 interpreter = x if interpreter is None else max(interpreter, x, key=_priority)
             elif isinstance(x, Tensor):
                 tensors = True
+            elif hasattr(cls, "__torch_function__"):
+                interpreter = FOREIGN
             elif p.kind == LIST:
                 raise TypeError(f"expected Tensor as element {k} in argument {i}, but got {type(x).__name__}")
             elif p.scalar and isinstance(x, (int, float, complex)):
@@ -167,7 +170,7 @@ def unwatched(op: Op) -> Any:
     """The row's function as if nobody looked on; see `fast_road.by_position`."""
     if op.unwatched is None:
         write(op)
-        op.unwatched = by_position(op, op.function)
+        op.unwatched = by_position(op, op.body)
     return op.unwatched
 
 

@@ -12,8 +12,8 @@ from .modes import LOCAL
 from .printing import format_tensor
 
 
-def _numbers(array: Any, suffixes: Sequence[str] = ()) -> str:
-    return format_tensor(array, default_float=dtypes.get_default_dtype().np, suffixes=suffixes)
+def _numbers(array: Any, suffixes: Sequence[str] = (), prefix: str = "tensor(") -> str:
+    return format_tensor(array, default_float=dtypes.get_default_dtype().np, suffixes=suffixes, prefix=prefix)
 
 
 def _outdated(t: Any) -> bool:
@@ -45,7 +45,10 @@ def tensor_repr(t: Any) -> str:
         tangent = extra.tangents.get(tangent_level(t))
         if tangent is not None:
             suffixes.append(f"tangent={tensor_repr(tangent)}")
-    text = _numbers(array, suffixes)
+    own = type(t).__module__.partition(".")[0] != "wengert"  # a user's class is named
+    text = _numbers(array, suffixes, f"{type(t).__name__}(" if own else "tensor(")
+    if own and getattr(t, "_is_param", False):
+        return f"Parameter({text})"
     if type(t).__name__ == "Parameter":
         return "Parameter containing:\n" + text
     return text

@@ -16,6 +16,7 @@ from typing import Any
 
 from .by_example import by_example
 from .op import Composite, Param, params_of
+from .overriding import met
 
 VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 _NUMPY_NAMES = {"dim": "axis", "keepdim": "keepdims"}
@@ -180,6 +181,9 @@ def _compiled(row: Composite, env: dict[str, Any]) -> Any:
 
         env["STORE"] = store_out
         lines += ["if out is not None:", f"    return STORE(NAME, COMPOSITE, {plain}, out)"]
-    lines.append(f"return COMPOSITE({call})")
+    # An argument that has `__torch_function__` but is no Tensor may be the first anybody has seen: see core.overriding.
+    env["MET"] = met
+    lines += ["try:", f"    return COMPOSITE({call})", "except (AttributeError, TypeError):"]
+    lines += [f"    result = MET(ROW.function, {plain})", "    if result is NotImplemented: raise", "    return result"]
     source = f"def {simple}({head}):\n" + "".join(f"    {line}\n" for line in lines)
     return execute(source, row.name, env)[simple]

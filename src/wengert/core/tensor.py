@@ -30,6 +30,7 @@ from .counters import DataCounter, unseen
 from .geometry import Geometry
 from .modes import LOCAL, MODES, tell
 from .node import SEQUENCE, Edge, Hooks, Node, RemovableHandle
+from .overriding import SILENT, answers, awake, preserving
 from .size import Size
 from .to_python import ToPython
 
@@ -54,7 +55,12 @@ class TensorExtra:
 
 
 class TensorMeta(type):
-    """Lets `isinstance(x, Parameter)` and the like be decided by the class itself."""
+    """Lets `isinstance(x, Parameter)` and the like be decided by the class itself, and notes that a class is derived."""
+
+    def __init__(cls, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if cls.__module__.partition(".")[0] != "wengert" and answers(cls):
+            awake()
 
 
 if TYPE_CHECKING:
@@ -86,6 +92,8 @@ class Tensor(Geometry, ToPython, Copies, Methods, metaclass=TensorMeta):
         t._vc = None
         t._extra = None
         return t
+
+    __torch_function__: Any = classmethod(preserving)
 
     def more(self) -> TensorExtra:
         if self._extra is None:
@@ -398,6 +406,7 @@ class Tensor(Geometry, ToPython, Copies, Methods, metaclass=TensorMeta):
         self.more().name = value
 
 
+SILENT.add(Tensor)
 for _part in (Geometry, ToPython, Copies):
     for _f in vars(_part).values():
         if isinstance(_f, FunctionType):  # in Python's messages they are Tensor's

@@ -11,6 +11,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.device import CPU, as_device
 from ..core.modes import MODES, tell
+from ..core.overriding import SILENT, disabled
 from ..core.tensor import PLAIN_TYPES, Tensor, TensorMeta, wrap
 
 _new = object.__new__
@@ -28,6 +29,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     """A leaf that shares the memory of `data`, requires grad unless told otherwise, and is listed by its Module."""
 
     __slots__ = ()
+    __torch_function__ = disabled
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
@@ -71,6 +73,7 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     """
 
     __slots__ = ()
+    __torch_function__ = disabled
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
         if data is None:
@@ -99,6 +102,7 @@ class UninitializedTensorMixin(Tensor):
     """A tensor that knows its dtype but not its shape. `materialize(shape)` makes an ordinary one of it."""
 
     __slots__ = ()
+    __torch_function__ = disabled
     cls_to_become: type = Tensor
 
     @property
@@ -209,6 +213,7 @@ def is_lazy(t: Any) -> bool:
 
 
 PLAIN_TYPES.add(Parameter)
+SILENT.update((Parameter, Buffer))
 
 __all__ = [
     "Buffer",

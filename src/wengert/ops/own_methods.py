@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.device import absent
 from ..core.inplace import inplace_composite
+from ..core.overriding import DisableTorchFunction
 from ..core.storage import TypedStorage, UntypedStorage
 from ..core.tensor import Tensor, legacy_array
 from ..core.tensor import wrap as leaf
@@ -65,6 +66,7 @@ def install(T: Any) -> None:
         setattr(T, f.__name__, f)
     for name in ("eig", "lstsq", "solve", "symeig"):
         setattr(T, name, removed(name))
+    T._make_subclass = staticmethod(_make_subclass)
     T.const_data_ptr = T.data_ptr
     T.dequantize = to_dense
     T.sparse_dim, T.dense_dim = lambda self: 0, T.dim
@@ -203,10 +205,19 @@ def as_subclass(self: Tensor, cls: type) -> Any:
     """The same memory and history, as an instance of `cls`, a subclass of Tensor."""
     if not (isinstance(cls, type) and issubclass(cls, Tensor)):
         raise TypeError(f"as_subclass(): argument 'cls' must be a subclass of torch.Tensor, not {cls!r}")
-    t = shape.alias(self)
+    with DisableTorchFunction():
+        t = shape.alias(self)
     if cls is not Tensor:
         t.__class__ = cls
     return t
+
+
+def _make_subclass(cls: type, data: Any, require_grad: bool = False) -> Any:
+    """`Tensor._make_subclass(cls, data)`: a leaf that is an instance of `cls` and shares the memory of `data`."""
+    with DisableTorchFunction():
+        t = data.detach()
+        t.__class__ = cls
+        return t.requires_grad_(require_grad)
 
 
 def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
