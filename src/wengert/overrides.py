@@ -146,7 +146,7 @@ def let_all_ask() -> None:
         overriding.let_ask(affine, linear, "torch.nn.linear")  # what nn.Linear calls
         for namespace, name, function in _named():
             if not overriding.asks(function):
-                function.__name__ = function.__qualname__ = name  # not every one has it from its definition
+                function.__name__ = name  # not every one has it from its definition
                 title, written = _title(namespace, name)
                 by_name, of_data = namespace == "nn.init", not namespace and name in _OF_DATA
                 overriding.let_ask(function, function, title, written=written, by_name=by_name, of_data=of_data)
