@@ -106,8 +106,8 @@ def _check_bmm(input: Any, mat2: Any) -> None:
 
 @_bilinear(
     "bmm",
-    input=lambda g, mat2: g @ mat2.mT.conjugate(),
-    mat2=lambda g, input: input.mT.conjugate() @ g,
+    input=lambda g, mat2: bmm(g, mat2.mT.conjugate()),
+    mat2=lambda g, input: bmm(input.mT.conjugate(), g),
     check=_check_bmm,
 )
 def bmm(input: Array, mat2: Array) -> Any:
@@ -179,7 +179,7 @@ def _check_many(input: Any, other: Any) -> None:
 @linear(
     "matmul_many",
     # What broadcasting repeated, the engine sums.
-    input=lambda g, other: g @ other.mT.conjugate(),
+    input=lambda g, other: matmul_many(g, other.mT.conjugate()),
     other=lambda g, input, other_shape: _right_grad(g, input, other_shape),
     promote="same",
     check=_check_many,
@@ -199,7 +199,7 @@ def _right_grad(g: Any, input: Any, shape: tuple[int, ...]) -> Any:
     if len(shape) == 2:
         rows = prod(input.shape[:-1])
         return input.reshape((rows, input.shape[-1])).T.conjugate() @ g.reshape((rows, g.shape[-1]))
-    return input.mT.conjugate() @ g
+    return matmul_many(input.mT.conjugate(), g)
 
 
 @composite("matmul", out=True)
