@@ -182,8 +182,8 @@ def main(argv: list[str] | None = None) -> None:
     unknown = [n for n in options.names if n not in ALL]
     if unknown:
         parser.error(f"no benchmark {unknown[0]!r}: choose from {', '.join(ALL)}")
-    if options.without_numba:
-        os.environ["WENGERT_NUMBA"] = "0"
+    # As in a program that has run for a while: Numba is at work from the first call.
+    os.environ["WENGERT_NUMBA"] = "0" if options.without_numba else "1"
     for lib in (torch, wengert):
         lib.set_num_threads(2)
     where = Path(__file__).with_name("RESULTS.md")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,9 @@ print(json.dumps({{"MB": memory.of_a_step(memory.MEASURED[{name!r}](lib))}}))
 def peak_of_step(module: str, name: str) -> float:
     """MB that a step of the workload takes at most beyond what the program has between steps.
 
-    All code is in memory before: PyTorch's at its import, Wengert's compiled loops when they are first used.
+    All code is in memory before: PyTorch's at its import, Wengert's compiled loops from the first step on (WENGERT_NUMBA=1).
     """
-    before = os.environ.get("WENGERT_NUMBA")
-    os.environ["WENGERT_NUMBA"] = "0" if before == "0" else "1"
-    try:
-        return run_python(CODE.format(module=module, name=name))["MB"]
-    finally:
-        os.environ.pop("WENGERT_NUMBA")
-        if before is not None:
-            os.environ["WENGERT_NUMBA"] = before
+    return run_python(CODE.format(module=module, name=name))["MB"]
 
 
 def of_a_step(step: Any, warm: int = 3, steps: int = 5) -> float:

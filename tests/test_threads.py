@@ -90,6 +90,99 @@ def test_the_number_of_threads_is_that_of_OMP_NUM_THREADS() -> None:
     assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout == "5\n"
 
 
+@pytest.mark.skipif(not blas.steerable(), reason="this BLAS cannot be steered")
+def test_the_number_of_threads_is_that_of_BLAS_too() -> None:
+    get, _ = blas._functions()
+    torch.set_num_threads(2)
+    assert get() == 2
+    with blas.one_thread():
+        torch.set_num_threads(3)
+        assert get() == 1
+    assert get() == 3
+
+
+WORK = """
+import os, wengert as torch
+x = torch.ones(600, 600, requires_grad=True)
+image = torch.ones(4, 8, 64, 64)
+for _ in range(3):
+    (x @ x).exp().sum().backward()
+    torch.nn.functional.conv2d(image, torch.ones(8, 8, 3, 3))
+    torch.nn.functional.layer_norm(x, (600,)).sum().backward()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+@pytest.mark.parametrize(("wish", "most"), [("1", 1), ("2", 3)])
+def test_no_more_threads_are_made_than_were_asked_for(wish: str, most: int) -> None:
+    """With two: the program's, one that shares its work, and one of BLAS that sleeps while that does."""
+    code = WORK + "print(len(os.listdir('/proc/self/task')))"
+    env = {**os.environ, "OMP_NUM_THREADS": wish, "WENGERT_NUMBA": "0"}  # Numba brings SciPy's BLAS, and its threads
+    env.pop("OPENBLAS_NUM_THREADS", None)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert int(done.stdout) <= most, done.stderr
+
+
+FORK = (
+    WORK
+    + """
+import threading
+from wengert.kernels import blas, compiled, threads
+held, done = threading.Event(), threading.Event()
+def hold():
+    with blas._lock, compiled._lock, threads._TEAM.free:
+        held.set()
+        done.wait()
+def keep():
+    with blas.one_thread():
+        held.set()
+        done.wait()
+for busy in (hold, keep):
+    held.clear()
+    done.clear()
+    other = threading.Thread(target=busy)
+    other.start()
+    held.wait()
+    pid = os.fork()
+    if not pid:
+        (x @ x).exp().sum().backward()
+        torch.nn.functional.conv2d(image, torch.ones(8, 8, 3, 3))
+        torch.nn.functional.gelu(torch.ones(300_000))
+        os._exit(0 if not blas.steerable() or blas._functions()[0]() == 2 else 3)
+    print(os.waitpid(pid, 0)[1])
+    done.set()
+    other.join()
+"""
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_that_was_forked_while_others_worked_computes() -> None:
+    env = {**os.environ, "OMP_NUM_THREADS": "2", "WENGERT_NUMBA": "1", "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run([sys.executable, "-c", FORK], env=env, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["0", "0"], done.stderr
+
+
+class Counting(torch.utils.data.Dataset):
+    """What a worker finds: its numbers of threads, and a product."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, i: int) -> tuple[int, int, float]:
+        get, _ = blas._functions() or (lambda: 1, None)
+        x = torch.full((400, 400), 1.0)
+        return torch.get_num_threads(), get(), (x @ x.exp()).sum().item()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_workers_of_a_loader_compute_with_one_thread_each() -> None:
+    mine = Counting()[0][2]  # with the team and BLAS's threads at work in the process that is forked
+    for threads_, of_blas, found in torch.utils.data.DataLoader(Counting(), batch_size=2, num_workers=2):
+        assert threads_.tolist() == of_blas.tolist() == [1, 1]
+        assert found.tolist() == [pytest.approx(mine)] * 2
+
+
 def test_glibc_is_left_alone_where_the_user_has_set_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
     assert not allocator.keep_freed_memory()

@@ -5,6 +5,7 @@ systems. Where another BLAS is at work, or none is found, nothing is steered, an
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,30 @@ def one_thread() -> Iterator[None]:
             if not _asked and before != 1:
                 set_to(before)
 
+
+def set_threads(count: int) -> None:
+    """How many threads BLAS uses; while someone keeps it to one, from when they leave."""
+    found = _functions()
+    if found is not None:
+        with _lock:
+            if _asked:
+                _asked[:] = [count] * len(_asked)
+            else:
+                found[1](count)
+
+
+def _forked() -> None:
+    """Who kept BLAS to one thread is not in the new process."""
+    global _lock
+    _lock = threading.Lock()
+    if _asked:
+        before = _asked[0]
+        _asked.clear()
+        set_threads(before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 untouched = True  # whether `touch_buffers` has not run
 

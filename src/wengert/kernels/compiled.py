@@ -2,7 +2,8 @@
 
 `compiled(loop, n)` is asked before each use and returns the machine-code version or None, in which case the caller runs
 its NumPy passes. Importing Numba takes about as long as 50 million elements do in NumPy, so it is first imported when so
-many have been seen. Set the environment variable WENGERT_NUMBA to 0 to never use it, to 1 to use it from the first call.
+many have been seen. What was compiled is kept on disk by Numba, by the version of Numba and of the loop's file; where that
+fails NumPy computes. Set the environment variable WENGERT_NUMBA to 0 to never use it, to 1 to use it from the first call.
 """
 
 from __future__ import annotations
@@ -26,13 +27,24 @@ _seen = 0
 _loops: dict[Any, Any] = {}
 _available: bool | None = None
 _broken = False
-_told = False  # that nothing can be kept on disk
 _spent = 0.0  # seconds, for compiling
 _lock = threading.Lock()
 
 
+def _forked() -> None:
+    """Whoever held the lock is not in the new process."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
 def compiled(loop: Callable[..., None], n: int) -> Any:
     """`loop`, compiled, for a call on `n` elements; None if it should not be."""
+    if _broken:
+        return None
     found = _loops.get(loop)
     if found is not None:
         return found
@@ -40,31 +52,24 @@ def compiled(loop: Callable[..., None], n: int) -> Any:
         return None
     with _lock:
         if loop not in _loops:
-            _loops[loop] = _Lazy(loop)
+            try:
+                _loops[loop] = _Lazy(loop)
+            except Exception as error:
+                _fail(loop.__name__, error)
+                return None
     return _loops[loop]
 
 
 class _Lazy:
-    """A loop that is compiled when it is called with arguments of new types. If what was kept on disk is broken, or there
-    is no place to keep it, one warning says so and it is compiled for this process alone."""
+    """A loop that is compiled when it is called with arguments of new types. If what was kept on disk for them turns out to
+    be broken, it is compiled for this call alone."""
 
     def __init__(self, loop: Callable[..., None]) -> None:
         import numba
 
         self.make: Any = functools.partial(numba.njit, loop, nogil=True, error_model="numpy")
         self.kept = True
-        try:
-            self.machine = self.make(cache=True)
-        except RuntimeError as error:
-            self.forget(error)
-
-    def forget(self, error: Exception) -> None:
-        global _told
-        self.kept = False
-        self.machine = self.make()
-        if not _told:
-            _told = True
-            warnings.warn(f"Numba cannot keep loops on disk, they are compiled again each time: {error}", stacklevel=5)
+        self.machine = self.make(cache=True)
 
     def __call__(self, *args: Any) -> None:
         known, start = len(self.machine.overloads), time.perf_counter()
@@ -72,8 +77,9 @@ class _Lazy:
             self.machine(*args)
         except Exception as error:  # before the loop ran: it raises nothing itself
             with _lock:
+                _fail(self.machine.__name__, error)
                 if self.kept:
-                    self.forget(error)
+                    self.kept, self.machine = False, self.make()
             self.machine(*args)
         if len(self.machine.overloads) != known:
             _announce(self.machine, time.perf_counter() - start)
@@ -156,7 +162,6 @@ def narrow(name: str, n: int, dtype: Any) -> Any:
 
 def _prepared(module: str, name: str, values: tuple[Any, ...]) -> Any:
     """A loop, compiled for such values (or as its module says how); or None, with a warning, if that fails."""
-    global _broken
     start = time.perf_counter()
     try:
         import numba
@@ -169,10 +174,17 @@ def _prepared(module: str, name: str, values: tuple[Any, ...]) -> Any:
             loop.compile(tuple(numba.typeof(v) for v in values))
         _announce(loop, time.perf_counter() - start)
     except Exception as error:
-        _broken = True
-        warnings.warn(f"Numba could not compile {name}, NumPy computes instead: {error}", stacklevel=4)
+        _fail(name, error)
         return None
     return loop
+
+
+def _fail(name: str, error: Exception) -> None:
+    """From now on NumPy computes; one warning says so."""
+    global _broken
+    if not _broken:
+        _broken = True
+        warnings.warn(f"Numba could not compile {name}, NumPy computes instead: {error}", stacklevel=5)
 
 
 def _announce(loop: Any, seconds: float) -> None:

@@ -90,7 +90,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Share large work among `count` threads, the calling one included. (BLAS has its own setting.)"""
+    """Share large work among `count` threads, the calling one included; BLAS uses as many."""
     if not isinstance(count, int) or isinstance(count, bool):
         raise TypeError(f"set_num_threads expects an int, but got {type(count).__name__}")
     if count < 1:
@@ -100,6 +100,7 @@ def set_num_threads(count: int) -> None:
             for helper in _TEAM.helpers:
                 helper.give(None)
             _TEAM.helpers, _TEAM.count, _TEAM.touched = [], count, False
+    blas.set_threads(count)
 
 
 def share(work: Work, count: int, size: int) -> None:
