@@ -116,9 +116,10 @@ def machine(name: str, n: int, *values: Any) -> Any:
 
     None if NumPy should compute it.
 
-    The arrays among the values must be contiguous; those of numbers all float32 or all float64, the others int64.
+    The arrays among the values must be contiguous; those of numbers all float32 or all float64, the others int64 or
+    uint32.
     """
-    dtype = None
+    dtype, char = None, ""
     for v in values:
         if v.__class__ is np.ndarray:
             if not v.flags.c_contiguous:
@@ -126,12 +127,12 @@ def machine(name: str, n: int, *values: Any) -> Any:
             if v.dtype.char in "fd":
                 if dtype is not None and v.dtype != dtype:
                     return None
-                dtype = v.dtype
-            elif v.dtype != np.int64:
+                dtype, char = v.dtype, v.dtype.char
+            elif v.dtype != np.int64 and v.dtype != np.uint32:
                 return None
-    if dtype is None or _broken:
+    if _broken:
         return None
-    key = (name, dtype.char)
+    key = (name, char)
     found = _loops.get(key)
     if found is None or os.environ.get("WENGERT_NUMBA") == "0":
         if found is not None:

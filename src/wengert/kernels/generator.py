@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .compiled import machine
 from .rounding import cast as cast
 from .rounding import fused_multiply_add as fused_multiply_add
 from .rounding import kind as kind
@@ -39,6 +40,7 @@ from .twister import (
     code,
     count,
     greatest,
+    joined,
     not_implemented,
     real_dtype,
     unit_floats,
@@ -50,6 +52,9 @@ from .twister import random_raw64 as random_raw64
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+_MANY = 1 << 12  # elements from which a compiled loop is looked for
+
 
 # -- Uniform and normal --------------------------------------------------------------------------------------
 
@@ -311,7 +316,15 @@ def bernoulli(
         bound = np.uint64(math.ceil(p * 2.0**53))
         for start in range(0, ones.size, CHUNK):
             part = ones[start : start + CHUNK]
-            bits = random_raw64(gen, part.size)
+            if part.dtype.char in "fd" and part.size >= _MANY:
+                words = gen.bits(2 * part.size)
+                loop = machine("twister_loops.below", part.size, part, words, int(bound))
+                if loop is not None:
+                    loop(part, words, int(bound))
+                    continue
+                bits = joined(words)
+            else:
+                bits = random_raw64(gen, part.size)
             bits &= np.uint64((1 << 53) - 1)
             part[...] = bits < bound  # bits * 2**-53 < p, scaled up: exact, and no floats are made
         return ones.reshape(shape)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .compiled import available, machine
 from .rounding import kind, limits
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ DEFAULT_SEED = 67280421310721
 
 CHUNK = 1 << 15
 """Elements that a long draw handles at a time, so that its temporaries stay in the cache."""
+
+_MANY = 1 << 14  # words from which a compiled loop is looked for
 
 # The saved state is the memory image of a C struct from Lua Torch's day: 64-bit words that hold 32-bit
 # values, two dead fields, and a float cache that nothing fills today. Kept so that states travel both ways.
@@ -87,6 +90,20 @@ class Generator:
         """NumPy's own generator of the same kind, made at the first draw: `import numpy` leaves it out."""
         return np.random.RandomState(self._seed & 0xFFFFFFFF)  # only the low half reaches it, in PyTorch too
 
+    @functools.cached_property
+    def _memory(self) -> Array | None:
+        """Where NumPy's generator keeps its 624 words and its place among them, if it does as we think."""
+        import ctypes
+
+        where = self._twister._bit_generator.ctypes.state_address
+        memory: Array = np.frombuffer((ctypes.c_uint32 * 625).from_address(where), np.uint32)
+        state = self._twister.get_state(legacy=False)["state"]
+        return memory if memory[624] == state["pos"] and (memory[:624] == state["key"]).all() else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has a memory of its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_memory"}
+
     def manual_seed(self, seed: int) -> Generator:
         """Start again from `seed`, an integer in [-2**63, 2**64); a negative one means 2**64 + seed."""
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
@@ -94,6 +111,7 @@ class Generator:
         if not -(1 << 63) <= seed < 1 << 64:
             raise ValueError("Overflow when unpacking long long")
         self._seed = int(seed) % (1 << 64)
+        self.__dict__.pop("_memory", None)
         self.__dict__.pop("_twister", None)
         self._fresh = True
         self.next_normal: float | None = None
@@ -153,6 +171,14 @@ class Generator:
         """The next `n` words of the twister."""
         if n:
             self._fresh = False
+        memory = self._memory if n >= _MANY and available() else None
+        if memory is not None:
+            out, key, place = np.empty(n, np.uint32), memory[:624], memory[624:]
+            loop = machine("twister_loops.words", n, out, key, place)
+            if loop is not None:
+                with self._twister._bit_generator.lock:
+                    loop(out, key, place)
+                return out
         return self._twister.randint(0, 1 << 32, n, dtype=np.uint32)
 
 
@@ -170,11 +196,15 @@ def random_raw32(gen: Generator, n: int) -> npt.NDArray[np.uint32]:
 
 def random_raw64(gen: Generator, n: int) -> npt.NDArray[np.uint64]:
     """`n` uniform 64-bit words, each made of two 32-bit words, the high half drawn first."""
-    words = gen.bits(2 * n)
-    joined = words[0::2].astype(np.uint64)
-    joined <<= np.uint64(32)
-    joined |= words[1::2]
-    return joined
+    return joined(gen.bits(2 * n))
+
+
+def joined(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
+    """Two 32-bit words to a 64-bit one, the high half first."""
+    wide = words[0::2].astype(np.uint64)
+    wide <<= np.uint64(32)
+    wide |= words[1::2]
+    return wide
 
 
 def unit_floats(gen: Generator, n: int, dtype: npt.DTypeLike) -> Array:
