@@ -28,7 +28,7 @@ from .operators import OPERATORS
 from .program import Program, Step, Workload
 from .results import BAR, COST, MOST, RATIO, THEIR_COST, Row, marked
 
-SECONDS = 6.0  # for each row, about
+SECONDS = 5.5  # for each row, about
 
 
 class Options(argparse.Namespace):

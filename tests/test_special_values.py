@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 import wengert as torch
+from wengert.kernels import special
 
 INF, NAN = math.inf, math.nan
 
@@ -135,3 +137,18 @@ def test_bfloat16_numbers_are_summed_in_float32() -> None:
     assert torch.cumsum(x, 0)[-1].item() == 4000
     assert torch.logsumexp(x, 0).item() == pytest.approx(1 + math.log(4000), rel=4e-3)
     assert x.var().item() == 0
+
+
+def test_erf_of_float32_in_numpy_is_right_to_two_units_in_the_last_place() -> None:
+    x = np.concatenate(
+        [np.linspace(-6, 6, 20_001), np.geomspace(1e-37, 1, 5_000), [np.inf, -np.inf, 0.0, -0.0]]
+    ).astype("f")
+    found = special.erf(x)
+    true = np.array([math.erf(v) for v in x.tolist()])
+    assert found.dtype == np.float32
+    assert (np.abs(found - true) <= 2 * np.spacing(np.abs(true).astype("f"))).all()
+    assert (np.signbit(found) == np.signbit(x)).all()
+    with np.errstate(all="raise", under="ignore"):
+        some = special.erf(np.full((300, 2), np.nan, np.float32).T)
+    assert some.shape == (2, 300)
+    assert np.isnan(some).all()
