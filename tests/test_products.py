@@ -32,6 +32,7 @@ def _blas_threads(a: Any, b: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any,
         seen.append(get())
         return whole(*args, **kwargs)
 
+    blas.make_ready()
     threads._TEAM.touched = True
     monkeypatch.setattr(products.np, "matmul", watched)
     found = products.matmul(a, b)
@@ -53,7 +54,7 @@ def test_large_products_are_shared(n: int, k: int, m: int, dtype: Any, monkeypat
 
 
 def test_how_many_threads_depends_on_the_size_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for n, shared in ((60, None), (80, [1]), (120, None), (170, [1, 1, 1])):
+    for n, shared in ((60, None), (170, None), (250, None), (260, [1, 1, 1])):
         a = np.ones((n, n), np.float32)
         for _ in range(2):
             found, seen, before = _blas_threads(a, a, monkeypatch)

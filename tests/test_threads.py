@@ -199,3 +199,42 @@ def test_memory_of_freed_arrays_is_used_again() -> None:
     for _ in range(20):
         np.empty(size).fill(1)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < size * 8 / 4096
+
+
+_PATIENCE = """
+import os, threading
+import numpy as np
+import wengert
+from wengert.kernels import blas
+{before}
+library = blas._library()[0]
+a = np.arange(300 * 300, dtype=np.float32).reshape(300, 300) / 1e4
+count = blas._functions()[0]()
+expected = np.einsum("ij,jk->ik", a.astype(float), a.astype(float))
+a @ a
+(wengert.tensor(a) @ wengert.tensor(a)).numpy()
+blas.unready and blas.make_ready()
+np.testing.assert_allclose((wengert.tensor(a) @ wengert.tensor(a)).numpy(), expected, rtol=1e-5)
+assert blas._functions()[0]() == count
+print(library.openblas_thread_timeout(), os.environ.get("OPENBLAS_THREAD_TIMEOUT"))
+"""
+
+
+@pytest.mark.skipif(
+    not (blas.steerable() and hasattr((blas._library() or [None])[0], "openblas_read_env")),
+    reason="not an OpenBLAS that can be told",
+)
+@pytest.mark.parametrize(
+    ("before", "env", "shown"),
+    [
+        ("", {}, "20 None"),
+        ("", {"OPENBLAS_THREAD_TIMEOUT": "24"}, "24 24"),
+        ("threading.Thread(target=threading.Event().wait, daemon=True).start()", {}, "0 None"),
+    ],
+    ids=["alone", "as the user says", "beside another thread"],
+)
+def test_the_threads_of_blas_are_told_to_sleep_soon(before: str, env: dict[str, str], shown: str) -> None:
+    clean = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
+    program = [sys.executable, "-c", _PATIENCE.format(before=before)]
+    out = subprocess.run(program, capture_output=True, text=True, check=True, env=clean | env)
+    assert out.stdout.split("\n")[0] == shown

@@ -15,4 +15,5 @@ row("gelu", lambda r: (r.any(3, 2), "none"), lambda r: (r.any(3), "tanh"), lambd
 row("silu", lambda r: (r.any(3, 2),), lambda r: (r.any(),))
 row("mish", lambda r: (r.any(3, 2),), lambda r: (r.any(),))
 row("softplus", lambda r: (r.any(3, 2), 1.0, 20.0), lambda r: (r.any(4), 2.0, 1.5))
+row("softplus_slope", lambda r: (r.any(3, 2), 1.0, 20.0), lambda r: (r.any(4), 2.0, 1.5))
 row("logsigmoid", lambda r: (r.any(3, 2),), lambda r: (r.any(),))

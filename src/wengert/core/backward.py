@@ -25,7 +25,7 @@ from ..kernels import narrow
 from ..kernels.threads import LARGE
 from . import dtypes
 from .batched import Batched, settle
-from .blocks import add_to
+from .blocks import LOOPED, add_to
 from .fitting import as_gradient, as_tensor, conform, grad_dtype
 from .hooks import call_user, hooked_run, leaf_hooks, prehooks_of, tensor_hooks_of, watched_run
 from .modes import LOCAL, MODES, carried, set_mode
@@ -92,16 +92,21 @@ def walk(
     if captures is not None or sinks is not None:
         captures = captures or {}
         captured = {node for node, _ in captures}
-        live = _needed(waiting, captured, sinks or set())
-        waiting = _recount(roots, live | captured, live)
+        wanted = captured | sinks if sinks else captured
+        if wanted == {node for node in waiting if node.__class__ is AccumulateGrad}:
+            # Every way ends at a leaf, and all leaves are wanted: so is every node.
+            live = waiting.keys() - captured.difference(sinks or ())
+        else:
+            live = _needed(waiting, captured, sinks or set())
+            waiting = _recount(roots, live | captured, live)
     anomaly = LOCAL.anomaly
     observers = LOCAL.observers
     batches = MODES.batches
-    special = create or bool(captured) or anomaly is not None or bool(observers)
+    # Leaves that are captured are so where they end; captured results are asked for at every node.
+    results = any(n.__class__ is not AccumulateGrad for n in captured)
+    special = results or anomaly is not None or bool(observers)
     # Somebody looks on, and nothing else is special (leaves apart, which are captured where they end).
-    watched = (
-        bool(observers) and not create and anomaly is None and all(n.__class__ is AccumulateGrad for n in captured)
-    )
+    watched = bool(observers) and not create and anomaly is None and not results
     undo: list[tuple[Any, Any, Any]] = []
     order = 0
     ready: list[tuple[int, int, Any]] = []
@@ -152,9 +157,16 @@ def walk(
                     if grads is None:
                         continue
             elif node.__class__ is AccumulateGrad:
-                mine = node in owned or _own(g)  # on a line of its own: a call holds its other arguments
-                _accumulate(node, g, mine, create, undo, observers)
+                if captured and g is not None and not batches and node.variable._extra is None and node not in live:
+                    found[node, 0] = g
+                elif create or captured:
+                    _special_step(node, g, node in owned, keep, create, captures, captured, live, anomaly, found, undo)
+                else:
+                    mine = node in owned or _own(g)  # on a line of its own: a call holds its other arguments
+                    _accumulate(node, g, mine, False, undo, observers)
                 continue
+            elif create:
+                grads = node.run_recorded(g, keep)
             elif node.part is not None and _add_part(node, g, pending, owned):
                 grads = (None,)
             else:
@@ -187,7 +199,7 @@ def walk(
                             else:
                                 known += g
                             pending[target] = known
-                        elif not create and known.size >= LARGE and _own(known, 1):  # held by `pending` too
+                        elif not create and known.size >= LOOPED and _own(known, 1):  # held by `pending` too
                             add_to(known, g)
                             owned.add(target)
                         else:

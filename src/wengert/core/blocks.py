@@ -17,7 +17,7 @@ import numpy as np
 from ..kernels import narrow
 from ..kernels.threads import LARGE, get_num_threads, share
 
-LOOPED = 1 << 13  # elements from which a compiled loop pays for being looked for
+LOOPED = 1 << 11  # elements from which a compiled loop pays for being looked for
 _BLOCK = 1 << 15  # 256 KB of float64
 _HEAVY = 1 << 21  # bytes from which two threads move memory faster than one
 
@@ -25,24 +25,59 @@ _HEAVY = 1 << 21  # bytes from which two threads move memory faster than one
 CHEAP = frozenset([np.add, np.subtract, np.multiply, np.negative, np.abs, np.conjugate, np.maximum, np.minimum])
 
 
-# Pointwise functions that a compiled loop may compute: what finds the loop (or None) for arrays, and the arguments that
-# must follow these. The families' files under ops/ enter theirs.
-COMPILED: dict[Any, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
+# Pointwise functions that a compiled loop may compute: `run(values)` gives the result, or None where it cannot. The
+# families' files under ops/ enter theirs (see `by_loop`).
+COMPILED: dict[Any, Callable[[tuple[Any, ...]], Any]] = {}
 
 
-def _by_loop(entry: tuple[Callable[..., Any], tuple[Any, ...]], flat: list[Any], arrays: list[int], size: int) -> Any:
-    """The result of the compiled loop, its elements shared among the threads; None if there is no such loop."""
-    find, rest = entry
-    n = len(arrays)
-    if arrays != list(range(n)) or tuple(flat[n:]) != rest:
-        return None
-    given = flat[:n]
-    loop = find(size, *given)
-    if loop is None:
-        return None
-    result = np.empty(size, given[0].dtype)
-    share(lambda a, b: loop(result[a:b], *(x[a:b] for x in given)), size, 2 * size)  # twice the work of an addition
-    return result
+def by_loop(find: Callable[[int, int, Any], Any], rest: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], Any]:
+    """An entry of `COMPILED`. `find(n, count, dtype)` gives the loop for `n` elements of `count` arrays, or None; `rest`
+    are the arguments that must follow the arrays.
+    """
+    options = len(rest)
+
+    def run(values: tuple[Any, ...]) -> Any:
+        count = len(values) - options
+        if options:
+            if values[count:] != rest:
+                return None
+            values = values[:count]
+        first = values[0]
+        if first.__class__ is not np.ndarray:
+            return None
+        shape, dtype, size = first.shape, first.dtype, first.size
+        gaps = False
+        for v in values:
+            if v.__class__ is not np.ndarray or v.dtype is not dtype or v.shape != shape:
+                return None
+            if not v.flags.c_contiguous:
+                if not _row_by_row(v.strides):
+                    return None
+                gaps = True
+        loop = find(size, count, dtype)
+        if loop is None:
+            return None
+        if gaps:  # a copy costs less than the loop gains
+            values = tuple([np.ascontiguousarray(v) for v in values])
+        result = np.empty(shape, dtype)
+        flat = [x.reshape(-1) for x in (result, *values)]
+        if size < LARGE // 2:
+            loop(*flat)
+        else:
+            share(lambda low, high: loop(*(x[low:high] for x in flat)), size, 2 * size)  # twice the work of an addition
+        return result
+
+    return run
+
+
+def _row_by_row(strides: tuple[int, ...]) -> bool:
+    """Do elements lie in the order of their indices, if with gaps? NumPy's result then has none, and the same order."""
+    before = strides[0]
+    for step in strides:
+        if step <= 0 or step > before:
+            return False
+        before = step
+    return True
 
 
 def enough(function: Callable[..., Any]) -> int:
@@ -126,6 +161,11 @@ def stored(function: Any, out: Any, values: list[Any]) -> None:
 
 def blockwise(function: Callable[..., Any], *values: Any) -> Any:
     """`function(*values)`, a pointwise function of large arrays, in blocks where they lie alike."""
+    run = COMPILED.get(function)
+    if run is not None:
+        result = run(values)
+        if result is not None:
+            return result
     shape = None
     arrays = []
     for k, v in enumerate(values):
@@ -141,10 +181,6 @@ def blockwise(function: Callable[..., Any], *values: Any) -> Any:
     for k in arrays:
         flat[k] = values[k].reshape(-1)
     size = flat[arrays[0]].size
-    if function in COMPILED:
-        result = _by_loop(COMPILED[function], flat, arrays, size)
-        if result is not None:
-            return result.reshape(shape)
     if size < LARGE:
         return function(*values)
     if function.__class__ is np.ufunc:

@@ -19,7 +19,9 @@ from .variant import GLOBALS, KEEPS_ARRAYS, variant
 def _patterns(op: Op) -> list[str]:
     """The argument patterns worth a fast road."""
     params = op.tensor_params
-    if any(p.kind == LIST for p in params) or not params or op.variadic:
+    if any(p.kind == LIST for p in params) or op.variadic:
+        return _pattern_of_many(op)
+    if not params:
         return []
     full = "T" * len(params)
     patterns = [full]
@@ -30,6 +32,54 @@ def _patterns(op: Op) -> list[str]:
         cut = optional[-n:]
         patterns.append("".join("S" if i in cut else "T" for i in range(len(params))))
     return patterns
+
+
+def _pattern_of_many(op: Op) -> list[str]:
+    """... of a row with a list of tensors as its only one, or with any number of results: if all is as simple as can be."""
+    params = op.tensor_params
+    if len(params) != 1 or op.aux or op.composite is not None or not all(op.differentiable):
+        return []
+    pattern = "L" if params[0].kind == LIST else "T"
+    if params[0].kind == OPTIONAL or (pattern == "L" and (op.variadic or op.view)):
+        return []
+    simple = ("plain", "shape", "shapes")
+    return [pattern] if all(how in simple for how, _ in variant(op, pattern).saves.values()) else []
+
+
+def _emit_many(op: Op, pattern: str, env: dict[str, Any], records: bool) -> list[str]:
+    """The fast road of a row with a list of tensors, or with any number of results."""
+    name = op.tensor_params[0].name
+    bail = "return CAREFUL(OP, VALUES)"
+    if pattern == "L":
+        body = [
+            f"given = [x._array for x in {name} if x.__class__ is Tensor or x.__class__ in PLAIN]",
+            f"if not given or len(given) != len({name}): {bail}",
+            "d = given[0].dtype",
+            f"for a in given:\n    if a.dtype is not d: {bail}",
+        ]
+    else:
+        body = [f"given = {name}._array"]
+    call = ", ".join(
+        (f"{p.name}=" if p.keyword_only else "") + ("given" if p.name == name else p.name) for p in op.params
+    )
+    body += ["try:", f"    found = FORWARD({call})", "except Exception:", f"    {bail}"]
+    body += ["found = list(found)" if op.variadic else "found = [found]", "made = []", "for x in found:"]
+    body += ["    t = new(Tensor)", "    t._array, t._vc, t._extra, t._rg, t._edge = x, None, None, False, None"]
+    if op.view:
+        body.append(f"    mark_view(t, {name}, {op.view == 'maybe'}, {op.multi_view})")
+    body.append("    made.append(t)")
+    if records:
+        v = variant(op, pattern)
+        env[f"NODE_{pattern}"] = v.node
+        needed = f"any([x._rg for x in {name}])" if pattern == "L" else f"{name}._rg"
+        body.append(f"if {needed} and made:")
+        lines = v.emit_record(["found"] if op.variadic else ["found[0]"], [])
+        body += ["    " + line.replace("new(NODE)", f"new(NODE_{pattern})") for line in lines]
+        body += ["    for k, t in enumerate(made):"]
+        unless = "if t._extra is None or not t._extra.inference: " if op.view else ""
+        body += [f"        {unless}t._rg, t._edge = True, (node_, k)"]
+    body.append("return tuple(made)" if op.variadic else "return made[0]")
+    return [line for part in body for line in part.split("\n")]
 
 
 def _emit_road(op: Op, pattern: str, env: dict[str, Any], records: bool) -> list[str]:
@@ -199,8 +249,10 @@ def _compiled(op: Op, env: dict[str, Any], records: bool = True) -> Any:
         is_tensor = {
             p: " and ".join(
                 f"({q.name}.__class__ is Tensor or {q.name}.__class__ in PLAIN)"
-                for q, c in zip(params, p, strict=True)
                 if c == "T"
+                else f"({q.name}.__class__ is list or {q.name}.__class__ is tuple)"
+                for q, c in zip(params, p, strict=True)
+                if c in "TL"
             )
             for p in patterns
         }
@@ -217,7 +269,8 @@ def _compiled(op: Op, env: dict[str, Any], records: bool = True) -> Any:
                     )
             test = " and ".join(f"({t})" if " or " in t and not t.startswith("(") else t for t in tests)
             lines.append(f"    {keyword} {test}:")
-            lines += ["        " + line.replace("VALUES", values) for line in _emit_road(op, pattern, env, records)]
+            emit = _emit_many if op.variadic or pattern == "L" else _emit_road
+            lines += ["        " + line.replace("VALUES", values) for line in emit(op, pattern, env, records)]
             keyword = "elif"
         arrays = " and ".join(
             f"{q.name}.__class__ in ARRAYS"

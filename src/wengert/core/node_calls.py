@@ -22,13 +22,17 @@ INFERENCE_MESSAGE = (
 
 def versions_of(pairs: tuple[tuple[str, Any], ...]) -> dict[int, int] | None:
     """Versions, by identity of the saved tensor, of those that have been changed in place already."""
-    found = {}
+    found = None
     for _, t in pairs:
         if t is not None and t._vc is not None:
             if t._extra is not None and t._extra.inference:
                 raise RuntimeError(INFERENCE_MESSAGE)
-            found[id(t)] = t._vc[0]
-    return found or None
+            version = t._vc[0]
+            if version:
+                if found is None:
+                    found = {}
+                found[id(t)] = version
+    return found
 
 
 def check_version(n: Any, name: str, saved: Any) -> None:

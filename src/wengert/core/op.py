@@ -127,6 +127,7 @@ class Op:
     variadic: bool = False  # as many outputs as the arguments say; the rule's `g` is the list of their gradients
     undefined: bool = False  # the rule copes with missing output gradients (None) itself
     tex: str | None = None  # how explain prints it
+    spelled: Callable[..., Any] | None = None  # the same in other operations, as which explain prints it
     domain: str = ""  # for the table of derivatives: where it is differentiable, and the value chosen at kinks
     node_name: str = ""
     node_names: dict[str, str] = field(default_factory=dict)  # other names, by pattern of arguments

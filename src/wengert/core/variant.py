@@ -36,6 +36,10 @@ def _as_array(x: Any) -> Any:
 _new = object.__new__
 # A saved tensor, in generated source: itself, or what its unpack hook gives.
 _PLACED = "s if isinstance(s, Tensor) else s.unpack(n)"
+# Might what was saved have been changed, or detached, since? (`versions` notes those that had been changed before.)
+_DOUBTFUL = (
+    "s._vc is not None and (s._vc[0] or n.versions is not None or s._extra is not None and s._extra.detached > n.seq)"
+)
 # From NumPy 2.3 on, `out=...` makes a ufunc return a 0-dim array where it would return a scalar.
 KEEPS_ARRAYS = tuple(int(n) for n in np.__version__.split(".")[:2]) >= (2, 3)
 GLOBALS: dict[str, Any] = {
@@ -204,7 +208,7 @@ class Variant:
                 how = self.saves[name][0]
                 if how == "tensor":
                     lines.append(f"s = n.{name}")
-                    lines.append(f"if s._vc is not None: check_version(n, {name!r}, s)")
+                    lines.append(f"if {_DOUBTFUL}: check_version(n, {name!r}, s)")
                     lines.append(f"v_{name} = {_PLACED}" if recorded else f"v_{name} = s._array")
                     if not recorded and self.op.kind == "elementwise":
                         # 0-dim: NumPy is several times faster with its scalars than with 0-dim arrays.
@@ -214,7 +218,7 @@ class Variant:
                     args.append(f"v_{name}")
                 elif how == "list":
                     lines.append(f"for s in n.{name}:")
-                    lines.append(f"    if s._vc is not None: check_version(n, {name!r}, s)")
+                    lines.append(f"    if {_DOUBTFUL}: check_version(n, {name!r}, s)")
                     lines.append(
                         f"v_{name} = "
                         + (f"[({_PLACED}) for s in n.{name}]" if recorded else f"[s._array for s in n.{name}]")
@@ -222,7 +226,13 @@ class Variant:
                     args.append(f"v_{name}")
                 elif how == "output":
                     k = self.op.outputs.index(name)
-                    lines.append(f"v_{name} = saved_output(n, {name!r}, {k}, {recorded})")
+                    checked = f"v_{name} = saved_output(n, {name!r}, {k}, {recorded})"
+                    if not recorded:  # the ordinary case, an array that nobody changed, is decided here
+                        i = [s for s, (h, _) in self.saves.items() if h == "output"].index(name)
+                        lines += [f"v_{name} = n.{name}", f"c = n.out_counters[{i}]"]
+                        unchanged = f"c is not None and c[0] == n.out_versions[{i}]"
+                        checked = f"if not (v_{name}.__class__ is ndarray and {unchanged}): {checked}"
+                    lines.append(checked)
                     args.append(f"v_{name}")
                 elif how == "aux" and recorded:
                     args.append(f"(None if n.{name} is None else wrap(n.{name}))")
@@ -354,7 +364,14 @@ class Variant:
         lines = ["node_ = new(NODE)", "node_.seq = next(SEQUENCE)", "node_.extra = None"]
         if self.holds_tensors:
             lines.append("node_.freed = False")
-        if len(op.outputs) == 1:
+        if op.variadic:
+            (many,) = results
+            lines += [
+                f"node_.n_outputs = len({many})",
+                f"if len({many}) == 1: node_.shape, node_.dtype = {many}[0].shape, {many}[0].dtype",
+                f"else: node_.shape, node_.outs = None, tuple([(x.shape, x.dtype) for x in {many}])",
+            ]
+        elif len(op.outputs) == 1:
             lines += [f"node_.shape = {results[0]}.shape", f"node_.dtype = {results[0]}.dtype"]
         else:
             lines.append("node_.shape = None")
@@ -367,7 +384,11 @@ class Variant:
                 edges.append(f"{name}._edge or leaf_edge({name})")
             else:
                 edges.append(f"({name}._edge or leaf_edge({name})) if q{i} else NO_EDGE")
-        lines.append("node_.next = (" + ", ".join(edges) + ",)")
+        if self.pattern == "L":
+            listed = f"[(x._edge or leaf_edge(x)) if x._rg else NO_EDGE for x in {names[0]}]"
+            lines.append(f"node_.next = tuple({listed})")
+        else:
+            lines.append("node_.next = (" + ", ".join(edges) + ",)")
         return lines + self._emit_saves(aux)
 
     def _emit_saves(self, aux: list[str]) -> list[str]:
@@ -386,6 +407,8 @@ class Variant:
                 lines.append(f"node_.{name} = {name}")
             elif how == "shape":
                 lines.append(f"node_.{name} = {name.removesuffix('_shape')}._array.shape")
+            elif how == "shapes":
+                lines.append(f"node_.{name} = tuple([x._array.shape for x in {name.removesuffix('_shape')}])")
             elif how == "scalar_shape":
                 lines.append(f"node_.{name} = ()")
             elif how == "output":

@@ -34,9 +34,12 @@ _new = object.__new__
 def mark_view(t: Tensor, x: Tensor, maybe: bool = False, multi: bool = False) -> None:
     """Note that `t` shares memory with `x` (if it does, where that is open)."""
     if maybe:
-        a, b = plain(t._array), plain(x._array)
-        if not np.may_share_memory(a, b) and (a.size or owner(a) is not owner(b)):
-            return
+        a, b = t._array, x._array
+        # NumPy hangs a view on the array at the end of the chain, mostly: then it is one.
+        if a.__class__ is not np.ndarray or a.base is None or (a.base is not b and a.base is not b.base):
+            a, b = plain(a), plain(b)
+            if not np.may_share_memory(a, b) and (a.size or owner(a) is not owner(b)):
+                return
     extra = t._extra = TensorExtra()
     source = x._extra
     if source is not None and source.inference and not LOCAL.inference:

@@ -127,7 +127,7 @@ class Symbol:
 
     # -- operations ----------------------------------------------------------------------------------------------------
     def __wengert_op__(self, op: Op, vals: list[Any]) -> Any:
-        simple = _SIMPLE.get(op.name)
+        simple = _SIMPLE.get(op.name) or op.spelled
         if simple is not None:
             return simple(*vals)
         call = Call(op.name, functools.partial(_run_row, op), tuple(vals))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.batched import is_at, layered, layers, move_out, run_forward
+from ..core.batched import Batched, is_at, layered, layers, move_out, run_forward
 from ..core.op import LIST, TABLE, Op
 from ..kernels.memory import strided as view_at
 
@@ -255,6 +255,24 @@ def product(op: Op, args: list[Any], level: int, size: int) -> Any:
     return NotImplemented
 
 
+def product_nt(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """`a @ b.T` of matrices."""
+    a, b = args
+    return product(op, [a, _turned(b, level)], level, size)
+
+
+def product_tn(op: Op, args: list[Any], level: int, size: int) -> Any:
+    """`a.T @ b` of matrices."""
+    a, b = args
+    return product(op, [_turned(a, level), b], level, size)
+
+
+def _turned(x: Any, level: int) -> Any:
+    """The transposed matrix, or matrices."""
+    transpose = TABLE["transpose"].function
+    return Batched(transpose(x.value, 1, 2), level) if is_at(x, level) else transpose(x, 0, 1)
+
+
 def _matmul(a: Any, b: Any, drop: int | None = None) -> Any:
     r = a @ b
     return r if drop is None else r.reshape(tuple(n for i, n in enumerate(r.shape) if i != r.ndim + drop))
@@ -417,6 +435,8 @@ _RULES: dict[str, Any] = {
     "getitem_back": part_back,
     **dict.fromkeys(("split", "split_with_sizes"), along("dim")),
     **dict.fromkeys(("matmul", "mm", "mv", "dot", "bmm"), product),
+    "mm_nt": product_nt,
+    "mm_tn": product_tn,
     "as_strided": strided,
     **dict.fromkeys(("fill", "copy", "masked_fill"), over_first),
     **dict.fromkeys(("gather", "scatter_add", "softmax_back", "log_softmax_back"), both_along("dim")),

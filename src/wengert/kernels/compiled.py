@@ -85,27 +85,38 @@ class _Lazy:
             _announce(self.machine, time.perf_counter() - start)
 
 
-def vector(name: str, n: int, *arrays: Any) -> Any:
-    """The loop `name` of `vector_math`, for a call on `arrays` with `n` elements; None if NumPy should compute it.
+def pointwise(name: str, n: int, count: int, dtype: Any) -> Any:
+    """The loop `name` of `vector_math`, for a call on `n` elements of `count` vectors; None if NumPy should compute it.
 
-    All arrays must be contiguous and of one dtype, float32 or float64. A loop is first compiled for them here, so that
+    The vectors must be contiguous and of one dtype, float32 or float64. A loop is first compiled for them here, so that
     it never is in two threads at once; where that fails (say, there is nowhere to keep what was compiled), a warning
     says so once and NumPy computes from then on.
     """
+    return _vector(name, n, (1,) * count, dtype)
+
+
+def vector(name: str, n: int, *arrays: Any) -> Any:
+    """The same for a loop over arrays of other dimensions than one. They may be of any layout and dtype here."""
     dtype = arrays[0].dtype
-    if dtype.char not in "fd" or os.environ.get("WENGERT_NUMBA") == "0" or _broken:
-        return None
     if any(a.dtype != dtype or not a.flags.c_contiguous for a in arrays):
         return None
+    return _vector(name, n, tuple(a.ndim for a in arrays), dtype)
+
+
+def _vector(name: str, n: int, dims: tuple[int, ...], dtype: Any) -> Any:
     key = (name, dtype.char)
     found = _loops.get(key)
+    if found is None and dtype.char not in "fd":
+        return None
+    if os.environ.get("WENGERT_NUMBA") == "0" or _broken:
+        return None
     if found is not None:
         return found
     with _lock:
         if not _worth(n):
             return None
-        empty = [np.empty((0,) * a.ndim, dtype) for a in arrays]
-        found = _prepared("vector_math", name, (np.empty_like(empty[0]), *empty))
+        empty = [np.empty((0,) * d, dtype) for d in (dims[0], *dims)]
+        found = _prepared("vector_math", name, tuple(empty))
         if found is not None:
             _loops[key] = found
         return found

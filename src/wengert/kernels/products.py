@@ -1,9 +1,9 @@
 """Large matrix products, shared among our own threads and not BLAS's.
 
-For a tenth of a second after a product OpenBLAS's threads go round in wait of the next, and so take half of a processor
-from whatever other work is shared meanwhile: of a step of a convolutional network that was a third of the time. It wakes
-them faster than we do ours (some 60 us), so products of medium size are left to it. Which way a product goes depends on
-its size alone: the last digits do too.
+For a while after a product OpenBLAS's threads go round in wait of the next (`blas.make_ready` makes it short, where it can),
+and so take half of a processor from whatever other work is shared meanwhile: of a step of a convolutional network that
+was a third of the time. It wakes them faster than we do ours (some 60 us), so products that are not large are left to it.
+Which way a product goes depends on its size alone: the last digits do too.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import numpy as np
 
 from . import blas, threads
 
-# Multiplications: OpenBLAS computes with one thread up to the first; up to the second we let it do no more than that, for
-# that is less than 0.03 ms to be won; from the third our threads take as long as its, within a tenth.
-ALONE, LITTLE, LARGE = 1 << 18, 1 << 20, 1 << 22
-MANY = 1 << 21  # of a batch of products that OpenBLAS computes with one thread each
+LARGE = 1 << 24  # multiplications from which waking our threads is not felt
+# Of a batch of products that OpenBLAS computes with one thread each: in each at most, in all at least.
+ALONE, MANY = 1 << 18, 1 << 21
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -33,11 +32,8 @@ def matmul(a: Any, b: Any) -> Any:
         return np.matmul(a, b)
     (n, k), m = a.shape, b.shape[1]
     work = n * k * m
-    if work <= ALONE or LITTLE < work < LARGE or threads.get_num_threads() == 1 or not blas.steerable():
+    if work < LARGE or threads.get_num_threads() == 1 or not blas.steerable():
         return np.matmul(a, b)
-    if work <= LITTLE:
-        with blas.one_thread():
-            return np.matmul(a, b)
     result = np.empty((n, m), a.dtype)
 
     def some(low: int, high: int) -> None:

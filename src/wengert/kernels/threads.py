@@ -74,6 +74,8 @@ class _Team:
         self.touched = False  # the buffers of BLAS, one for each part
 
     def at_work(self, parts: int) -> list[_Helper]:
+        if blas.unready:
+            blas.make_ready()
         while len(self.helpers) < parts - 1:
             self.helpers.append(_Helper())
         return self.helpers[: parts - 1]

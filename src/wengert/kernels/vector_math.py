@@ -574,27 +574,59 @@ def divisor_back_loop(out, g, x, y):
         out[i] = g[i] * (-x[i] / y[i] / y[i])
 
 
+def _log_of_one_and(u: Any) -> Any:
+    raise NotImplementedError
+
+
+@overload(_log_of_one_and, strict=False, jit_options=_INLINED)
+def _log_of_one_and_overload(u: Any) -> Any:
+    """log(1 + u) for u from 0 to 1, as 2 artanh(s) with s = u / (2 + u)."""
+    if u == _SINGLE:
+
+        def single(u):
+            s = u / (u + _as(u, 2.0))  # at most 1/3: the series' first omitted term is a quarter of the last place
+            z = s * s
+            p = z * _as(u, 1 / 13) + _as(u, 1 / 11)
+            p = p * z + _as(u, 1 / 9)
+            p = p * z + _as(u, 1 / 7)
+            p = p * z + _as(u, 1 / 5)
+            p = p * z + _as(u, 1 / 3)
+            s = s + s
+            return s * z * p + s
+
+        return single
+
+    def double(u):
+        above = u > 0.41421356  # log(1 + u) is log(2 (1 + f)) for the larger u; f is exact
+        f = (u - 1.0) * 0.5 if above else u
+        _, _, _, high, low = _log_parts(u)
+        e = 1.0 if above else 0.0
+        s = f / (f + 2.0)
+        z = s * s
+        half = 0.5 * f * f
+        r = s * (half + 2.0 * z * _log_tail(z))
+        return e * high - ((half - (r + e * low)) - f)
+
+    return double
+
+
 @_scalar
 def softplus(x):
-    one, zero = _as(x, 1.0), _as(x, 0.0)
-    u = exp(-abs(x))
-    # log(1 + u), which is log(2 (1 + f)) for the larger u; f is exact
-    above = u > _as(x, 0.41421356)
-    f = (u - one) * _as(x, 0.5) if above else u
-    _, _, _, high, low = _log_parts(x)
-    e = one if above else zero
-    s = f / (f + _as(x, 2.0))
-    z = s * s
-    half = _as(x, 0.5) * f * f
-    r = s * (half + _as(x, 2.0) * z * _log_tail(z))
-    found = e * high - ((half - (r + e * low)) - f)
-    return found + (x if not x <= zero else zero)
+    zero = _as(x, 0.0)
+    return _log_of_one_and(exp(-abs(x))) + (x if not x <= zero else zero)
 
 
 @_loop
 def softplus_loop(out, x):
     for i in range(out.size):
         out[i] = x[i] if x[i] > _as(x[i], 20.0) else softplus(x[i])
+
+
+@_loop
+def softplus_slope_loop(out, x):
+    for i in range(out.size):
+        s = sigmoid(x[i])
+        out[i] = _as(x[i], 1.0) if x[i] > _as(x[i], 20.0) else s
 
 
 @_loop

@@ -163,14 +163,25 @@ def mish(input: Any, inplace: bool = False) -> Any:
     return run(_mish, inplace, input)
 
 
-def _softplus_slope(scaled: Any, threshold: Any) -> Any:
-    return where(scaled > threshold, 1, sigmoid(scaled))
+# The derivative of softplus, a row of its own so that a second derivative takes one pass. Past the threshold it is 1, and
+# `1 - out` with it 0.
+@elementwise(
+    "softplus_slope",
+    method=False,
+    input=lambda out, beta: beta * ((1 - out) * out),
+    spelled=lambda input, beta, threshold: where(input * beta > threshold, 1, sigmoid(input * beta)),
+    tex=r"\sigma({beta}\,{input})",
+    domain="1 where beta · input > threshold, with the derivative 0",
+)
+def _softplus_slope(input: Array, beta: Any, threshold: Any) -> Any:
+    scaled = input if beta == 1 else input * beta
+    return masking.select(scaled > threshold, np.ones_like(scaled), sigmoid.op.forward(scaled))
 
 
 @elementwise(
     "softplus",
     method=False,
-    input=lambda input, beta, threshold: _softplus_slope(input * beta, threshold),
+    input=lambda input, beta, threshold: _softplus_slope(input, beta, threshold),
     check=floats_only("softplus_cpu"),
     tex=r"\ln(1 + e^{{{input}}})",
 )

@@ -404,6 +404,13 @@ def view_of(x: Any, found: Places) -> Any:
     return row(x, tuple(basic))
 
 
+def _numbers(index_: tuple[Any, ...], shape: tuple[int, ...]) -> bool:
+    """Are these all numbers, and places that there are?"""
+    return len(index_) <= len(shape) and all(
+        i.__class__ is int and -n <= i < n for i, n in zip(index_, shape, strict=False)
+    )
+
+
 def subscript(x: Any, index_: Any) -> Any:
     """`x[index]`."""
     cls = index_.__class__
@@ -414,6 +421,8 @@ def subscript(x: Any, index_: Any) -> Any:
     elif cls is slice and x._array.ndim:
         s = _slice(index_)
         return slice_(x, 0, s.start, s.stop, s.step or 1)
+    elif cls is tuple and len(index_) > 1 and index_[-1].__class__ is int and _numbers(index_, x._array.shape):
+        return _getitem_select(x, index_)
     found = read(x._array.shape, index_)
     if not found.arrays:
         return view_of(x, found) if found.last else alias(x)

@@ -15,6 +15,7 @@ from ..core import dtypes
 from ..core.modes import LOCAL
 from ..core.op import Array, composite, general, linear
 from ..kernels import blas
+from ..kernels.products import LARGE
 from ..kernels.products import matmul as product
 from .reductions import sum as sum_
 from .reductions import sum_dim
@@ -60,13 +61,15 @@ def _product(a: Any, b: Any, na: int, nb: int) -> Any:
     """`a @ b` for so many dimensions of each: NumPy would take others. `check` says what PyTorch says of them."""
     if a.ndim != na or b.ndim != nb:
         raise ValueError("arrays of other dimensions")
-    return _matmul(a, b)
+    if blas.unready or a.ndim == 3 or a.dtype.kind == "V" or a.size * b.shape[-1] >= LARGE:
+        return _matmul(a, b)
+    return np.matmul(a, b)
 
 
 def _matmul(a: Any, b: Any) -> Any:
     """`a @ b`. NumPy multiplies matrices of bfloat16 in float32, and a batch of them with one matrix one by one."""
-    if blas.untouched and b.size > 1 << 14:
-        blas.touch_buffers()
+    if blas.unready and b.size > 1 << 14:
+        blas.make_ready()
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous and a.dtype.kind != "V":
         return product(a.reshape((prod(a.shape[:-1]), a.shape[-1])), b).reshape((*a.shape[:-1], b.shape[-1]))
     return product(a, b) if a.dtype.kind != "V" else np.matmul(a, b).astype(a.dtype)
@@ -85,13 +88,45 @@ def _check_mm(input: Any, mat2: Any) -> None:
 
 @_bilinear(
     "mm",
-    input=lambda g, mat2: mm(g, mat2.T.conjugate()),
-    mat2=lambda g, input: mm(input.T.conjugate(), g),
+    input=lambda g, mat2: mm_nt(g, mat2.conjugate()),
+    mat2=lambda g, input: mm_tn(input.conjugate(), g),
     check=_check_mm,
 )
 def mm(input: Array, mat2: Array) -> Any:
     """The product of matrices (n, k) and (k, m)."""
     return _product(input, mat2, 2, 2)
+
+
+# A product with a transposed factor is a row of its own (BLAS reads either way): the rules of the three are products of the
+# three again. So derivatives of any order contain no transposition, and what they give lies row by row.
+
+
+@linear(
+    "mm_nt",
+    input=lambda g, mat2: mm(g, mat2.conjugate()),
+    mat2=lambda g, input: mm_tn(g, input.conjugate()),
+    promote="same",
+    method=False,
+    node="MmBackward0",
+    spelled=lambda input, mat2: input @ mat2.T,
+)
+def mm_nt(input: Array, mat2: Array) -> Any:
+    """`input @ mat2.T` for matrices (n, k) and (m, k)."""
+    return _product(input, mat2.T, 2, 2)
+
+
+@linear(
+    "mm_tn",
+    input=lambda g, mat2: mm_nt(mat2.conjugate(), g),
+    mat2=lambda g, input: mm(input.conjugate(), g),
+    promote="same",
+    method=False,
+    node="MmBackward0",
+    spelled=lambda input, mat2: input.T @ mat2,
+)
+def mm_tn(input: Array, mat2: Array) -> Any:
+    """`input.T @ mat2` for matrices (k, n) and (k, m)."""
+    return _product(input.T, mat2, 2, 2)
 
 
 def _check_bmm(input: Any, mat2: Any) -> None:
@@ -198,7 +233,7 @@ def _right_grad(g: Any, input: Any, shape: tuple[int, ...]) -> Any:
     """The gradient of the right factor. One matrix shared by a batch takes one product over all rows."""
     if len(shape) == 2:
         rows = prod(input.shape[:-1])
-        return input.reshape((rows, input.shape[-1])).T.conjugate() @ g.reshape((rows, g.shape[-1]))
+        return mm_tn(input.reshape((rows, input.shape[-1])).conjugate(), g.reshape((rows, g.shape[-1])))
     return matmul_many(input.mT.conjugate(), g)
 
 
@@ -253,9 +288,9 @@ def _check_linear(input: Any, weight: Any, bias: Any) -> None:
 
 def _weight_grad(g: Any, input: Any) -> Any:
     if input.ndim == 2:
-        return mm(g.T, input.conjugate())
+        return mm_tn(g, input.conjugate())
     rows = prod(input.shape[:-1])
-    return mm(g.reshape((rows, g.shape[-1])).T, input.reshape((rows, input.shape[-1])).conjugate())
+    return mm_tn(g.reshape((rows, g.shape[-1])), input.reshape((rows, input.shape[-1])).conjugate())
 
 
 def _affine_back(g: Any, input: Any, weight: Any) -> Any:

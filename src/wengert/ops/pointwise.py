@@ -149,9 +149,12 @@ def _over_norm(numerator: Any, a: Any, b: Any) -> Any:
 @elementwise("sigmoid", promote="float", inplace=True, input=lambda out: (1 - out) * out, tex=r"\sigma({input})")
 def sigmoid(input: Array) -> Any:
     """`1 / (1 + exp(-input))`."""
-    result = np.exp(np.negative(input))
-    result += 1
-    return np.reciprocal(result)
+    result = np.negative(input)
+    if result.__class__ is not np.ndarray:
+        return np.reciprocal(np.exp(result) + 1)
+    np.exp(result, result)
+    result += 1.0
+    return np.reciprocal(result, result)
 
 
 @elementwise("deg2rad", promote="float", inplace=True, input=math.pi / 180, tex=r"\frac{{\pi}}{{180}} {input}")

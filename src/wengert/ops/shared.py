@@ -58,6 +58,12 @@ def shape_argument(shape: tuple[Any, ...]) -> tuple[int, ...]:
 
 def resolve_shape(shape: Sequence[Any], size: int) -> tuple[int, ...]:
     """A target shape with its -1 filled in. RuntimeError, in PyTorch's words, if the element counts differ."""
+    if shape.__class__ is tuple:
+        known = 1
+        for n in shape:
+            known = known * n if n.__class__ is int and n > 0 else -1
+        if known == size:
+            return shape
     shape = tuple(int(n) for n in shape)
     unknown = [i for i, n in enumerate(shape) if n == -1]
     if len(unknown) > 1:

@@ -10,29 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from ..core.blocks import COMPILED
-from ..kernels.compiled import vector
+from ..core.blocks import COMPILED, by_loop
+from ..kernels.compiled import pointwise as loop_for
 from . import activations, arithmetic, choosing, pointwise, powers, special
 
 
 def _forward(op: Any, loop: str, *rest: Any) -> None:
-    COMPILED[op.forward] = functools.partial(vector, loop), rest
+    COMPILED[op.forward] = by_loop(functools.partial(loop_for, loop), rest)
 
 
 def _backward(op: Any, loop: str, *rest: Any, name: str = "input") -> None:
     """The loop's arguments are g and what the rule for `name` asks for; `rest` are the options among them."""
-    COMPILED[op.rules[name].fn] = functools.partial(vector, loop), rest
+    COMPILED[op.rules[name].fn] = by_loop(functools.partial(loop_for, loop), rest)
 
 
-def _double(loop: str, size: int, *arrays: Any) -> Any:
+def _double(loop: str, size: int, count: int, dtype: Any) -> Any:
     """A loop for float64 alone."""
-    return vector(loop, size, *arrays) if arrays[0].dtype.char == "d" else None
+    return loop_for(loop, size, count, dtype) if dtype.char == "d" else None
 
 
-COMPILED[np.sin] = functools.partial(_double, "sin_loop"), ()
-COMPILED[np.cos] = functools.partial(_double, "cos_loop"), ()
-COMPILED[pointwise.sin.op.rules["input"].fn] = functools.partial(_double, "sin_back_loop"), ()
-COMPILED[pointwise.cos.op.rules["input"].fn] = functools.partial(_double, "cos_back_loop"), ()
+COMPILED[np.sin] = by_loop(functools.partial(_double, "sin_loop"), ())
+COMPILED[np.cos] = by_loop(functools.partial(_double, "cos_loop"), ())
+COMPILED[pointwise.sin.op.rules["input"].fn] = by_loop(functools.partial(_double, "sin_back_loop"), ())
+COMPILED[pointwise.cos.op.rules["input"].fn] = by_loop(functools.partial(_double, "cos_back_loop"), ())
 _forward(pointwise.exp.op, "exp_loop")
 _forward(pointwise.sigmoid.op, "sigmoid_loop")
 _forward(pointwise.tanh.op, "tanh_loop")
@@ -48,6 +48,8 @@ _backward(pointwise.log.op, "over_loop")
 _backward(arithmetic.over.op, "over_loop")
 _backward(arithmetic.over.op, "divisor_back_loop", name="other")
 _forward(activations._softplus.op, "softplus_loop", 1.0, 20.0)
+_forward(activations._softplus_slope.op, "softplus_slope_loop", 1.0, 20.0)
+_backward(activations._softplus_slope.op, "sigmoid_back_loop", 1.0)
 _backward(activations._softplus.op, "softplus_back_loop", 1.0, 20.0)
 _forward(activations._logsigmoid.op, "logsigmoid_loop")
 _backward(activations._logsigmoid.op, "logsigmoid_back_loop")
