@@ -83,3 +83,19 @@ def test_arrays_that_are_not_contiguous(monkeypatch: pytest.MonkeyPatch) -> None
     found = tiles.forward(x, w, None, *options, (12, 14))
     monkeypatch.setenv("WENGERT_NUMBA", "0")
     np.testing.assert_allclose(found, convolution.forward(x, w, None, *options, 1), atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_columns_are_added_up_in_the_same_order(case: Any, dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    n, c, height, width, _, kernel, stride, padding, dilation = case
+    monkeypatch.setattr(tiles, "_FOLDED", 0)
+    out = convolution.output_size((height, width), kernel, stride, padding, dilation)
+    columns: Any = R.standard_normal((n, c, *kernel, *out)).astype(dtype)
+    columns[0, 1, 0, 0, 1, 1] = np.nan
+    found = []
+    for wish in "01":
+        monkeypatch.setenv("WENGERT_NUMBA", wish)
+        found.append(convolution.fold(columns, (height, width), kernel, stride, padding, dilation))
+    assert tiles.fold(columns, (height, width), kernel, stride, padding, dilation) is not None
+    np.testing.assert_array_equal(*found)

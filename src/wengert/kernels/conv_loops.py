@@ -323,3 +323,50 @@ def weights_back(total, g, x, offsets, stride, padding, size, low, high):
                     for k in range(0, places, WIDE):
                         _wide_tile(sums, (block * places + k) * width, given, to, top * pitch, offsets, k, many, across,
                                    pitch, begin)  # fmt: skip
+
+
+@intrinsic
+def _add(typingctx: Any, to: Any, at: Any, x: Any, x_at: Any) -> Any:
+    """to[at + l] += x[x_at + l] for a vector."""
+    index = types.int64
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        e = _Emitter(context, builder, signature, args, to.dtype)
+        place = e.place(e.data(0), args[1])
+        e.store(builder.fadd(e.load(place), e.load(e.place(e.data(2), args[3]))), place)
+        return context.get_dummy_value()
+
+    return types.void(to, index, x, index), generate
+
+
+@_loop
+def fold(out, columns, kernel, length, stride, padding, dilation, low, high):
+    """Columns (planes, *kernel, *length), flat, added up where they overlap to out (planes, H, W), planes `low` to `high`.
+    Each sum is taken in the order of the kernel. A row of the result is made in phases (see above)."""
+    height, width = out.shape[1], out.shape[2]
+    down, across = stride
+    lanes = 32 // out.itemsize
+    room = (width + across - 1) // across
+    row = np.empty(across * room, out.dtype)
+    for plane in range(low, high):
+        for y in range(height):
+            row[:] = 0
+            for p in range(kernel[0]):
+                v = y + padding[0] - p * dilation[0]
+                if v < 0 or v % down or v // down >= length[0]:
+                    continue
+                for q in range(kernel[1]):
+                    first = q * dilation[1] - padding[1]
+                    phase, shift = first % across, first // across
+                    t, end = max(0, -shift), min(length[1], (width - phase + across - 1) // across - shift)
+                    to = phase * room + shift
+                    given = (((plane * kernel[0] + p) * kernel[1] + q) * length[0] + v // down) * length[1]
+                    while t + lanes <= end:
+                        _add(row, to + t, columns, given + t)
+                        t += lanes
+                    while t < end:
+                        row[to + t] += columns[given + t]
+                        t += 1
+            for phase in range(across):
+                for x in range(phase, width, across):
+                    out[plane, y, x] = row[phase * room + x // across]

@@ -280,6 +280,9 @@ def unfold(x: Any, kernel: Ints, out: Ints, stride: Ints, padding: Ints, dilatio
 
 def fold(cols: Any, size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:
     """Columns (N, C, *kernel, *out) added up where they overlap, to (N, C, *size): col2im, the transpose of `unfold`."""
+    found = tiles.fold(cols, size, kernel, stride, padding, dilation)
+    if found is not None:
+        return found
     rank = len(size)
     out = cols.shape[2 + rank :]
     total = np.zeros((*cols.shape[:2], *(s + 2 * p for s, p in zip(size, padding, strict=True))), cols.dtype)

@@ -19,6 +19,7 @@ _WORTH = 1 << 20  # multiplications from which a compiled loop is looked for
 _FEW = 3  # channels of the result that are worth a tile
 _USED = 0.5  # of the places that are computed, how many must be wanted
 _COPY = 16
+_FOLDED = 1 << 14  # elements of columns from which a loop adds them up
 
 # A tile of the result has CHANNELS channels and up to three vectors of places. One of the weights' gradient has two
 # vectors of channels and WIDE places of the kernel, or one and NARROW; it is walked through LENGTH places of the result.
@@ -199,3 +200,18 @@ def weight_grad(x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints,
         total += parts[low]
     total = total.swapaxes(1, 2).reshape(-1, len(offsets))[:o, :count]
     return np.ascontiguousarray(total).reshape(weight_shape)
+
+
+def fold(columns: Any, size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:
+    """Columns (N, C, *kernel, *places) added up where they overlap, to (N, C, *size)."""
+    if len(size) != 2 or columns.dtype.char not in "fd" or columns.size < _FOLDED or not columns.flags.c_contiguous:
+        return None
+    n, c = columns.shape[:2]
+    result = np.empty((n, c, *size), columns.dtype)
+    planes, places = result.reshape(n * c, *size), columns.shape[4:]
+    values = planes, columns.reshape(-1), kernel, places, stride, padding, dilation
+    loop = machine("conv_loops.fold", columns.size, *values, 0, 0)
+    if loop is None:
+        return None
+    threads.share(lambda low, high: loop(*values, low, high), n * c, columns.size)
+    return result
