@@ -7,11 +7,10 @@ A value counts as bad where it is *made*: by an operation whose operands are all
 
 from __future__ import annotations
 
+import os
 import sys
-import traceback
 import warnings
 import weakref
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from ..core.tensor import Tensor
 
 __all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_detect_anomaly"]
 
-_HERE = str(Path(__file__).resolve().parent.parent)
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def _bad(x: Any) -> str | None:
@@ -49,12 +48,16 @@ def _where(x: Any) -> str:
 
 def _stack() -> list[str]:
     """The user's part of the call stack, outermost first."""
+    import traceback
+
     frames = [f for f in traceback.extract_stack() if not f.filename.startswith((_HERE, "<wengert"))]
     return traceback.format_list(frames)
 
 
 def _line() -> str:
     """The user's line that is running."""
+    import traceback
+
     for f in reversed(traceback.extract_stack()):
         if not f.filename.startswith((_HERE, "<wengert")):
             return f"{f.filename}:{f.lineno}: {f.line}"

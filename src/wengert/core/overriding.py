@@ -15,11 +15,11 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import os
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -39,7 +39,7 @@ STATE = State()
 
 # Types that have no `__torch_function__` to ask, for a quick answer. Tensor and Parameter add themselves.
 SILENT: set[type] = {int, float, bool, complex, str, type(None), slice, type(...)}
-_HERE = str(Path(__file__).resolve().parents[1])
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Turned:

@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import numpy as np
 def _library() -> tuple[Any, str, str] | None:
     """OpenBLAS, and what stands before and after the names of its functions; None if it is not there."""
     import ctypes
+    from pathlib import Path
 
     home = Path(np.__file__).parent
     folders = (home.parent / "numpy.libs", home / ".libs", home / ".dylibs")

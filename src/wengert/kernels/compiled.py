@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-import logging
 import os
 import threading
 import time
@@ -206,6 +205,8 @@ def _announce(loop: Any, seconds: float) -> None:
         return
     before, _spent = _spent, _spent + seconds
     if before <= 1 < _spent:
+        import logging
+
         logging.getLogger("wengert").warning(
             "compiling loops for this machine takes some seconds, once: they are kept on disk for the next time "
             "(WENGERT_NUMBA=0 does without)"

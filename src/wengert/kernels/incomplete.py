@@ -8,13 +8,15 @@ in the Digital Library of Mathematical Functions, section 8.12).
 from __future__ import annotations
 
 import functools
-from fractions import Fraction
 from math import comb
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .special import erfc, lgamma
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Array = Any
 _LARGE, _NEAR = 100.0, 0.3  # Temme's expansion: from which a on, and for which |x - a| / a
@@ -123,6 +125,8 @@ def _half_square(ratio: Array, mu: Array) -> Array:
 @functools.cache
 def _coefficients() -> Array:
     """d[k][n] of DLMF 8.12.11: c_k(eta) = sum of d[k][n] eta**n, computed exactly and rounded once."""
+    from fractions import Fraction
+
     count = _TERMS + 2 * _POWERS + 3
     alpha = [Fraction(0), Fraction(1), Fraction(1, 3)]  # 8.12.14: lambda - 1 in powers of eta
     for n in range(3, count):
@@ -138,6 +142,8 @@ def _coefficients() -> Array:
 
 def _stirling(count: int) -> list[Fraction]:
     """g_k of Gamma(a) ~ sqrt(2 pi / a) (a / e)**a (g_0 + g_1 / a + ...): the exponential of Stirling's series."""
+    from fractions import Fraction
+
     bernoulli = [Fraction(1)]
     for m in range(1, count + 1):
         bernoulli.append(-sum((comb(m + 1, j) * bernoulli[j] for j in range(m)), Fraction(0)) / (m + 1))
