@@ -1,9 +1,7 @@
-"""Large matrix products, shared among our own threads and not BLAS's.
+"""Batches of small matrix products, shared among our own threads: NumPy computes them one after another.
 
-For a while after a product OpenBLAS's threads go round in wait of the next (`blas.make_ready` makes it short, where it can),
-and so take half of a processor from whatever other work is shared meanwhile: of a step of a convolutional network that
-was a third of the time. It wakes them faster than we do ours (some 60 us), so products that are not large are left to it.
-Which way a product goes depends on its size alone: the last digits do too.
+Single products are left to BLAS and its threads, which are quicker awake than ours. (Between large ones shared here and
+the small ones of the same step that were not, two teams of threads were in each other's way.)
 """
 
 from __future__ import annotations
@@ -13,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from . import blas, threads
+from . import threads
 
-LARGE = 1 << 24  # multiplications from which waking our threads is not felt
-# Of a batch of products that OpenBLAS computes with one thread each: in each at most, in all at least.
+# Multiplications: in each product at most, for which OpenBLAS takes one thread, and in all of them at least.
 ALONE, MANY = 1 << 18, 1 << 21
 
 
@@ -28,23 +25,7 @@ def matmul(a: Any, b: Any) -> Any:
         if a.shape[:-3] == (1,) * (a.ndim - 3):  # say, heads of one example
             first = (0,) * (a.ndim - 3)
             return _each(a[first], b[first]).reshape((*a.shape[:-1], b.shape[-1]))
-    if a.ndim != 2 or b.ndim != 2 or a.dtype != b.dtype or a.dtype.char not in "fdFD" or a.shape[1] != b.shape[0]:
-        return np.matmul(a, b)
-    (n, k), m = a.shape, b.shape[1]
-    work = n * k * m
-    if work < LARGE or threads.get_num_threads() == 1 or not blas.steerable():
-        return np.matmul(a, b)
-    result = np.empty((n, m), a.dtype)
-
-    def some(low: int, high: int) -> None:
-        with np.errstate(all="ignore") if low else nullcontext():  # the caller's setting does not reach the others
-            if n >= m:
-                np.matmul(a[low:high], b, out=result[low:high])
-            else:
-                np.matmul(a, b[:, low:high], out=result[:, low:high])
-
-    threads.share_products(some, max(n, m), work)
-    return result
+    return np.matmul(a, b)
 
 
 def _each(a: Any, b: Any) -> Any:

@@ -15,7 +15,6 @@ from ..core import dtypes
 from ..core.modes import LOCAL
 from ..core.op import Array, composite, general, linear
 from ..kernels import blas
-from ..kernels.products import LARGE
 from ..kernels.products import matmul as product
 from .reductions import sum as sum_
 from .reductions import sum_dim
@@ -61,7 +60,7 @@ def _product(a: Any, b: Any, na: int, nb: int) -> Any:
     """`a @ b` for so many dimensions of each: NumPy would take others. `check` says what PyTorch says of them."""
     if a.ndim != na or b.ndim != nb:
         raise ValueError("arrays of other dimensions")
-    if blas.unready or a.ndim == 3 or a.dtype.kind == "V" or a.size * b.shape[-1] >= LARGE:
+    if blas.unready or na == 3 or a.dtype.kind == "V":
         return _matmul(a, b)
     return np.matmul(a, b)
 
@@ -71,7 +70,7 @@ def _matmul(a: Any, b: Any) -> Any:
     if blas.unready and b.size > 1 << 14:
         blas.make_ready()
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous and a.dtype.kind != "V":
-        return product(a.reshape((prod(a.shape[:-1]), a.shape[-1])), b).reshape((*a.shape[:-1], b.shape[-1]))
+        return np.matmul(a.reshape((prod(a.shape[:-1]), a.shape[-1])), b).reshape((*a.shape[:-1], b.shape[-1]))
     return product(a, b) if a.dtype.kind != "V" else np.matmul(a, b).astype(a.dtype)
 
 
