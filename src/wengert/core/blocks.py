@@ -17,7 +17,7 @@ import numpy as np
 from ..kernels import narrow
 from ..kernels.threads import LARGE, get_num_threads, share
 
-LOOPED = 1 << 11  # elements from which a compiled loop pays for being looked for
+LOOPED = 1 << 12  # elements from which a compiled loop pays for being looked for
 _BLOCK = 1 << 15  # 256 KB of float64
 _HEAVY = 1 << 21  # bytes from which two threads move memory faster than one
 

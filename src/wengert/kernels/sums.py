@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-_FEW, _WIDE, _PART = 32, 1024, 1024
+_FEW, _WIDE, _PART = 128, 1024, 1024
 _SHORT, _MANY = 128, 256  # numbers in a sum (NumPy adds longer ones in pairs of halves, more exactly), and sums
 
 

@@ -69,9 +69,13 @@ def _matmul(a: Any, b: Any) -> Any:
     """`a @ b`. NumPy multiplies matrices of bfloat16 in float32, and a batch of them with one matrix one by one."""
     if blas.unready and b.size > 1 << 14:
         blas.make_ready()
-    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous and a.dtype.kind != "V":
+    if a.dtype.kind == "V":
+        return np.matmul(a, b).astype(a.dtype)
+    if a.ndim <= 2:
+        return np.matmul(a, b)
+    if b.ndim == 2 and a.flags.c_contiguous:
         return np.matmul(a.reshape((prod(a.shape[:-1]), a.shape[-1])), b).reshape((*a.shape[:-1], b.shape[-1]))
-    return product(a, b) if a.dtype.kind != "V" else np.matmul(a, b).astype(a.dtype)
+    return product(a, b)
 
 
 def _shape(a: Any) -> str:
@@ -308,7 +312,7 @@ def _affine_back(g: Any, input: Any, weight: Any) -> Any:
 @general(
     "affine",
     precision="lower",
-    input=lambda g, weight: matmul(g, weight.conjugate()),
+    input=lambda g, weight: g @ weight.conjugate(),
     weight=lambda g, input: _weight_grad(g, input),
     bias=lambda g, bias_shape: sum_dim(g, tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
     fused=lambda g, input, weight: _affine_back(g, input, weight),
