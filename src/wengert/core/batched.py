@@ -165,8 +165,6 @@ class Batched:
 
     # -- as an argument of operations --------------------------------------------------------------------------
     def __wengert_op__(self, op: Op, vals: list[Any]) -> Any:
-        if op.kind == "linear" and op.spelled is not None:
-            return op.spelled(*vals)  # by the operators below, which know short ways
         from .record import forward
 
         results = forward(op, vals)

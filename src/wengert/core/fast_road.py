@@ -286,6 +286,12 @@ def _compiled(op: Op, env: dict[str, Any], records: bool = True) -> Any:
             lines.append("    return r[0]" if n_out == 1 else f"    return r[:{n_out}]")
         else:
             lines.append("    return r")
+    if op.spelled is not None and op.kind == "linear":  # batches have operators, which know short ways
+        from .batched import Batched
+
+        env.update(Batched=Batched, SPELLED=op.spelled)
+        lines.append("if " + " or ".join(f"{q.name}.__class__ is Batched" for q in params) + ":")
+        lines.append(f"    return SPELLED({plain_call})")
     lines.append(f"return CAREFUL(OP, {values}" + (", out)" if op.out else ")"))
     simple = op.name.rsplit(".", 1)[-1]
     head, first = parameters(simple, op.params, op.out, op.names, env)
