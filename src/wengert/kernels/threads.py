@@ -126,6 +126,21 @@ def share(work: Work, count: int, size: int) -> None:
             raise found
 
 
+def share_sum(work: Callable[[Any, int, int], Any], count: int, size: int, zeros: Callable[[], Any]) -> Any:
+    """The sum of what `work(into, low, high)` adds to arrays of `zeros()`, one for each part; in order, so always the same."""
+    parts: dict[int, Any] = {}
+
+    def some(low: int, high: int) -> None:
+        parts[low] = zeros()
+        work(parts[low], low, high)
+
+    share(some, count, size)
+    total = parts.pop(0)
+    for low in sorted(parts):
+        total += parts[low]
+    return total
+
+
 def share_products(work: Work, count: int, size: int) -> None:
     """`share` for work that is matrix products for the most part: BLAS keeps to one thread for each part.
 

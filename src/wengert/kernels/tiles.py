@@ -188,16 +188,9 @@ def weight_grad(x: Any, g: Any, weight_shape: Ints, stride: Ints, padding: Ints,
     loop = machine("conv_loops.weights_back", g.size * 8, np.empty(shape, x.dtype), *values, 0, 0)
     if loop is None:
         return None
-    parts: dict[int, Any] = {}
-
-    def work(low: int, high: int) -> None:
-        parts[low] = np.zeros(shape, x.dtype)
-        loop(parts[low], *values, low, high)
-
-    threads.share(work, n, g.size * count)
-    total = parts.pop(0)
-    for low in sorted(parts):
-        total += parts[low]
+    total = threads.share_sum(
+        lambda into, low, high: loop(into, *values, low, high), n, g.size * count, lambda: np.zeros(shape, x.dtype)
+    )
     total = total.swapaxes(1, 2).reshape(-1, len(offsets))[:o, :count]
     return np.ascontiguousarray(total).reshape(weight_shape)
 

@@ -85,16 +85,9 @@ def weight_grad(x: Any, g: Any, padding: Ints) -> Any:
     loop = machine("winograd_loops.weights_back", g.size * 8, np.empty(shape, x.dtype), *values, 0, 0)
     if loop is None:
         return None
-    parts: dict[int, Any] = {}
-
-    def work(low: int, high: int) -> None:
-        parts[low] = np.zeros(shape, x.dtype)
-        loop(parts[low], *values, low, high)
-
-    threads.share(work, n, g.size * c)
-    total = parts.pop(0)
-    for low in sorted(parts):
-        total += parts[low]
+    total = threads.share_sum(
+        lambda into, low, high: loop(into, *values, low, high), n, g.size * c, lambda: np.zeros(shape, x.dtype)
+    )
     with blas.one_thread():
         found = np.matmul(_BACK, total.reshape(16, -1)).reshape(9, blocks, inputs, _WIDE)
     found = np.ascontiguousarray(found.transpose(1, 3, 2, 0).reshape(-1, inputs, 9)[:o, :c]).reshape(o, c, 3, 3)
