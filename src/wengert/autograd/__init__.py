@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..core.backward import grad as _grad
-from ..core.backward import roots_of, run_walk
+from ..core.backward import run_walk
 from ..core.modes import LOCAL, Observer, set_mode
 from ..core.node import AccumulateGrad, leaf_edge
+from ..core.roots import roots_of
 from ..core.saved import SavedTensor as SavedTensor
 from ..core.tensor import Tensor
 from .graph import GradientEdge

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -116,8 +115,7 @@ def add_to(total: Any, g: Any) -> None:
     to, what = total.reshape(-1), g.reshape(-1)
 
     def work(low: int, high: int) -> None:
-        with np.errstate(all="ignore") if low else nullcontext():
-            np.add(to[low:high], what[low:high], out=to[low:high])
+        np.add(to[low:high], what[low:high], out=to[low:high])
 
     share(work, to.size, to.size)
 
@@ -131,11 +129,10 @@ def doubled(g: Any, x: Any) -> Any:
     few = max(1, _BLOCK * rows // x.size)
 
     def work(start: int, stop: int) -> None:
-        with np.errstate(all="ignore") if start else nullcontext():
-            for low in range(start, stop, few):
-                part = out[low : min(low + few, stop)]
-                np.multiply(g[low : low + len(part)], x[low : low + len(part)], out=part)
-                np.add(part, part, out=part)
+        for low in range(start, stop, few):
+            part = out[low : min(low + few, stop)]
+            np.multiply(g[low : low + len(part)], x[low : low + len(part)], out=part)
+            np.add(part, part, out=part)
 
     share(work, rows, x.size)
     return out
@@ -153,8 +150,7 @@ def stored(function: Any, out: Any, values: list[Any]) -> None:
     to = out.reshape(-1)
 
     def work(low: int, high: int) -> None:
-        with np.errstate(all="ignore") if low else nullcontext():
-            function(*_cut(flat, arrays, low, high), out=to[low:high])
+        function(*_cut(flat, arrays, low, high), out=to[low:high])
 
     share(work, to.size, to.size)
 
@@ -192,10 +188,9 @@ def blockwise(function: Callable[..., Any], *values: Any) -> Any:
     result[:_BLOCK] = first
 
     def work(start: int, stop: int) -> None:
-        with np.errstate(all="ignore") if start else nullcontext():  # the caller's setting does not reach other threads
-            for low in range(_BLOCK * (start + 1), min(_BLOCK * (stop + 1), size), _BLOCK):
-                high = min(low + _BLOCK, size)
-                result[low:high] = function(*_cut(flat, arrays, low, high))
+        for low in range(_BLOCK * (start + 1), min(_BLOCK * (stop + 1), size), _BLOCK):
+            high = min(low + _BLOCK, size)
+            result[low:high] = function(*_cut(flat, arrays, low, high))
 
     share(work, -(-size // _BLOCK) - 1, size)
     return result.reshape(shape)
@@ -214,8 +209,7 @@ def _pair(function: Any, a: Any, b: Any) -> Any:
     out = np.empty(shape, a.dtype)
 
     def work(low: int, high: int) -> None:
-        with np.errstate(all="ignore") if low else nullcontext():
-            function(a if len(a) == 1 else a[low:high], b if len(b) == 1 else b[low:high], out=out[low:high])
+        function(a if len(a) == 1 else a[low:high], b if len(b) == 1 else b[low:high], out=out[low:high])
 
     share(work, shape[0], out.size)
     return out
@@ -228,8 +222,7 @@ def _halved(function: Any, flat: list[Any], arrays: list[int], size: int) -> Any
     result = np.empty(size, function(*_cut(flat, arrays, 0, 1)).dtype)
 
     def work(low: int, high: int) -> None:
-        with np.errstate(all="ignore") if low else nullcontext():
-            function(*_cut(flat, arrays, low, high), out=result[low:high])
+        function(*_cut(flat, arrays, low, high), out=result[low:high])
 
     share(work, size, size)
     return result

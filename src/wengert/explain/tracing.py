@@ -9,6 +9,7 @@ from typing import Any
 from ..core import backward
 from ..core.modes import LOCAL, set_mode
 from ..core.node import FREED_MESSAGE, AccumulateGrad
+from ..core.roots import roots_of
 from ..core.tensor import Tensor
 from . import collector
 from .building import Builder
@@ -94,7 +95,7 @@ def _explain(output: Any, grad: Any, frame: Any) -> Explanation:
     sinks = _sinks(output._edge[0])
     try:
         found = backward.run_walk(
-            backward.roots_of([output], [grad], False), True, False, dict.fromkeys((s, 0) for s in sinks), set()
+            roots_of([output], [grad], False), True, False, dict.fromkeys((s, 0) for s in sinks), set()
         )
     except RuntimeError as error:
         if str(error) != FREED_MESSAGE:

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from . import blas
 
 LARGE = 1 << 17  # elements from which sharing pays for waking a thread (some 20 us)
@@ -39,6 +41,9 @@ class _Helper:
         threading.Thread(target=self._serve, name="wengert", daemon=True).start()
 
     def _serve(self) -> None:
+        np.seterr(
+            all="ignore"
+        )  # what NumPy should say of infinities is set for the caller's thread, which does its part
         while True:
             self.start.acquire()
             task = self.task

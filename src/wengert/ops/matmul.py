@@ -303,8 +303,8 @@ def _affine_back(g: Any, input: Any, weight: Any) -> Any:
     rows = g.reshape(-1, g.shape[-1])
     at = input.reshape(-1, input.shape[-1])
     return (
-        product(rows, weight.conjugate()).reshape(input.shape),
-        product(rows.T, at.conjugate()),
+        np.matmul(rows, weight.conjugate()).reshape(input.shape),
+        np.matmul(rows.T, at.conjugate()),
         np.add.reduce(rows, axis=0),
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 from ...core import backward
 from ...core.modes import LOCAL, set_mode
 from ...core.node import FREED_MESSAGE, AccumulateGrad
+from ...core.roots import roots_of
 from ...core.tensor import Tensor
 from ..building import Builder
 from ..ledger import Ledger
@@ -83,7 +84,7 @@ def _run(loss: Tensor, known: Watcher | None, names: Names | None) -> Look:
     start = None if loss._array.size == 1 else _ones(loss)
     try:
         found = backward.run_walk(
-            backward.roots_of([loss], [start], False), True, False, dict.fromkeys((s, 0) for s in sinks), set()
+            roots_of([loss], [start], False), True, False, dict.fromkeys((s, 0) for s in sinks), set()
         )
     finally:
         set_mode("observers", before)
