@@ -238,3 +238,16 @@ def test_the_threads_of_blas_are_told_to_sleep_soon(before: str, env: dict[str, 
     program = [sys.executable, "-c", _PATIENCE.format(before=before)]
     out = subprocess.run(program, capture_output=True, text=True, check=True, env=clean | env)
     assert out.stdout.split("\n")[0] == shown
+
+
+def test_what_numpy_says_of_infinities_is_the_callers_to_set() -> None:
+    """Helpers say nothing, the caller's part what was asked for."""
+    x = np.zeros(BIG)
+
+    def work(low: int, high: int) -> None:
+        np.log(x[low:high])
+
+    with np.errstate(divide="ignore"):
+        threads.share(work, BIG, BIG)
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        threads.share(work, BIG, BIG)
