@@ -41,9 +41,8 @@ class _Helper:
         threading.Thread(target=self._serve, name="wengert", daemon=True).start()
 
     def _serve(self) -> None:
-        np.seterr(
-            all="ignore"
-        )  # what NumPy should say of infinities is set for the caller's thread, which does its part
+        # What NumPy should say of infinities is set for the caller's thread, which does its part.
+        np.seterr(all="ignore")
         while True:
             self.start.acquire()
             task = self.task
